@@ -1,0 +1,55 @@
+// JSON as a tree whose values know where they stand, for configuration and other control-plane
+// input. Reading is simdjson's; the tree is immutable data, safe to share.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace sluice::core {
+
+struct JsonMember;
+
+/// One value. `offset` is the byte of the text where it begins.
+struct Json {
+  enum class Type : std::uint8_t { null, boolean, number, string, array, object };
+
+  Type type = Type::null;
+  bool boolean = false;
+  std::uint32_t offset = 0;
+  double number = 0;
+  std::optional<std::int64_t> integer;  ///< Set where the number is a whole int64.
+  std::string text;                     ///< string: unescaped; number: its literal.
+  std::vector<Json> items;              ///< array
+  std::vector<JsonMember> members;      ///< object, in the order of the text
+
+  /// The member's value, nullptr if there is none (or this is no object).
+  const Json* find(std::string_view name) const;
+};
+
+struct JsonMember {
+  std::string name;
+  std::uint32_t offset = 0;  ///< of the name's opening quote
+  Json value;
+};
+
+/// Where and why a text is not JSON.
+struct JsonError {
+  std::uint32_t offset;
+  std::string message;
+};
+
+/// Strict JSON; refuses duplicate names, depth over 64 and texts over `bytes_max`.
+std::expected<Json, JsonError> parse_json(std::string_view text, std::size_t bytes_max = 16 << 20);
+
+/// Compact JSON text of `value`.
+std::string to_text(const Json& value);
+
+/// `text` as a JSON string, quotes included. Invalid UTF-8 becomes U+FFFD.
+std::string json_quote(std::string_view text);
+
+}  // namespace sluice::core

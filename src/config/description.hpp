@@ -1,0 +1,81 @@
+// A pipeline as its configuration describes it: names resolved, options complete, nothing started.
+// Produced by load_pipeline(), consumed by src/pipeline. Plain data; indices point into the vectors.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugin/options.hpp"
+
+namespace sluice::core {
+
+/// What `publish_to` names.
+struct Target {
+  enum class Kind { topic, queue };
+  Kind kind;
+  std::uint32_t index;  ///< into topics or queues
+};
+
+struct AccessPointDescription {
+  std::string name;
+  std::string prefix;
+  unsigned allow;  ///< sluice_bucket_ref::Action bits
+};
+
+struct BucketDescription {
+  std::string name;
+  std::unique_ptr<sluice_config> options;  ///< names its component
+  std::vector<AccessPointDescription> access_points;
+};
+
+struct SourceDescription {
+  std::string name;
+  std::unique_ptr<sluice_config> options;
+  Target publish_to;
+};
+
+struct TopicDescription {
+  std::string name;
+  std::vector<std::uint32_t> queues;  ///< its subscriptions, in the order of the queues
+};
+
+struct RedrivePolicy {
+  std::uint32_t max_receive_count;
+  std::uint32_t dead_letter_queue;  ///< index
+};
+
+struct QueueDescription {
+  std::string name;
+  std::int64_t capacity = 100'000;                     ///< messages
+  std::int64_t capacity_bytes = std::int64_t{256} << 20;
+  std::int64_t visibility_timeout_ms = 30'000;
+  std::optional<RedrivePolicy> redrive_policy;         ///< implied ones are filled in
+  bool implied = false;                                ///< the "NAME-dead" of DESIGN §2.6
+};
+
+struct ServiceDescription {
+  std::string name;
+  std::uint32_t queue;
+  std::uint32_t batch_size = 10;
+  std::int64_t max_body_bytes = std::int64_t{64} << 20;
+  std::vector<std::unique_ptr<sluice_config>> stages;  ///< options are copied for each worker
+  std::optional<Target> publish_to;
+  std::uint32_t min_capacity = 1, max_capacity = 1, desired_capacity = 1;
+};
+
+struct PipelineDescription {
+  std::string name;
+  std::string config_path;
+  std::string state;  ///< absolute
+  std::int64_t drain_timeout_ms = 30'000;
+  std::vector<BucketDescription> buckets;
+  std::vector<SourceDescription> sources;
+  std::vector<TopicDescription> topics;
+  std::vector<QueueDescription> queues;
+  std::vector<ServiceDescription> services;
+};
+
+}  // namespace sluice::core
