@@ -1,0 +1,78 @@
+// The steps of load_pipeline(): each section of the file becomes its part of the description, then
+// the whole is checked. One use, one thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/component_reader.hpp"
+#include "config/description.hpp"
+#include "config/object_reader.hpp"
+
+namespace sluice::core {
+
+class Loader {
+ public:
+  /// Borrows `document`; `folder` is where the file stands, absolute.
+  Loader(const Reporter& reporter, Registry& registry, std::string folder);
+
+  /// Reports every fault; what it returns counts only if there was none.
+  PipelineDescription load();
+
+ private:
+  using Names = std::map<std::string, std::uint32_t, std::less<>>;
+
+  // load.cpp: what stands at the top, and the plugins' objects.
+  void read_top();
+  void read_buckets();
+  void read_access_points(BucketDescription& bucket, const Json& points);
+  void read_sources();
+  void read_services();
+  void read_stages(ServiceDescription& service, const ObjectReader& fields);
+  void read_scaling(ServiceDescription& service, const ObjectReader& fields);
+
+  // load_queues.cpp: topics, queues, what names them.
+  void read_topics();
+  void read_queues();
+  void read_subscriptions(std::uint32_t queue, const ObjectReader& fields);
+  void read_redrive_policy(std::uint32_t queue, const ObjectReader& fields);
+  std::optional<std::uint32_t> dead_letter_queue(std::uint32_t queue, const ObjectReader* policy,
+                                                 std::uint32_t offset);
+  std::uint32_t implied_queue(std::uint32_t owner, std::uint32_t offset);
+  std::optional<std::uint32_t> resolve(const Names& names, const Json& value, std::string_view what,
+                                       const std::string& who);
+  std::optional<Target> resolve_target(const ObjectReader& fields);
+
+  // load_checks.cpp: what only the whole shows.
+  void check_chain(const ServiceDescription& service, const ObjectReader& fields,
+                   const std::vector<std::uint32_t>& stage_offsets);
+  void check_cycles();
+  void check_dead_letter_cycles();
+  void check_use();
+  void check_state();
+  void check_state(const SourceDescription& source);
+
+  /// The members of a section, each with a checked name; at most kObjectsMax.
+  const std::vector<JsonMember>& members(std::string_view section, std::string_view what);
+
+  const Reporter& reporter_;
+  std::string folder_;
+  ObjectReader top_;
+  PipelineDescription result_;
+  ComponentReader components_;
+  std::vector<JsonMember> none_;
+
+  Names topics_, queues_;              ///< declared ones
+  std::set<std::string> served_;       ///< queues that a service names
+  std::vector<std::uint32_t> queue_offsets_, topic_offsets_, redrive_offsets_;
+  std::vector<std::uint32_t> publish_offsets_;  ///< of each service
+};
+
+/// Most members of one section.
+constexpr std::size_t kObjectsMax = 4096;
+
+}  // namespace sluice::core

@@ -1,0 +1,109 @@
+#include "config/topology.hpp"
+
+#include <algorithm>
+
+namespace sluice::core {
+namespace {
+
+/// A chunk's slab; a bigger body has a slab of its own, at most this in the messages of one chunk
+/// before it is published.
+constexpr std::int64_t kChunkBytesMax = std::int64_t{1} << 20;
+
+/// find_cycles() reports no more.
+constexpr std::size_t kCyclesMax = 100;
+
+/// a * b * c, the largest number where that is more.
+std::int64_t product(std::int64_t a, std::int64_t b, std::int64_t c) {
+  std::int64_t result = 0;
+  if (__builtin_mul_overflow(a, b, &result) || __builtin_mul_overflow(result, c, &result)) return INT64_MAX;
+  return result;
+}
+
+std::int64_t sum(std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  return __builtin_add_overflow(a, b, &result) ? INT64_MAX : result;
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> queues_of(const PipelineDescription& pipeline, const Target& target) {
+  if (target.kind == Target::Kind::queue) return {target.index};
+  return pipeline.topics[target.index].queues;
+}
+
+std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& pipeline) {
+  std::vector<std::vector<std::uint32_t>> next(pipeline.queues.size());
+  for (const ServiceDescription& service : pipeline.services) {
+    if (!service.publish_to) continue;
+    for (const std::uint32_t queue : queues_of(pipeline, *service.publish_to)) next[service.queue].push_back(queue);
+  }
+  return next;
+}
+
+std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline, const SourceDescription& source) {
+  const std::vector<std::vector<std::uint32_t>> next = next_queues(pipeline);
+  std::vector<std::uint32_t> reached;
+  std::vector<bool> seen(pipeline.queues.size());
+  std::vector<std::uint32_t> open = queues_of(pipeline, source.publish_to);
+  while (!open.empty()) {
+    const std::uint32_t queue = open.back();
+    open.pop_back();
+    if (seen[queue]) continue;
+    seen[queue] = true;
+    reached.push_back(queue);
+    open.insert(open.end(), next[queue].begin(), next[queue].end());
+  }
+  std::sort(reached.begin(), reached.end());
+  return reached;
+}
+
+std::vector<std::vector<std::uint32_t>> find_cycles(const std::vector<std::vector<std::uint32_t>>& edges) {
+  // Depth first with a stack of our own: the depth is the configuration's to choose. An edge to a
+  // node that stands on the path closes a cycle.
+  enum class State : std::uint8_t { fresh, on_path, done };
+  struct Step {
+    std::uint32_t node;
+    std::size_t next_edge;
+  };
+  std::vector<std::vector<std::uint32_t>> cycles;
+  std::vector<State> states(edges.size(), State::fresh);
+  for (std::uint32_t start = 0; start < edges.size(); ++start) {
+    if (states[start] != State::fresh) continue;
+    std::vector<Step> path{{start, 0}};
+    states[start] = State::on_path;
+    while (!path.empty()) {
+      Step& step = path.back();
+      if (step.next_edge == edges[step.node].size()) {
+        states[step.node] = State::done;
+        path.pop_back();
+        continue;
+      }
+      const std::uint32_t to = edges[step.node][step.next_edge++];
+      if (states[to] == State::fresh) {
+        states[to] = State::on_path;
+        path.push_back({to, 0});
+      } else if (states[to] == State::on_path && cycles.size() < kCyclesMax) {
+        std::vector<std::uint32_t>& cycle = cycles.emplace_back();
+        auto first = std::find_if(path.begin(), path.end(), [&](const Step& s) { return s.node == to; });
+        for (; first != path.end(); ++first) cycle.push_back(first->node);
+      }
+    }
+  }
+  return cycles;
+}
+
+MemoryBound memory_bound(const PipelineDescription& pipeline) {
+  MemoryBound bound;
+  for (const QueueDescription& queue : pipeline.queues) bound.queues += queue.capacity_bytes;
+  bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) * kChunkBytesMax;
+  for (const ServiceDescription& service : pipeline.services) {
+    const auto workers = static_cast<std::int64_t>(service.max_capacity);
+    if (service.publish_to) bound.producers += workers * kChunkBytesMax;
+    bound.workers = sum(bound.workers, product(workers, service.batch_size, service.max_body_bytes));
+  }
+  return bound;
+}
+
+std::int64_t MemoryBound::total() const { return sum(sum(queues, producers), workers); }
+
+}  // namespace sluice::core

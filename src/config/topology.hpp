@@ -1,0 +1,35 @@
+// What follows from the graph of a pipeline: which queue can stall which source, cycles that would
+// stand still, and the bound on memory (DESIGN §2.7, §7.6). Pure functions of the description.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "config/description.hpp"
+
+namespace sluice::core {
+
+/// Queues that a message sent to `target` is put into at once.
+std::vector<std::uint32_t> queues_of(const PipelineDescription& pipeline, const Target& target);
+
+/// For each queue: those that its services publish to.
+std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& pipeline);
+
+/// Queues that make the source wait when they are full, directly or through the services between:
+/// every queue that its messages, or what becomes of them, can be published to. Ascending.
+std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline, const SourceDescription& source);
+
+/// Cycles of a graph (edges by node), each as its nodes in order; at least one of every strongly
+/// connected part that has any.
+std::vector<std::vector<std::uint32_t>> find_cycles(const std::vector<std::vector<std::uint32_t>>& edges);
+
+/// The most memory that messages take, in bytes.
+struct MemoryBound {
+  std::int64_t queues = 0;     ///< sum of capacity_bytes, dead-letter queues included
+  std::int64_t producers = 0;  ///< one chunk for each source and each worker that publishes
+  std::int64_t workers = 0;    ///< one batch of bodies of max_body_bytes in each worker's hands
+  std::int64_t total() const;
+};
+MemoryBound memory_bound(const PipelineDescription& pipeline);
+
+}  // namespace sluice::core
