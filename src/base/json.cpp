@@ -1,8 +1,8 @@
 // Reading. simdjson's On-Demand front end walks the text and gives, for every value and name, a
-// pointer into it: those are our offsets. On-Demand checks only what is looked at and leaves numbers
-// and literals as raw tokens, so everything is looked at here, tokens are held against the grammar,
-// and what its first pass reports without a place (broken UTF-8, control characters, an unclosed
-// string) is looked for again, on the error path only.
+// pointer into it: those are our offsets. On-Demand checks only what is looked at and leaves
+// numbers and literals as raw tokens, so everything is looked at here, tokens are held against the
+// grammar, and what its first pass reports without a place (broken UTF-8, control characters, an
+// unclosed string) is looked for again, on the error path only.
 #include "base/json.hpp"
 
 #include <fmt/format.h>
@@ -29,8 +29,12 @@ constexpr std::size_t kValuesMax = 1'000'000;
 
 using Fault = std::optional<JsonError>;
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string_view trim_end(std::string_view token) {
   while (!token.empty() && is_space(token.back())) {
@@ -125,7 +129,10 @@ JsonError bracket_fault(std::string_view text) {
     } else if (c == '}' || c == ']') {
       if (open.empty() || open.back() != c) {
         return {place, fmt::format("expected {}, not '{}'",
-                                   open.empty() ? "a value" : c == '}' ? "',' or ']'" : "',' or '}'", c)};
+                                   open.empty() ? "a value"
+                                   : c == '}'   ? "',' or ']'"
+                                                : "',' or '}'",
+                                   c)};
       }
       open.pop_back();
     }
@@ -135,8 +142,7 @@ JsonError bracket_fault(std::string_view text) {
 
 class Reading {
  public:
-  Reading(std::string_view text, ondemand::document& document)
-      : text_(text), document_(document) {}
+  Reading(std::string_view text, ondemand::document& document) : text_(text), document_(document) {}
 
   /// `Value` is ondemand::value or, at the root, ondemand::document.
   template <class Value>
@@ -145,7 +151,8 @@ class Reading {
       return at_cursor(fmt::format("more than {} values", kValuesMax));
     }
     std::string_view token;
-    if (const auto code = simdjson::simdjson_result<std::string_view>(value.raw_json_token()).get(token)) {
+    if (const auto code =
+            simdjson::simdjson_result<std::string_view>(value.raw_json_token()).get(token)) {
       return at_cursor("expected a value", code);
     }
     into.offset = offset_of(token.data());
@@ -185,8 +192,8 @@ class Reading {
 
  private:
   std::uint32_t offset_of(const char* pointer) const {
-    return static_cast<std::uint32_t>(
-        std::clamp<std::ptrdiff_t>(pointer - text_.data(), 0, static_cast<std::ptrdiff_t>(text_.size())));
+    return static_cast<std::uint32_t>(std::clamp<std::ptrdiff_t>(
+        pointer - text_.data(), 0, static_cast<std::ptrdiff_t>(text_.size())));
   }
 
   /// A scalar at the root is read from its token alone; the cursor still stands before it.
@@ -308,12 +315,14 @@ class Reading {
 
   static Fault not_a_value(std::string_view token, std::uint32_t offset) {
     if (token.empty() || std::string_view(",:]}").find(token.front()) != std::string_view::npos) {
-      return JsonError{offset, token.empty() ? std::string("expected a value")
-                                             : fmt::format("expected a value, not {}", shown(token.front()))};
+      return JsonError{offset, token.empty()
+                                   ? std::string("expected a value")
+                                   : fmt::format("expected a value, not {}", shown(token.front()))};
     }
     const bool cut = token.size() > 40;
     std::string text(token.substr(0, cut ? 40 : token.size()));
-    return JsonError{offset, fmt::format("{}{} is no JSON value", json_quote(text), cut ? "..." : "")};
+    return JsonError{offset,
+                     fmt::format("{}{} is no JSON value", json_quote(text), cut ? "..." : "")};
   }
 
   static Fault read_number(std::string_view token, bool whole, Json& into) {
@@ -379,8 +388,8 @@ std::expected<Json, JsonError> parse_json(std::string_view text, std::size_t byt
   }
   if (!simdjson::validate_utf8(text.data(), text.size())) {
     const std::size_t fault = std::min(utf8_fault(text), text.size() - 1);
-    return std::unexpected(
-        JsonError{static_cast<std::uint32_t>(fault), fmt::format("{} is not UTF-8", shown(text[fault]))});
+    return std::unexpected(JsonError{static_cast<std::uint32_t>(fault),
+                                     fmt::format("{} is not UTF-8", shown(text[fault]))});
   }
   const simdjson::padded_string padded(text);
   const std::string_view copy(padded.data(), padded.size());

@@ -40,12 +40,14 @@ std::string_view meant(std::string_view unit) {
     std::string_view wrong, right;
   };
   static constexpr Alias kAliases[] = {
-      {"b", "B"},     {"k", "KiB"},   {"K", "KiB"},   {"kb", "KiB"},  {"KB", "KiB"},  {"kB", "KiB"},
-      {"kib", "KiB"}, {"M", "MiB"},   {"mb", "MiB"},  {"MB", "MiB"},  {"mib", "MiB"}, {"G", "GiB"},
-      {"gb", "GiB"},  {"GB", "GiB"},  {"gib", "GiB"}, {"T", "TiB"},   {"tb", "TiB"},  {"TB", "TiB"},
-      {"tib", "TiB"}, {"sec", "s"},   {"secs", "s"},  {"second", "s"}, {"seconds", "s"}, {"S", "s"},
-      {"min", "m"},   {"mins", "m"},  {"minute", "m"}, {"minutes", "m"}, {"hour", "h"}, {"hours", "h"},
-      {"H", "h"},     {"day", "d"},   {"days", "d"},  {"D", "d"},     {"msec", "ms"}, {"MS", "ms"}};
+      {"b", "B"},     {"k", "KiB"},    {"K", "KiB"},     {"kb", "KiB"},  {"KB", "KiB"},
+      {"kB", "KiB"},  {"kib", "KiB"},  {"M", "MiB"},     {"mb", "MiB"},  {"MB", "MiB"},
+      {"mib", "MiB"}, {"G", "GiB"},    {"gb", "GiB"},    {"GB", "GiB"},  {"gib", "GiB"},
+      {"T", "TiB"},   {"tb", "TiB"},   {"TB", "TiB"},    {"tib", "TiB"}, {"sec", "s"},
+      {"secs", "s"},  {"second", "s"}, {"seconds", "s"}, {"S", "s"},     {"min", "m"},
+      {"mins", "m"},  {"minute", "m"}, {"minutes", "m"}, {"hour", "h"},  {"hours", "h"},
+      {"H", "h"},     {"day", "d"},    {"days", "d"},    {"D", "d"},     {"msec", "ms"},
+      {"MS", "ms"}};
   for (const Alias& alias : kAliases) {
     if (alias.wrong == unit) {
       return alias.right;
@@ -63,19 +65,22 @@ std::unexpected<std::string> unknown_unit(std::string_view text, std::string_vie
                                          json_quote(unit), json_quote(right)));
     }
   }
-  return std::unexpected(fmt::format("{} has no unit of {}: write a whole number and one unit, as {}",
-                                     json_quote(text), quantity.names, json_quote(quantity.example)));
+  return std::unexpected(
+      fmt::format("{} has no unit of {}: write a whole number and one unit, as {}",
+                  json_quote(text), quantity.names, json_quote(quantity.example)));
 }
 
 std::expected<std::int64_t, std::string> parse(std::string_view text, const Quantity& quantity) {
   if (text.size() > 64) {
     return std::unexpected(fmt::format("{}... is too long: write a whole number and a unit, as {}",
-                                       json_quote(text.substr(0, 32)), json_quote(quantity.example)));
+                                       json_quote(text.substr(0, 32)),
+                                       json_quote(quantity.example)));
   }
   // from_chars takes a leading minus; a quantity has none.
   if (text.empty() || text.front() < '0' || text.front() > '9') {
-    return std::unexpected(fmt::format("{} begins with no digit: write a whole number and a unit, as {}",
-                                       json_quote(text), json_quote(quantity.example)));
+    return std::unexpected(
+        fmt::format("{} begins with no digit: write a whole number and a unit, as {}",
+                    json_quote(text), json_quote(quantity.example)));
   }
   std::int64_t count = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
@@ -117,7 +122,11 @@ std::expected<std::int64_t, std::string> parse_duration(std::string_view text) {
 std::expected<std::int64_t, std::string> parse_size(std::string_view text) {
   return parse(text, kSize);
 }
-std::string format_duration(std::int64_t ms) { return format(ms, kDuration); }
-std::string format_size(std::int64_t bytes) { return format(bytes, kSize); }
+std::string format_duration(std::int64_t ms) {
+  return format(ms, kDuration);
+}
+std::string format_size(std::int64_t bytes) {
+  return format(bytes, kSize);
+}
 
 }  // namespace sluice::core

@@ -45,17 +45,18 @@ TEST(Json, numbers_keep_their_literal_and_are_integers_where_they_are_whole) {
     double number;
   };
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
-  const Case cases[] = {{"0", 0, 0},
-                        {"-0", 0, 0},
-                        {"-17", -17, -17},
-                        {"9223372036854775807", kMax, 9223372036854775807.0},
-                        {"-9223372036854775808", -kMax - 1, -9223372036854775808.0},
-                        {"9223372036854775808", std::nullopt, 9223372036854775808.0},
-                        {"123456789012345678901234567890", std::nullopt, 123456789012345678901234567890.0},
-                        {"1e3", 1000, 1000},
-                        {"2.50", std::nullopt, 2.5},
-                        {"1e-400", 0, 0},
-                        {"1e300", std::nullopt, 1e300}};
+  const Case cases[] = {
+      {"0", 0, 0},
+      {"-0", 0, 0},
+      {"-17", -17, -17},
+      {"9223372036854775807", kMax, 9223372036854775807.0},
+      {"-9223372036854775808", -kMax - 1, -9223372036854775808.0},
+      {"9223372036854775808", std::nullopt, 9223372036854775808.0},
+      {"123456789012345678901234567890", std::nullopt, 123456789012345678901234567890.0},
+      {"1e3", 1000, 1000},
+      {"2.50", std::nullopt, 2.5},
+      {"1e-400", 0, 0},
+      {"1e300", std::nullopt, 1e300}};
   for (const Case& c : cases) {
     const Json value = parsed(c.text);
     EXPECT_EQ(value.type, Json::Type::number) << c.text;
@@ -93,30 +94,31 @@ TEST_P(BadJson, is_refused_at_its_place) {
 using namespace std::string_view_literals;
 INSTANTIATE_TEST_SUITE_P(
     Table, BadJson,
-    testing::Values(
-        Bad{"", 0, "empty"}, Bad{"   ", 0, "empty"}, Bad{"\xEF\xBB\xBF{}", 0, "byte order mark"},
-        Bad{"{", 1, "ends inside"}, Bad{"[1, 2", 5, "ends inside"}, Bad{"]", 0, "not ']'"},
-        Bad{"{} x", 3, "after the end"}, Bad{"1 2", 2, "after the end"},
-        Bad{"\"a\" \"b\"", 4, "after the end"}, Bad{"[1]]", 3, "after the end"},
-        Bad{"{}\0"sv, 2, "after the end"}, Bad{R"({"a":1 "b":2})", 7, "','"},
-        Bad{R"({"a" 1})", 5, ""}, Bad{R"({"a":})", 5, "expected a value"},
-        Bad{R"({"a":1,})", 7, "member name"}, Bad{"[1,]", 3, "expected a value"},
-        Bad{"[1 2]", 3, "',' or ']'"}, Bad{"[1}", 2, "',' or ']'"}, Bad{"[,1]", 1, "expected a value"},
-        Bad{"{1:2}", 1, "member name"}, Bad{R"(["a":1])", 4, "',' or ']'"},
-        Bad{"[1:2]", 2, "',' or ']'"}, Bad{"[True]", 1, "no JSON value"},
-        Bad{"[truex]", 1, "no JSON value"}, Bad{"'a'", 0, "no JSON value"},
-        Bad{"[01]", 1, "no JSON value"}, Bad{"[+1]", 1, "no JSON value"},
-        Bad{"[1.]", 1, "no JSON value"}, Bad{"[.5]", 1, "no JSON value"},
-        Bad{"[1e]", 1, "no JSON value"}, Bad{"[-]", 1, "no JSON value"},
-        Bad{"[NaN]", 1, "no JSON value"}, Bad{"[0x10]", 1, "no JSON value"},
-        Bad{"[1e999]", 1, "too large"}, Bad{"// x\n{}", 0, "no JSON value"},
-        Bad{R"(["a\qb"])", 1, "bad escape"}, Bad{R"(["\ud800"])", 1, "string"},
-        Bad{R"(["\udc00x"])", 1, "string"}, Bad{R"({"\ud800":1})", 1, "member name"},
-        Bad{"[\"a\nb\"]", 3, "control character 0x0a"}, Bad{"[\"abc]", 1, "not closed"},
-        Bad{"[\"a\xFFz\"]", 3, "not UTF-8"}, Bad{"[\"\xC0\x80\"]", 2, "not UTF-8"},
-        Bad{"[\"\xED\xA0\x80\"]", 2, "not UTF-8"}, Bad{"\"\xE2\x82", 1, "not UTF-8"},
-        Bad{R"({"a":1,"b":2,"a":3})", 13, "\"a\" is given twice"},
-        Bad{R"({"a":{"x":1,"\u0078":2}})", 12, "\"x\" is given twice"}));
+    testing::Values(Bad{"", 0, "empty"}, Bad{"   ", 0, "empty"},
+                    Bad{"\xEF\xBB\xBF{}", 0, "byte order mark"}, Bad{"{", 1, "ends inside"},
+                    Bad{"[1, 2", 5, "ends inside"}, Bad{"]", 0, "not ']'"},
+                    Bad{"{} x", 3, "after the end"}, Bad{"1 2", 2, "after the end"},
+                    Bad{"\"a\" \"b\"", 4, "after the end"}, Bad{"[1]]", 3, "after the end"},
+                    Bad{"{}\0"sv, 2, "after the end"}, Bad{R"({"a":1 "b":2})", 7, "','"},
+                    Bad{R"({"a" 1})", 5, ""}, Bad{R"({"a":})", 5, "expected a value"},
+                    Bad{R"({"a":1,})", 7, "member name"}, Bad{"[1,]", 3, "expected a value"},
+                    Bad{"[1 2]", 3, "',' or ']'"}, Bad{"[1}", 2, "',' or ']'"},
+                    Bad{"[,1]", 1, "expected a value"}, Bad{"{1:2}", 1, "member name"},
+                    Bad{R"(["a":1])", 4, "',' or ']'"}, Bad{"[1:2]", 2, "',' or ']'"},
+                    Bad{"[True]", 1, "no JSON value"}, Bad{"[truex]", 1, "no JSON value"},
+                    Bad{"'a'", 0, "no JSON value"}, Bad{"[01]", 1, "no JSON value"},
+                    Bad{"[+1]", 1, "no JSON value"}, Bad{"[1.]", 1, "no JSON value"},
+                    Bad{"[.5]", 1, "no JSON value"}, Bad{"[1e]", 1, "no JSON value"},
+                    Bad{"[-]", 1, "no JSON value"}, Bad{"[NaN]", 1, "no JSON value"},
+                    Bad{"[0x10]", 1, "no JSON value"}, Bad{"[1e999]", 1, "too large"},
+                    Bad{"// x\n{}", 0, "no JSON value"}, Bad{R"(["a\qb"])", 1, "bad escape"},
+                    Bad{R"(["\ud800"])", 1, "string"}, Bad{R"(["\udc00x"])", 1, "string"},
+                    Bad{R"({"\ud800":1})", 1, "member name"},
+                    Bad{"[\"a\nb\"]", 3, "control character 0x0a"}, Bad{"[\"abc]", 1, "not closed"},
+                    Bad{"[\"a\xFFz\"]", 3, "not UTF-8"}, Bad{"[\"\xC0\x80\"]", 2, "not UTF-8"},
+                    Bad{"[\"\xED\xA0\x80\"]", 2, "not UTF-8"}, Bad{"\"\xE2\x82", 1, "not UTF-8"},
+                    Bad{R"({"a":1,"b":2,"a":3})", 13, "\"a\" is given twice"},
+                    Bad{R"({"a":{"x":1,"\u0078":2}})", 12, "\"x\" is given twice"}));
 
 TEST(Json, depth_is_at_most_64) {
   const auto nested = [](int depth) { return std::string(depth, '[') + std::string(depth, ']'); };

@@ -7,7 +7,8 @@
 namespace sluice::core {
 namespace {
 
-const std::vector<std::string> kNames = {"width", "height", "visibility_timeout", "image_resize", "fit"};
+const std::vector<std::string> kNames = {"width", "height", "visibility_timeout", "image_resize",
+                                         "fit"};
 
 TEST(Spelling, distance_counts_insertions_deletions_replacements_and_swaps) {
   EXPECT_EQ(edit_distance("", ""), 0u);

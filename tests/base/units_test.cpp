@@ -9,28 +9,34 @@ namespace {
 
 TEST(Units, durations_are_milliseconds) {
   const std::pair<std::string_view, std::int64_t> cases[] = {
-      {"0s", 0},          {"10ms", 10},         {"75s", 75'000},
-      {"5m", 300'000},    {"2h", 7'200'000},    {"14d", 1'209'600'000},
-      {"007s", 7'000},    {"9223372036854775807ms", std::numeric_limits<std::int64_t>::max()}};
+      {"0s", 0},         {"10ms", 10},
+      {"75s", 75'000},   {"5m", 300'000},
+      {"2h", 7'200'000}, {"14d", 1'209'600'000},
+      {"007s", 7'000},   {"9223372036854775807ms", std::numeric_limits<std::int64_t>::max()}};
   for (const auto& [text, ms] : cases) {
     EXPECT_EQ(parse_duration(text).value_or(-1), ms) << text;
   }
 }
 
 TEST(Units, sizes_are_bytes) {
-  const std::pair<std::string_view, std::int64_t> cases[] = {
-      {"0B", 0}, {"1B", 1}, {"256KiB", 262'144}, {"64MiB", 67'108'864}, {"3GiB", 3'221'225'472}, {"1TiB", 1'099'511'627'776}};
+  const std::pair<std::string_view, std::int64_t> cases[] = {{"0B", 0},
+                                                             {"1B", 1},
+                                                             {"256KiB", 262'144},
+                                                             {"64MiB", 67'108'864},
+                                                             {"3GiB", 3'221'225'472},
+                                                             {"1TiB", 1'099'511'627'776}};
   for (const auto& [text, bytes] : cases) {
     EXPECT_EQ(parse_size(text).value_or(-1), bytes) << text;
   }
 }
 
 TEST(Units, anything_but_a_whole_number_and_a_unit_is_refused) {
-  for (std::string_view text : {"", "s", "75", "-1s", "+1s", "1.5s", "1e3s", " 1s", "1s ", "1 s", "1h30m",
-                                "1S", "1week", "0x10s", "1KiB", "1\0s"}) {
+  for (std::string_view text : {"", "s", "75", "-1s", "+1s", "1.5s", "1e3s", " 1s", "1s ", "1 s",
+                                "1h30m", "1S", "1week", "0x10s", "1KiB", "1\0s"}) {
     EXPECT_FALSE(parse_duration(text).has_value()) << text;
   }
-  for (std::string_view text : {"", "KiB", "64", "-1B", "1.5MiB", "64MB", "1kib", "1 KiB", "1s", "1KiBB"}) {
+  for (std::string_view text :
+       {"", "KiB", "64", "-1B", "1.5MiB", "64MB", "1kib", "1 KiB", "1s", "1KiBB"}) {
     EXPECT_FALSE(parse_size(text).has_value()) << text;
   }
   EXPECT_FALSE(parse_duration(std::string(1'000'000, '9')).has_value());
