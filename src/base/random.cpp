@@ -1,0 +1,17 @@
+#include "base/random.hpp"
+
+#include <sys/random.h>
+
+#include <cstdlib>
+
+namespace sluice::core {
+
+Random::Random()
+    : state_(0) {
+  // 8 bytes never come short and never wait once the machine has booted (getrandom(2)).
+  if (getrandom(&state_, sizeof state_, 0) != sizeof state_) {
+    std::abort();
+  }
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,220 @@
+// A chunk: a slab that holds up to 64 messages; the unit of allocation, hand-over and lease.
+//
+//   | Chunk (header, entries, sent times) | bodies and metas, growing up ... | lineage (if any) |
+//
+// A message is immutable once it is published; the chunk grows until it is sealed. Readers know only
+// what the log told them (the published count), never `count` of an open chunk.
+//
+// Life: ChunkPool::take -> the owner appends and publishes -> `pending` comes to 0 -> end_chunk() ->
+// home to the pool. `pending` counts messages x branches in its low bits; a pin (somebody still
+// reads, kPin) and the owner's hold (kOpen) stand above them, so no sum of them is 0 by accident.
+// Whoever makes it 0 ends the chunk.
+//
+// Thread safety: fields are grouped by who may touch them.
+#pragma once
+
+#include <sluice/plugin.h>
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/atomic.hpp"
+#include "base/id.hpp"
+#include "base/return_stack.hpp"
+#include "message/origin.hpp"
+
+namespace sluice::core {
+
+inline constexpr std::uint32_t kChunkMessages = 64;
+/// Bodies above this are kept outside the slab (plugin.h: the most that reserve() gives).
+inline constexpr std::uint64_t kInlineBodyMax = 8192;
+/// A message's attributes, group and ids, packed.
+inline constexpr std::uint64_t kMetaMax = 16384;
+/// A chunk is sealed when its bodies come to this, so that big bodies do not gather in one.
+inline constexpr std::uint64_t kChunkBytesMax = 1 << 20;
+/// What credits count in: bytes / 64, rounded up.
+inline constexpr std::uint32_t kCreditUnit = 64;
+
+/// A body outside the slab, shared by the chunks that hold its message.
+struct ExternalBody {
+  Atomic<std::uint32_t> references;
+  const std::uint8_t* data;
+  std::uint64_t size;
+  void (*release)(void* owner);  ///< nullptr: data lies behind this struct
+  void* owner;
+
+  static ExternalBody* copy_of(std::span<const std::uint8_t> body);
+  static ExternalBody* adopt(const std::uint8_t* data, std::uint64_t size, void (*release)(void*), void* owner);
+  void drop();
+};
+
+/// Why a message failed last, while it may be tried again.
+struct LastError {
+  std::string stage, reason, detail;
+};
+
+/// Where a message came from, in chunks whose messages are counted one by one or by several origins.
+struct Lineage {
+  Origin* origin;               ///< nullptr: nobody waits for it (read back from the dead letters)
+  std::uint32_t message;        ///< in the origin
+  std::uint32_t receive_count;  ///< receives so far, over all queues
+  std::int64_t first_received_ms;  ///< 0: never
+  bool stored;                  ///< stands in a dead-letter file
+  LastError* last_error;        ///< owned; nullptr: none
+};
+
+/// A message's optional parts, as they are given to append().
+struct MessageParts {
+  const Uuid* id = nullptr;     ///< nullptr: the chunk's id base + index
+  std::string_view group_id, deduplication_id;
+  std::uint32_t attribute_count = 0;
+  const sluice_attribute* const* attributes = nullptr;   ///< sorted by name, no name twice
+};
+
+class ChunkPool;
+
+struct alignas(kCacheLine) Chunk {
+  enum class Kind : std::uint8_t {
+    source,    ///< one origin, counted down together
+    derived,   ///< emitted by a stage: lineage per message, dropped when the chunk ends
+    evacuated  ///< in one queue only: lineage per message, dropped as each is settled
+  };
+
+  struct Entry {
+    std::uint32_t body_offset;  ///< from the chunk's first byte
+    std::uint32_t body_size;    ///< kExternal: at body_offset stands an ExternalBody*
+    std::uint32_t meta_offset;  ///< 0: no meta
+    std::uint32_t charge_end;   ///< credit units of this and all earlier messages
+  };
+  static constexpr std::uint32_t kExternal = ~std::uint32_t{0};
+  static constexpr std::int64_t kPin = std::int64_t{1} << 32;
+  static constexpr std::int64_t kOpen = std::int64_t{1} << 48;
+
+  // Constant while in use.
+  ChunkPool* pool;
+  Chunk* next;                  ///< in the pool
+  std::uint32_t slab_bytes;
+  std::uint32_t pool_index;     ///< in the pool's list of slabs
+  std::uint64_t generation;     ///< grows with each use of the slab
+  std::uint8_t size_class;
+  Kind kind;
+  Origin* origin;               ///< kind source
+  Lineage* lineage;             ///< other kinds: [capacity] at the slab's end
+  std::uint32_t capacity;       ///< messages at most
+  Uuid id_base;
+
+  // The owner's, while open; constant afterwards.
+  alignas(kCacheLine) std::uint32_t count;
+  std::uint32_t used;           ///< bytes from the chunk's first to the arena's end
+  std::uint32_t limit;          ///< where the arena must end
+  std::uint32_t charge;         ///< credit units of all messages
+  std::uint64_t body_bytes;     ///< bodies, external ones too
+  std::uint64_t externals;      ///< bit i: message i's body is outside
+
+  // Everybody's.
+  alignas(kCacheLine) Atomic<std::int64_t> pending;
+
+  alignas(kCacheLine) Entry entries[kChunkMessages];
+  std::int64_t sent_ms[kChunkMessages];  ///< wall clock
+
+  std::uint8_t* bytes() { return reinterpret_cast<std::uint8_t*>(this); }
+  const std::uint8_t* bytes() const { return reinterpret_cast<const std::uint8_t*>(this); }
+
+  /// Room for a body of `size` bytes (at most kInlineBodyMax) where the next append will find it, or
+  /// nullptr: the slab is full. [owner]
+  std::uint8_t* reserve(std::uint64_t size);
+  /// Appends a message whose body stands at reserve()'s address. False: its meta does not fit. [owner]
+  bool append_reserved(std::uint64_t body_size, const MessageParts& parts, std::int64_t sent);
+  /// Appends; takes one reference of `external` if given (then `body` is ignored). False, and nothing
+  /// taken: does not fit. [owner]
+  bool append(std::span<const std::uint8_t> body, ExternalBody* external, const MessageParts& parts,
+              std::int64_t sent);
+
+  /// Bytes that `parts` take in a slab.
+  static std::uint64_t meta_bytes(const MessageParts& parts);
+  /// Before anything is published: charges each message at least its share of the slab. [owner]
+  void spread_charge();
+
+  // Of published messages. [any holder]
+  std::span<const std::uint8_t> body(std::uint32_t index) const;
+  ExternalBody* external(std::uint32_t index) const;  ///< nullptr: inline
+  Uuid id(std::uint32_t index) const;
+  /// Credit units charged for message `index`; for those in `mask`.
+  std::uint32_t charge_of(std::uint32_t index) const {
+    return entries[index].charge_end - (index == 0 ? 0 : entries[index - 1].charge_end);
+  }
+  std::uint64_t charge_of_mask(std::uint64_t mask) const;
+
+ private:
+  bool append_meta(const MessageParts& parts, std::uint64_t* place, std::uint32_t* meta_offset);
+  void finish_append(std::uint32_t body_offset, std::uint32_t body_size, std::uint64_t full_size,
+                     std::uint32_t meta_offset, std::uint64_t place, std::int64_t sent);
+};
+
+/// Walks the packed attributes, group and ids of a message.
+class MetaReader {
+ public:
+  MetaReader(const Chunk& chunk, std::uint32_t index);
+  std::uint32_t attribute_count() const { return attribute_count_; }
+  std::string_view group_id() const { return group_id_; }
+  std::string_view deduplication_id() const { return deduplication_id_; }
+  /// The next attribute; call attribute_count() times at most.
+  sluice_attribute next_attribute();
+
+ private:
+  const std::uint8_t* at_ = nullptr;
+  std::uint32_t attribute_count_ = 0;
+  std::string_view group_id_, deduplication_id_;
+};
+
+/// Slabs of one owner (a publisher or a worker), in size classes. Memory is given back to the system
+/// when much of it lies idle, and when the pool ends.
+class ChunkPool {
+ public:
+  static constexpr std::uint32_t kClasses = 3;
+  static constexpr std::uint32_t kSlabBytes[kClasses] = {4096, 20480, 65536};
+
+  ChunkPool() = default;
+  ~ChunkPool();  ///< REQUIRES: nobody uses a chunk any more; external bodies still held are released.
+  ChunkPool(const ChunkPool&) = delete;
+  ChunkPool& operator=(const ChunkPool&) = delete;
+
+  /// An empty chunk with pending = kOpen; nullptr: no memory. `has_lineage`: kinds derived and evacuated. [owner]
+  Chunk* take(std::uint32_t size_class, Chunk::Kind kind);
+  void give_back(Chunk* chunk) { returned_.push(chunk); }  ///< [any]
+  /// The smallest class that holds a message of so many bytes beside a lineage, kClasses if none.
+  static std::uint32_t class_for(std::uint64_t bytes);
+
+ private:
+  void drain();
+  ReturnStack<Chunk> returned_;
+  Chunk* free_[kClasses] = {};
+  std::uint32_t free_count_[kClasses] = {};
+  std::vector<Chunk*> live_;  // every slab, for the destructor
+};
+
+/// Ends a chunk whose pending is 0: its origins hear of it, its bodies are released, it goes home. [any]
+void end_chunk(Chunk* chunk);
+
+/// Takes `amount` from `pending`; ends the chunk if that was the last. [any]
+inline void release_chunk(Chunk* chunk, std::int64_t amount) {
+  if (chunk->pending.fetch_sub(amount, std::memory_order_acq_rel) == amount) {
+    end_chunk(chunk);
+  }
+}
+
+/// Bits [from, to).
+inline std::uint64_t mask_between(std::uint32_t from, std::uint32_t to) {
+  std::uint64_t below_to = to >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << to) - 1;
+  return from >= 64 ? 0 : below_to & (~std::uint64_t{0} << from);
+}
+
+/// The lowest `count` set bits of `mask`.
+std::uint64_t lowest_bits(std::uint64_t mask, std::uint32_t count);
+
+}  // namespace sluice::core

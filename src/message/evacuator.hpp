@@ -1,0 +1,42 @@
+// Copies single messages out of their chunk, so that one that must wait (retry, delay, dead letter)
+// pins neither its slab nor the acknowledgement of its neighbours.
+#pragma once
+
+#include <cstdint>
+
+#include "message/chunk.hpp"
+
+namespace sluice::core {
+
+/// Of one owner thread and one queue: copies gather in an open chunk of kind evacuated.
+class Evacuator {
+ public:
+  explicit Evacuator(ChunkPool& pool)
+      : pool_(&pool) {}
+  ~Evacuator() { close(); }
+  Evacuator(const Evacuator&) = delete;
+  Evacuator& operator=(const Evacuator&) = delete;
+
+  struct Copy {
+    Chunk* chunk = nullptr;  ///< nullptr: no memory
+    std::uint32_t index = 0;
+  };
+
+  /// Copies message `index` of `from` (same id, charge and sent time; an external body is shared). The
+  /// copy counts in its origin from now on: of an evacuated chunk it takes the original's place, so
+  /// the original must not be dropped as well. One receipt is held for the caller in `pending`.
+  Copy copy(Chunk& from, std::uint32_t index, std::int64_t now_ms);
+  /// The same for a message that nobody waits for, from its parts.
+  Copy store(std::span<const std::uint8_t> body, const MessageParts& parts, std::int64_t sent_ms,
+             const Lineage& lineage);
+  /// Lets go of the open chunk.
+  void close();
+
+ private:
+  bool append(std::span<const std::uint8_t> body, ExternalBody* external, const MessageParts& parts,
+              std::int64_t sent_ms);
+  ChunkPool* pool_;
+  Chunk* open_ = nullptr;
+};
+
+}  // namespace sluice::core

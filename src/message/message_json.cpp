@@ -1,0 +1,168 @@
+#include "message/message_json.hpp"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <simdjson.h>
+
+#include <algorithm>
+
+namespace sluice::core {
+namespace {
+
+std::string base64(std::string_view bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                             reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) {
+    return std::nullopt;
+  }
+  std::string bytes(text.size() / 4 * 3 + 1, '\0');
+  int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                             reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  if (size < 0) {
+    return std::nullopt;
+  }
+  auto padding = static_cast<std::size_t>(text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0);
+  bytes.resize(static_cast<std::size_t>(size) - padding);
+  return bytes;
+}
+
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
+std::string_view view(sluice_str text) { return text.size == 0 ? std::string_view() : std::string_view(text.data, text.size); }
+
+std::string_view type_name(std::uint32_t type) {
+  switch (type) {
+    case SLUICE_NUMBER: return "Number";
+    case SLUICE_STRING_ARRAY: return "String.Array";
+    case SLUICE_BINARY: return "Binary";
+    default: return "String";
+  }
+}
+
+std::optional<std::uint32_t> type_of(std::string_view name) {
+  for (std::uint32_t type : {SLUICE_STRING, SLUICE_NUMBER, SLUICE_STRING_ARRAY, SLUICE_BINARY}) {
+    if (type_name(type) == name) {
+      return type;
+    }
+  }
+  return std::nullopt;
+}
+
+std::unexpected<Error> bad(std::string text) { return fail(Errc::bad_data, std::move(text)); }
+
+Result<MessageText::Attribute> read_attribute(const std::string& name, const Json& value) {
+  switch (value.type) {
+    case Json::Type::string: return MessageText::Attribute{name, value.text, SLUICE_STRING};
+    case Json::Type::number: return MessageText::Attribute{name, value.text, SLUICE_NUMBER};
+    case Json::Type::array: return MessageText::Attribute{name, to_text(value), SLUICE_STRING_ARRAY};
+    case Json::Type::object: break;
+    default: return bad(fmt::format("attribute '{}' must be a string, number, array or object", name));
+  }
+  const Json* type = value.find("type");
+  const Json* text = value.find("value");
+  std::optional<std::uint32_t> code = type != nullptr ? type_of(type->text) : std::nullopt;
+  if (!code || text == nullptr) {
+    return bad(fmt::format("attribute '{}' needs \"type\" (String, Number, String.Array, Binary) and \"value\"", name));
+  }
+  std::string content = text->type == Json::Type::array ? to_text(*text) : text->text;
+  if (*code == SLUICE_BINARY) {
+    std::optional<std::string> bytes = from_base64(content);
+    if (!bytes) {
+      return bad(fmt::format("attribute '{}' is not base64", name));
+    }
+    content = std::move(*bytes);
+  }
+  return MessageText::Attribute{name, std::move(content), *code};
+}
+
+std::string text_at(const Json& object, std::string_view name) {
+  const Json* found = object.find(name);
+  return found != nullptr ? found->text : std::string();
+}
+
+std::int64_t integer_at(const Json& object, std::string_view name) {
+  const Json* found = object.find(name);
+  return found != nullptr ? found->integer.value_or(0) : 0;
+}
+
+}  // namespace
+
+std::string message_to_json(const sluice_message& message, const DeadLetterNote* note) {
+  Uuid id;
+  std::copy(message.id, message.id + 16, id.bytes.begin());
+  std::string_view body = message.body == nullptr
+                              ? std::string_view()
+                              : std::string_view(reinterpret_cast<const char*>(message.body), message.body_size);
+  std::string json = fmt::format("{{\"id\":\"{}\",", to_text(id));
+  json += is_utf8(body) ? fmt::format("\"body\":{}", json_quote(body)) : fmt::format("\"body_base64\":\"{}\"", base64(body));
+  json += ",\"attributes\":{";
+  for (std::uint32_t i = 0; i < message.attribute_count; ++i) {
+    const sluice_attribute& attribute = *message.attributes[i];
+    std::string_view value = view(attribute.value);
+    json += fmt::format("{}{}:{{\"type\":\"{}\",\"value\":{}}}", i == 0 ? "" : ",", json_quote(view(attribute.name)),
+                        type_name(attribute.type),
+                        attribute.type == SLUICE_BINARY ? json_quote(base64(value)) : json_quote(value));
+  }
+  json += '}';
+  if (message.group_id.size != 0) {
+    json += fmt::format(",\"group_id\":{}", json_quote(view(message.group_id)));
+  }
+  json += fmt::format(",\"sent\":{},\"receive_count\":{}", message.sent_ms, message.receive_count);
+  if (note != nullptr) {
+    json += fmt::format(",\"dead_letter\":{{\"queue\":{},\"service\":{},\"stage\":{},\"reason\":{},\"detail\":{},\"first\":{},\"last\":{}}}",
+                        json_quote(note->queue), json_quote(note->service), json_quote(note->stage), json_quote(note->reason),
+                        json_quote(note->detail), note->first_ms, note->last_ms);
+  }
+  json += '}';
+  return json;
+}
+
+Result<MessageText> message_from_json(const Json& json) {
+  if (json.type != Json::Type::object) {
+    return bad("a message must be a JSON object");
+  }
+  MessageText message;
+  if (const Json* id = json.find("id")) {
+    message.id = parse_uuid(id->text);
+    if (!message.id) {
+      return bad("\"id\" is not a UUID");
+    }
+  }
+  if (const Json* encoded = json.find("body_base64")) {
+    std::optional<std::string> bytes = from_base64(encoded->text);
+    if (!bytes) {
+      return bad("\"body_base64\" is not base64");
+    }
+    message.body = std::move(*bytes);
+  } else if (const Json* body = json.find("body")) {
+    message.body = body->type == Json::Type::string ? body->text : to_text(*body);
+  }
+  if (const Json* attributes = json.find("attributes")) {
+    for (const JsonMember& member : attributes->members) {
+      Result<MessageText::Attribute> attribute = read_attribute(member.name, member.value);
+      if (!attribute) {
+        return std::unexpected(attribute.error());
+      }
+      message.attributes.push_back(std::move(*attribute));
+    }
+    std::ranges::sort(message.attributes, {}, &MessageText::Attribute::name);
+  }
+  message.group_id = text_at(json, "group_id");
+  message.sent_ms = integer_at(json, "sent");
+  message.receive_count = static_cast<std::uint32_t>(integer_at(json, "receive_count"));
+  if (const Json* note = json.find("dead_letter")) {
+    message.dead_letter = DeadLetterNote{text_at(*note, "queue"),  text_at(*note, "service"),
+                                         text_at(*note, "stage"),  text_at(*note, "reason"),
+                                         text_at(*note, "detail"), integer_at(*note, "first"),
+                                         integer_at(*note, "last")};
+  }
+  return message;
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,119 @@
+// Acknowledgement: what became of the messages that a source emitted together.
+//
+// Every source chunk has one Origin. Its messages are counted down together, through the chunk's
+// `pending`: when the chunk ends, all of them are at their end, and the origin settles their cookies
+// in one go. A message that lives on outside its chunk (emitted by a stage, returned to a queue,
+// on its way to the dead letters) is a *copy*: counted by itself, from before its parent is settled
+// until its own end, so it holds up only its own cookie.
+//
+// Invariants:
+//   1. add_copy() is called only by somebody who holds the message alive: through the chunk, or a copy.
+//   2. A cookie is settled exactly once, after it was closed, when no copy of its messages is left.
+//   3. The node goes home to its pool when its last cookie was settled.
+//
+// Thread safety: the publisher writes the plain fields while it holds the chunk open; chunk_done()
+// comes after them through the chunk's `pending` (release, acquire). add_copy, drop_copy and reject
+// are safe from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/atomic.hpp"
+#include "base/return_stack.hpp"
+
+namespace sluice::core {
+
+class OriginPool;
+
+/// Hears of settled cookies, on whatever thread ended the last descendant. Must not wait.
+class SettleListener {
+ public:
+  /// `rejected`: at least one descendant was dead-lettered. `messages`: how many emissions it had.
+  virtual void settled(std::uint64_t cookie, bool rejected, std::uint32_t messages) = 0;
+
+ protected:
+  ~SettleListener() = default;
+};
+
+/// A cookie whose messages lie in several chunks: one part per chunk, and one while it is open.
+struct SharedCookie {
+  std::uint64_t cookie;
+  SettleListener* listener;
+  Atomic<std::uint32_t> parts;
+  Atomic<std::uint32_t> messages;
+  Atomic<bool> rejected;
+
+  /// Ends one part of `ended_messages`; the last one settles and deletes it.
+  void drop(std::uint32_t ended_messages, bool was_rejected);
+};
+
+struct Origin {
+  static constexpr std::uint32_t kMessages = 64;
+
+  /// Written by the publisher while the chunk is open.
+  SettleListener* listener = nullptr;
+  OriginPool* pool = nullptr;
+  std::uint32_t messages = 0;
+  std::uint64_t starts = 0;             ///< bit i: message i begins a cookie's run
+  SharedCookie* carried_in = nullptr;   ///< the first run began in an earlier chunk
+  SharedCookie* carried_out = nullptr;  ///< the last run goes on in a later one
+  Origin* next = nullptr;               ///< in the pool
+  std::uint64_t cookies[kMessages];     ///< of each run, at its first message
+
+  /// Adds a message to the open chunk. `begins`: it starts a new run.
+  void append(std::uint64_t cookie, bool begins) {
+    if (begins) {
+      starts |= std::uint64_t{1} << messages;
+      cookies[messages] = cookie;
+    }
+    ++messages;
+  }
+
+  /// The chunk ended: its messages live on only as copies.
+  void chunk_done();
+  void add_copy(std::uint32_t message, std::uint32_t count = 1);
+  void drop_copy(std::uint32_t message);
+  /// A descendant of `message` was dead-lettered; before its copy is dropped.
+  void reject(std::uint32_t message) {
+    rejected.fetch_or(std::uint64_t{1} << message, std::memory_order_relaxed);
+  }
+
+  /// Counters of the messages that left the chunk; made by the first of them.
+  struct Copies {
+    static constexpr std::uint32_t kChunkDone = 1u << 31;
+    Atomic<std::uint32_t> alive[kMessages];         ///< copies, and kChunkDone once the chunk ended
+    Atomic<std::uint32_t> unfinished[kMessages];    ///< messages of the run that begins here; set by chunk_done
+    Atomic<std::uint32_t> runs_unfinished;
+  };
+  Atomic<std::uint64_t> rejected{0};
+  Atomic<Copies*> copies{nullptr};
+
+ private:
+  Copies& make_copies();
+  std::uint32_t run_end(std::uint32_t start) const;
+  void settle_run(std::uint32_t start);
+  void finish_message(Copies& counters, std::uint32_t message);
+};
+
+/// Nodes of one publisher. take() is the publisher's; nodes come home from any thread.
+class OriginPool {
+ public:
+  explicit OriginPool(SettleListener* listener)
+      : listener_(listener) {}
+  ~OriginPool();
+  OriginPool(const OriginPool&) = delete;
+  OriginPool& operator=(const OriginPool&) = delete;
+
+  Origin* take();
+  void give_back(Origin* origin) { returned_.push(origin); }
+
+ private:
+  SettleListener* listener_;
+  ReturnStack<Origin> returned_;
+  Origin* free_ = nullptr;
+  std::vector<std::unique_ptr<Origin>> all_;
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,112 @@
+// A consumer: one worker's way of receiving from a queue and settling what it received.
+//
+// receive() gathers messages under leases, at most one lease per chunk; the worker does its work and
+// calls end() once with the outcomes. A message that fails is copied out of its chunk at that moment
+// (evacuated), so it holds up neither its slab nor its neighbours' acknowledgement.
+//
+// Thread safety: one thread at a time, except that extend() may be called by whoever runs the stage.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "queue/dead_letters.hpp"
+#include "queue/lease.hpp"
+#include "queue/queue.hpp"
+#include "queue/timers.hpp"
+
+namespace sluice::core {
+
+/// Messages of one chunk in hand.
+struct Lease {
+  LeaseSlot* slot;
+  std::uint64_t word;
+  Taken taken;
+};
+
+/// How a received message fared. Messages of a batch are numbered through its leases, lowest bit first.
+struct Outcome {
+  enum class Status : std::uint8_t { ok, reject, retry };  // in rising order: the worst counts
+  Status status = Status::ok;
+  std::int64_t retry_after_ms = -1;  ///< -1: at the lease's own deadline
+  std::string stage, reason, detail;
+};
+
+/// The batch's failures, by message number; the rest is ok.
+struct Failure {
+  std::uint32_t message;
+  Outcome outcome;
+};
+
+/// What end() did.
+struct Settled {
+  std::uint32_t ok = 0, retried = 0, rejected = 0, stale = 0;
+};
+
+class Consumer {
+ public:
+  /// `service` names the service in dead letters. Everything outlives the consumer; `pool` is its own.
+  Consumer(Queue& queue, Timers& timers, DeadLetters& dead_letters, ChunkPool& pool, std::string service,
+           std::uint32_t batch_size, std::uint32_t consumers);
+  ~Consumer();
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
+
+  Queue& queue() { return queue_; }
+
+  /// Gathers at most the batch size; never waits. Messages that were received too often are sent to
+  /// the dead letters instead. The number of messages in leases(). REQUIRES: end() was called.
+  std::uint32_t receive(std::int64_t now_tick);
+  std::span<const Lease> leases() const { return leases_; }
+  /// Wall-clock end of the leases.
+  std::int64_t lease_until_ms() const;
+
+  /// Moves all deadlines to now + the queue's visibility timeout. False: one has expired already.
+  bool extend();
+
+  /// Settles the batch. `failures` is sorted by message.
+  Settled end(std::span<Failure> failures);
+
+  /// Where a message came from, for what its stages emit.
+  static Lineage lineage_of(const Chunk& chunk, std::uint32_t bit);
+
+  /// Sends a part of a received message to the dead letters alone. False: the queue has none; it is dropped.
+  bool reject_part(std::span<const std::uint8_t> body, const MessageParts& parts, const Lineage& parent,
+                   std::string stage, std::string reason, std::string detail);
+
+  /// Gives back what it holds of credit. Call when nothing was received.
+  void idle();
+
+ private:
+  /// SQS API reference, ChangeMessageVisibility: 12 hours.
+  static constexpr std::int64_t kInvisibleMaxMs = 43'200'000;
+
+  Lease& open_lease(Taken taken);
+  std::uint64_t sort_out_overdue(Taken taken);
+  void dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome);
+  void retry(const Lease& lease, std::uint32_t bit, Outcome& outcome);
+  void give_credit(std::int64_t messages, std::int64_t units);
+  void finish(Chunk* chunk, std::uint64_t mask);
+  void flush_credit();
+
+  // Constant after construction.
+  Queue& queue_;
+  Timers& timers_;
+  DeadLetters& dead_letters_;
+  const std::string service_;
+  const std::uint32_t batch_size_;
+  ConsumerCounters& counters_;
+  const std::int64_t credit_step_messages_, credit_step_units_;
+  // The worker's.
+  Evacuator evacuator_;
+  Evacuator delayed_;  ///< what waits for a time: kept apart from what returns at once
+  std::vector<std::unique_ptr<LeaseSlot>> slots_;
+  std::vector<Lease> leases_;
+  std::uint32_t turn_ = 0;
+  std::int64_t deadline_tick_ = 0;
+  std::int64_t credit_messages_ = 0, credit_units_ = 0;
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,355 @@
+#include "queue/dead_letters.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "base/fault.hpp"
+#include "message/message_view.hpp"
+
+namespace sluice::core {
+namespace {
+
+constexpr std::size_t kReadBytes = 1 << 20;
+/// A line longer than this cannot be ours: a body is at most what a queue holds in memory.
+constexpr std::size_t kLineBytesMax = std::size_t{1} << 30;
+
+/// Calls `each(line, offset of the line)` for every whole line from `offset`; false from it stops.
+/// Returns the offset behind the last whole line that was handed out.
+template <class Each>
+Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each&& each) {
+  std::string pending;
+  std::uint64_t begin = offset;
+  for (;;) {
+    Result<std::string> block = file.read(begin + pending.size(), kReadBytes);
+    if (!block) {
+      return std::unexpected(block.error());
+    }
+    pending += *block;
+    std::size_t used = 0;
+    for (std::size_t end; (end = pending.find('\n', used)) != std::string::npos; used = end + 1) {
+      if (!each(std::string_view(pending).substr(used, end - used), begin + used)) {
+        return begin + used;
+      }
+    }
+    begin += used;
+    pending.erase(0, used);
+    if (block->empty() || pending.size() > kLineBytesMax) {
+      return begin;
+    }
+  }
+}
+
+std::string removal_line(const Uuid& id) { return fmt::format("{{\"deleted\":\"{}\"}}\n", to_text(id)); }
+
+std::optional<Uuid> removed_id(const Json& line) {
+  const Json* deleted = line.find("deleted");
+  return deleted != nullptr ? parse_uuid(deleted->text) : std::nullopt;
+}
+
+}  // namespace
+
+DeadLetters::DeadLetters(Storage& storage, std::string folder, Clock& clock,
+                         std::function<void(const Error&)> failed)
+    : storage_(storage),
+      folder_(std::move(folder)),
+      clock_(clock),
+      failed_(std::move(failed)) {}
+
+DeadLetters::~DeadLetters() = default;
+
+Result<void> DeadLetters::open(Queue& queue) {
+  if (Result<void> made = storage_.make_folders(folder_); !made) {
+    return made;
+  }
+  File& file = files_[&queue];
+  file.queue = &queue;
+  file.path = fmt::format("{}/{}.jsonl", folder_, queue.name());
+  file.evacuator = std::make_unique<Evacuator>(pool_);
+  if (Result<void> compacted = compact(file); !compacted) {
+    return compacted;
+  }
+  stored_.fetch_add(file.ids.size(), std::memory_order_relaxed);
+  queue.moved_in.fetch_add(file.ids.size(), std::memory_order_release);
+  queue.unloaded.fetch_add(file.ids.size(), std::memory_order_release);
+  return load(file);
+}
+
+/// Reads the whole file once; writes it anew without deleted letters and without a torn last line if
+/// there are any.
+Result<void> DeadLetters::compact(File& file) {
+  Result<std::unique_ptr<AppendFile>> opened = storage_.open_append(file.path);
+  if (!opened) {
+    return std::unexpected(opened.error());
+  }
+  file.file = std::move(*opened);
+  bool has_garbage = false;
+  std::unordered_set<Uuid, UuidHash> deleted;
+  auto note = [&](std::string_view line, std::uint64_t) {
+    std::expected<Json, JsonError> json = parse_json(line, kLineBytesMax);
+    std::optional<Uuid> removed = json ? removed_id(*json) : std::nullopt;
+    const Json* id = json ? json->find("id") : nullptr;
+    std::optional<Uuid> stored = id != nullptr ? parse_uuid(id->text) : std::nullopt;
+    if (removed) {
+      file.ids.erase(*removed);
+    } else if (stored) {
+      file.ids.insert(*stored);
+    }
+    has_garbage |= !stored;
+    return true;
+  };
+  Result<std::uint64_t> end = for_each_line(*file.file, 0, note);
+  if (!end) {
+    return std::unexpected(end.error());
+  }
+  if (!has_garbage && *end == file.file->size()) {
+    return {};
+  }
+  std::string anew = file.path + ".new";
+  if (Result<void> removed = storage_.remove(anew); !removed) {
+    return removed;
+  }
+  Result<std::unique_ptr<AppendFile>> copy = storage_.open_append(anew);
+  if (!copy) {
+    return std::unexpected(copy.error());
+  }
+  Result<void> written;
+  std::unordered_set<Uuid, UuidHash> left = file.ids;
+  Result<std::uint64_t> copied = for_each_line(*file.file, 0, [&](std::string_view line, std::uint64_t) {
+    std::expected<Json, JsonError> json = parse_json(line, kLineBytesMax);
+    const Json* id = json ? json->find("id") : nullptr;
+    std::optional<Uuid> stored = id != nullptr ? parse_uuid(id->text) : std::nullopt;
+    if (stored && left.erase(*stored) != 0) {
+      written = (*copy)->append(std::string(line) + '\n');
+    }
+    return written.has_value();
+  });
+  if (!copied) {
+    return std::unexpected(copied.error());
+  }
+  if (!written) {
+    return written;
+  }
+  if (Result<void> synced = (*copy)->sync(); !synced) {
+    return synced;
+  }
+  if (Result<void> replaced = storage_.replace(anew, file.path); !replaced) {
+    return replaced;
+  }
+  file.file = std::move(*copy);
+  return {};
+}
+
+bool DeadLetters::deliver(File& file, const MessageText& text) {
+  std::vector<sluice_attribute> attributes;
+  for (const MessageText::Attribute& from : text.attributes) {
+    attributes.push_back({sizeof(sluice_attribute), from.type, {from.name.data(), from.name.size()},
+                          {from.value.data(), from.value.size()}});
+  }
+  std::vector<const sluice_attribute*> pointers;
+  for (const sluice_attribute& attribute : attributes) {
+    pointers.push_back(&attribute);
+  }
+  MessageParts parts{&*text.id, text.group_id, {}, static_cast<std::uint32_t>(pointers.size()), pointers.data()};
+  Lineage lineage{};
+  lineage.receive_count = text.receive_count;
+  lineage.first_received_ms = text.dead_letter ? text.dead_letter->first_ms : 0;
+  lineage.stored = true;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.body.data());
+  Evacuator::Copy copy = file.evacuator->store({bytes, text.body.size()}, parts, text.sent_ms, lineage);
+  if (copy.chunk == nullptr) {
+    return false;
+  }
+  file.queue->credits().take(1, copy.chunk->charge_of(copy.index));
+  file.queue->put_back({copy.chunk, std::uint64_t{1} << copy.index}, false);
+  return true;
+}
+
+Result<void> DeadLetters::load(File& file) {
+  Result<std::uint64_t> end = for_each_line(*file.file, file.read_offset, [&](std::string_view line, std::uint64_t) {
+    if (!file.queue->credits().available()) {
+      return false;
+    }
+    std::expected<Json, JsonError> json = parse_json(line, kLineBytesMax);
+    if (!json) {
+      return true;
+    }
+    Result<MessageText> text = message_from_json(*json);
+    if (!text || !text->id || !file.ids.contains(*text->id)) {
+      return true;
+    }
+    if (!deliver(file, *text)) {
+      return false;
+    }
+    file.queue->unloaded.fetch_sub(1, std::memory_order_release);
+    return true;
+  });
+  if (!end) {
+    return std::unexpected(end.error());
+  }
+  file.read_offset = *end;
+  file.queue->loading.store(false, std::memory_order_relaxed);
+  return {};
+}
+
+void DeadLetters::submit(Job job) {
+  waiting_.fetch_add(1, std::memory_order_acq_rel);
+  jobs_.enqueue(std::move(job));
+  epoch_.fetch_add(1, std::memory_order_seq_cst);
+  futex_wake(epoch_, 1);
+}
+
+void DeadLetters::submit(DeadLetter letter) {
+  Job job{Job::Kind::letter, std::make_unique<DeadLetter>(std::move(letter)), nullptr, {}};
+  submit(std::move(job));
+}
+
+void DeadLetters::submit_removal(Queue& queue, const Uuid& id) { submit(Job{Job::Kind::removal, nullptr, &queue, id}); }
+
+void DeadLetters::submit_load(Queue& queue) { submit(Job{Job::Kind::load, nullptr, &queue, {}}); }
+
+void DeadLetters::run() {
+  for (;;) {
+    std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
+    bool stopping = stopping_.load(std::memory_order_seq_cst);
+    if (write_waiting()) {
+      continue;
+    }
+    if (stopping) {
+      return;
+    }
+    futex_wait(epoch_, epoch);
+  }
+}
+
+void DeadLetters::stop() {
+  stopping_.store(true, std::memory_order_seq_cst);
+  epoch_.fetch_add(1, std::memory_order_seq_cst);
+  futex_wake(epoch_, 1);
+}
+
+bool DeadLetters::write_waiting() {
+  std::vector<Job> jobs;
+  Job job;
+  while (jobs_.try_dequeue(job)) {
+    jobs.push_back(std::move(job));
+  }
+  if (jobs.empty()) {
+    return false;
+  }
+  if (!broken_) {
+    if (Result<void> written = write(jobs); !written) {
+      broken_ = true;  // what was not synced is not acknowledged: its sources bring it again
+      failed_(written.error());
+    }
+  }
+  waiting_.fetch_sub(jobs.size(), std::memory_order_acq_rel);
+  return true;
+}
+
+std::string DeadLetters::line_of(const DeadLetter& letter, Uuid* id) {
+  ChunkViews views;
+  auto index = static_cast<std::uint32_t>(std::countr_zero(letter.copy.mask));
+  views.show(*letter.copy.chunk, letter.copy.mask);
+  const Lineage& lineage = letter.copy.chunk->lineage[index];
+  sluice_message message = *views.pointers()[index];
+  message.receive_count = lineage.receive_count;
+  *id = letter.copy.chunk->id(index);
+  DeadLetterNote note{letter.to->name(), letter.service, letter.stage, letter.reason, letter.detail,
+                      lineage.first_received_ms, letter.last_ms};
+  return message_to_json(message, &note) + '\n';
+}
+
+Result<void> DeadLetters::write(std::vector<Job>& jobs) {
+  std::vector<bool> is_new(jobs.size(), false);
+  std::vector<File*> touched;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    Job& job = jobs[i];
+    File& file = files_.at(job.kind == Job::Kind::letter ? job.letter->to : job.queue);
+    std::string line;
+    if (job.kind == Job::Kind::letter) {
+      Uuid id;
+      line = line_of(*job.letter, &id);
+      is_new[i] = file.ids.insert(id).second;
+    } else if (job.kind == Job::Kind::removal && file.ids.erase(job.id) != 0) {
+      line = removal_line(job.id);
+      is_new[i] = true;
+    }
+    if (!is_new[i]) {
+      continue;
+    }
+    if (Result<void> appended = file.file->append(line); !appended) {
+      return appended;
+    }
+    job.line_end = file.file->size();
+    if (std::ranges::find(touched, &file) == touched.end()) {
+      touched.push_back(&file);
+    }
+  }
+  if (SLUICE_FAULT("dead_letters.before_sync")) {
+    return fail(Errc::io, "injected fault before the sync");
+  }
+  for (File* file : touched) {
+    if (Result<void> synced = file->file->sync(); !synced) {
+      return synced;
+    }
+  }
+  (void)SLUICE_FAULT("dead_letters.after_sync");
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    Job& job = jobs[i];
+    if (job.kind == Job::Kind::letter) {
+      complete(*job.letter, is_new[i], job.line_end);
+    } else if (job.kind == Job::Kind::removal) {
+      stored_.fetch_sub(is_new[i] ? 1 : 0, std::memory_order_relaxed);
+    } else if (Result<void> loaded = load(files_.at(job.queue)); !loaded) {
+      return loaded;
+    }
+  }
+  return {};
+}
+
+/// The letter is on the device: it leaves its queue, its origin hears of its end, and it goes into
+/// the dead-letter queue's memory if it is next in line there and there is room.
+void DeadLetters::complete(DeadLetter& letter, bool is_new, std::uint64_t line_end) {
+  Chunk* chunk = letter.copy.chunk;
+  auto index = static_cast<std::uint32_t>(std::countr_zero(letter.copy.mask));
+  Lineage& lineage = chunk->lineage[index];
+  Origin* origin = lineage.origin;
+  std::uint32_t message = lineage.message;
+  std::uint32_t units = chunk->charge_of(index);
+  lineage.origin = nullptr;
+  delete lineage.last_error;
+  lineage.last_error = nullptr;
+  lineage.stored = true;
+  if (is_new) {
+    stored_.fetch_add(1, std::memory_order_relaxed);
+    File& file = files_.at(letter.to);
+    bool next_in_line = letter.to->unloaded.load(std::memory_order_acquire) == 0;
+    bool fits = next_in_line && letter.to->credits().available();
+    if (fits) {
+      file.read_offset = line_end;
+      letter.to->credits().take(1, units);
+    } else {
+      letter.to->unloaded.fetch_add(1, std::memory_order_release);
+    }
+    letter.to->moved_in.fetch_add(1, std::memory_order_release);
+    if (fits) {
+      letter.to->put_back(letter.copy, false);
+    } else {
+      release_chunk(chunk, 1);
+    }
+  } else {
+    release_chunk(chunk, 1);
+  }
+  if (letter.from != nullptr) {
+    letter.from->moved_to_dead_letter.fetch_add(1, std::memory_order_release);
+    letter.from->give_credit(1, units);
+  }
+  if (origin != nullptr) {
+    origin->reject(message);
+    origin->drop_copy(message);
+  }
+}
+
+}  // namespace sluice::core

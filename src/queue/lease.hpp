@@ -1,0 +1,63 @@
+// A lease: messages of one chunk in a worker's hands until settled or expired.
+//
+//   word = deadline tick << 24 | generation; 0: free; top bit: EXPIRED
+//
+// Opened by its worker; ended by exactly one of the worker (word -> 0) and the timer (word ->
+// EXPIRED), by CAS on the word. The timer reads word, chunk and mask, then CASes: success proves that
+// what it read belongs together. An expired slot is not touched again until its worker frees it.
+#pragma once
+
+#include <cstdint>
+
+#include "message/chunk.hpp"
+
+namespace sluice::core {
+
+class Queue;
+
+struct alignas(kCacheLine) LeaseSlot {
+  static constexpr std::uint64_t kExpired = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t kGenerationMask = (1 << 24) - 1;
+
+  Queue* queue = nullptr;             ///< constant
+  std::uint64_t generation = 0;       ///< the worker's
+  std::int64_t wheel_tick = 0;        ///< the worker's: no later than this the timer looks at the slot
+  Atomic<std::uint64_t> word{0};
+  Atomic<Chunk*> chunk{nullptr};
+  Atomic<std::uint64_t> mask{0};
+  Atomic<bool> in_wheel{false};
+
+  static std::int64_t deadline_of(std::uint64_t word) { return static_cast<std::int64_t>((word & ~kExpired) >> 24); }
+
+  /// [worker] Returns the word.
+  std::uint64_t open(Chunk* of, std::uint64_t messages, std::int64_t deadline_tick) {
+    chunk.store(of, std::memory_order_relaxed);
+    mask.store(messages, std::memory_order_relaxed);
+    generation = (generation + 1) & kGenerationMask;
+    std::uint64_t opened = static_cast<std::uint64_t>(deadline_tick) << 24 | generation;
+    // seq_cst pairs with the timer, which stores in_wheel = false and then looks at the word.
+    word.store(opened, std::memory_order_seq_cst);
+    return opened;
+  }
+
+  /// [worker] True: the messages are the worker's to settle. False: expired; the slot is free again.
+  bool close(std::uint64_t opened) {
+    if (word.compare_exchange_strong(opened, 0, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      return true;
+    }
+    word.store(0, std::memory_order_release);
+    return false;
+  }
+
+  /// [worker] Moves the deadline. False: expired. `opened` becomes the new word.
+  bool extend(std::uint64_t* opened, std::int64_t deadline_tick) {
+    std::uint64_t later = static_cast<std::uint64_t>(deadline_tick) << 24 | (*opened & kGenerationMask);
+    if (!word.compare_exchange_strong(*opened, later, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      return false;
+    }
+    *opened = later;
+    return true;
+  }
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,163 @@
+#include "queue/log.hpp"
+
+#include <cassert>
+#include <cstdlib>
+#include <new>
+
+namespace sluice::core {
+
+Log::Log(std::uint32_t branches)
+    : cursors_(branches),
+      stride_(sizeof(Entry) + branches * sizeof(Atomic<std::uint64_t>)),
+      directory_(std::make_unique<Atomic<Segment*>[]>(kDirectory)) {}
+
+Log::~Log() {
+  for (void* segment : all_segments_) {
+    std::free(segment);
+  }
+}
+
+void Log::attach(std::uint32_t branch, Cursor* cursor, std::function<void(Taken)> returned) {
+  cursor->log = this;
+  cursor->branch = branch;
+  cursors_[branch] = {cursor, std::move(returned)};
+}
+
+Log::Segment* Log::make_segment() {
+  if (free_ == nullptr) {
+    free_ = returned_segments_.take_all();
+  }
+  if (free_ != nullptr) {
+    Segment* segment = free_;
+    free_ = segment->next;
+    segment->passed.store(0, std::memory_order_relaxed);
+    return segment;
+  }
+  std::size_t bytes = kCacheLine + kSegmentEntries * stride_;
+  bytes = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+  void* memory = std::aligned_alloc(kCacheLine, bytes);
+  if (memory == nullptr) {
+    throw std::bad_alloc();
+  }
+  all_segments_.push_back(memory);
+  auto* segment = new (memory) Segment;
+  for (std::uint32_t i = 0; i < kSegmentEntries; ++i) {
+    Entry* fresh = new (entry(segment, i)) Entry;
+    for (std::uint32_t branch = 0; branch < cursors_.size(); ++branch) {
+      new (masks(fresh) + branch) Atomic<std::uint64_t>(0);
+    }
+  }
+  return segment;
+}
+
+void Log::open_segment(std::uint64_t index) {
+  if (cursors_.empty() && segment_ != nullptr) {
+    return;  // nobody reads: one segment is enough
+  }
+  Atomic<Segment*>& slot = directory_[index % kDirectory];
+  if (index >= kDirectory && slot.load(std::memory_order_relaxed) != nullptr) {
+    evacuate((index - kDirectory + 1) * kSegmentEntries);
+  }
+  segment_ = make_segment();
+  slot.store(segment_, std::memory_order_release);
+}
+
+void Log::evacuate(std::uint64_t before) {
+  for (Branch& branch : cursors_) {
+    while (branch.cursor->position.load(std::memory_order_relaxed) >> 7 < before) {
+      Taken taken = take(*branch.cursor, kChunkMessages);
+      if (taken.mask != 0) {
+        branch.returned(taken);
+      }
+    }
+  }
+}
+
+void Log::begin(Chunk* chunk) {
+  if (started_) {
+    ++number_;
+  }
+  if (!started_ || number_ % kSegmentEntries == 0) {
+    open_segment(number_ / kSegmentEntries);
+  }
+  started_ = true;
+  current_ = entry(segment_, number_);
+  current_->chunk.store(chunk, std::memory_order_relaxed);
+  for (std::uint32_t branch = 0; branch < cursors_.size(); ++branch) {
+    masks(current_)[branch].store(0, std::memory_order_relaxed);
+  }
+}
+
+void Log::pass(Segment* segment) {
+  // Release: our reads of the segment are over; the last one's acquire hands it to the publisher.
+  if (segment->passed.fetch_add(1, std::memory_order_acq_rel) + 1 == cursors_.size()) {
+    returned_segments_.push(segment);
+  }
+}
+
+Taken Log::take(Cursor& cursor, std::uint32_t count_max) {
+  std::uint64_t position = cursor.position.load(std::memory_order_relaxed);
+  for (;;) {
+    std::uint64_t number = position >> 7;
+    auto bit = static_cast<std::uint32_t>(position & 127);
+    // Acquire pairs with open_segment's release: the entry is constructed.
+    Segment* segment = directory_[number / kSegmentEntries % kDirectory].load(std::memory_order_acquire);
+    if (segment == nullptr) {
+      return {};
+    }
+    Entry* at = entry(segment, number);
+    // Acquire pairs with publish: chunk, masks and messages below `count`.
+    std::uint64_t pub = at->pub.load(std::memory_order_acquire);
+    if (pub >> 16 != number) {
+      std::uint64_t now = cursor.position.load(std::memory_order_relaxed);
+      if (now == position) {
+        return {};
+      }
+      position = now;  // recycled under us: the cursor has moved on
+      continue;
+    }
+    auto count = static_cast<std::uint32_t>(pub & 0xff);
+    bool sealed = (pub >> 8 & 1) != 0;
+    std::uint64_t mask = masks(at)[cursor.branch].load(std::memory_order_relaxed) & mask_between(bit, count);
+    if (mask == 0 && !sealed) {
+      return {};
+    }
+    std::uint64_t taken = lowest_bits(mask, count_max);
+    Chunk* chunk = at->chunk.load(std::memory_order_relaxed);
+    std::uint64_t next = (number + 1) << 7;
+    if (taken != mask || !sealed) {
+      next = number << 7 | static_cast<std::uint64_t>(64 - __builtin_clzll(taken));
+    }
+    // Success proves that entry, pub and mask were current; release orders our reads before `passed`.
+    if (!cursor.position.compare_exchange_weak(position, next, std::memory_order_acq_rel,
+                                               std::memory_order_relaxed)) {
+      continue;
+    }
+    if (next >> 7 != number && (number + 1) % kSegmentEntries == 0) {
+      pass(segment);
+    }
+    if (taken != 0) {
+      return {chunk, taken};
+    }
+    position = next;
+  }
+}
+
+bool Log::has_news(const Cursor& cursor) const {
+  std::uint64_t position = cursor.position.load(std::memory_order_seq_cst);
+  std::uint64_t number = position >> 7;
+  Segment* segment = directory_[number / kSegmentEntries % kDirectory].load(std::memory_order_seq_cst);
+  if (segment == nullptr) {
+    return false;
+  }
+  Entry* at = entry(segment, number);
+  std::uint64_t pub = at->pub.load(std::memory_order_seq_cst);
+  if (pub >> 16 != number) {
+    return cursor.position.load(std::memory_order_seq_cst) != position;
+  }
+  std::uint64_t mask = masks(at)[cursor.branch].load(std::memory_order_relaxed);
+  auto bit = static_cast<std::uint32_t>(position & 127);
+  return (mask & mask_between(bit, static_cast<std::uint32_t>(pub & 0xff))) != 0 || (pub >> 8 & 1) != 0;
+}
+
+}  // namespace sluice::core

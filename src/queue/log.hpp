@@ -1,0 +1,120 @@
+// The log: what one publisher publishes into, for all queues that subscribe. Publishing is one entry
+// whatever the number of branches; each queue keeps a cursor.
+//
+//   directory[1024] ─▶ segment of 64 entries ─▶ entry { chunk, pub, mask per branch }
+//
+//   pub    = entry number << 16 | sealed << 8 | count     a foreign number: not published yet
+//   cursor = entry number << 7  | bit                     only grows, so a CAS that succeeds proves
+//                                                         that what was read before it was current
+//
+// Segments are type-stable: recycled within the log, never freed while it lives. A segment goes back
+// to the publisher's free stack when every cursor has passed it (`passed`).
+//
+// The publisher never waits for a cursor: when the directory is full it takes what the slowest queues
+// have not taken, by the receivers' own CAS, and hands it to them as returned items (evacuate).
+//
+// Thread safety: publisher calls from one thread at a time; receivers from any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/atomic.hpp"
+#include "base/return_stack.hpp"
+#include "message/chunk.hpp"
+
+namespace sluice::core {
+
+/// Messages of one chunk in somebody's hands.
+struct Taken {
+  Chunk* chunk = nullptr;
+  std::uint64_t mask = 0;
+};
+
+class Log;
+
+/// A queue's place in a log. One line of its own.
+struct alignas(kCacheLine) Cursor {
+  Log* log = nullptr;
+  std::uint32_t branch = 0;
+  Atomic<std::uint64_t> position{0};
+};
+
+class Log {
+ public:
+  static constexpr std::uint32_t kSegmentEntries = 64;
+  static constexpr std::uint32_t kDirectory = 1024;
+
+  /// `branches` cursors will be attached before the first entry.
+  explicit Log(std::uint32_t branches);
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  std::uint32_t branches() const { return static_cast<std::uint32_t>(cursors_.size()); }
+  /// [control] `returned` takes what the queue is handed when it is too far behind.
+  void attach(std::uint32_t branch, Cursor* cursor, std::function<void(Taken)> returned);
+
+  // [publisher]
+  /// Begins the next entry for `chunk`, unpublished, all masks 0. Never waits.
+  void begin(Chunk* chunk);
+  /// Adds `bits` to a branch's mask of the current entry; visible with the next publish().
+  void add_to_mask(std::uint32_t branch, std::uint64_t bits) {
+    Atomic<std::uint64_t>& mask = masks(current_)[branch];
+    mask.store(mask.load(std::memory_order_relaxed) | bits, std::memory_order_relaxed);
+  }
+  /// Makes the first `count` messages of the current entry visible; `sealed`: no more will come.
+  /// seq_cst: the caller looks for parked receivers next, and a receiver that parks looks here last.
+  void publish(std::uint32_t count, bool sealed) {
+    current_->pub.exchange(number_ << 16 | (sealed ? 1u << 8 : 0u) | count, std::memory_order_seq_cst);
+  }
+
+  // [any]
+  /// Takes the oldest at most `count_max` messages that `cursor` has not passed, all of one chunk.
+  /// Empty mask: nothing there. Lock-free: a failed CAS means that another receiver took something.
+  Taken take(Cursor& cursor, std::uint32_t count_max);
+  /// True if take() would find something. seq_cst, for the last look before parking.
+  bool has_news(const Cursor& cursor) const;
+
+ private:
+  struct Entry {
+    Atomic<Chunk*> chunk{nullptr};
+    Atomic<std::uint64_t> pub{0};
+  };
+  struct Segment {
+    Atomic<std::uint32_t> passed{0};
+    Segment* next = nullptr;
+  };
+  struct Branch {
+    Cursor* cursor = nullptr;
+    std::function<void(Taken)> returned;
+  };
+
+  Segment* make_segment();
+  Entry* entry(Segment* segment, std::uint64_t number) const {
+    return reinterpret_cast<Entry*>(reinterpret_cast<std::uint8_t*>(segment) + kCacheLine +
+                                    (number % kSegmentEntries) * stride_);
+  }
+  static Atomic<std::uint64_t>* masks(Entry* entry) { return reinterpret_cast<Atomic<std::uint64_t>*>(entry + 1); }
+  void open_segment(std::uint64_t index);
+  void evacuate(std::uint64_t before);
+  void pass(Segment* segment);
+
+  // Constant after construction and attach.
+  std::vector<Branch> cursors_;
+  std::size_t stride_;
+  // The publisher's.
+  alignas(kCacheLine) std::uint64_t number_ = 0;  ///< of the current entry
+  bool started_ = false;
+  Entry* current_ = nullptr;
+  Segment* segment_ = nullptr;
+  Segment* free_ = nullptr;
+  std::vector<void*> all_segments_;
+  // Everybody's.
+  ReturnStack<Segment> returned_segments_;
+  std::unique_ptr<Atomic<Segment*>[]> directory_;
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,132 @@
+// A queue: cursors into the logs it subscribes to, and what came back to it.
+//
+// Fresh messages are taken from the logs by their cursors; what came back (retried, expired, read
+// from the dead letters) waits in a moodycamel queue beside them and is taken first.
+//
+// Conservation, at any quiet moment (DESIGN §7.1): sent + moved_in = visible + in_flight + delayed +
+// deleted + moved_to_dead_letter + expired + dropped + purged.
+//
+// Thread safety: [control] functions before traffic; everything else from any thread.
+#pragma once
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "message/chunk.hpp"
+#include "queue/credits.hpp"
+#include "queue/log.hpp"
+#include "queue/ready.hpp"
+
+namespace sluice::core {
+
+/// The numbers of DESIGN §5's summary.
+struct QueueCounters {
+  std::uint64_t sent = 0, moved_in = 0, received = 0, deleted = 0;
+  std::uint64_t visible = 0, in_flight = 0, delayed = 0;
+  std::uint64_t moved_to_dead_letter = 0, expired = 0, dropped = 0, purged = 0;
+};
+
+/// Plain counters of one consumer: one writer, read by anybody.
+struct alignas(kCacheLine) ConsumerCounters {
+  Atomic<std::uint64_t> taken{0};    ///< receives, repeated ones too
+  Atomic<std::uint64_t> deleted{0};
+
+  static void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
+    counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_release);
+  }
+};
+
+struct QueueOptions {
+  std::string name;
+  std::int64_t capacity = 100'000;
+  std::int64_t capacity_bytes = std::int64_t{256} << 20;
+  std::int64_t visibility_timeout_ms = 30'000;
+  std::uint32_t max_receive_count = 0;  ///< 0: no limit
+};
+
+class Queue {
+ public:
+  explicit Queue(QueueOptions options)
+      : options_(std::move(options)) {}
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  const QueueOptions& options() const { return options_; }
+  const std::string& name() const { return options_.name; }
+
+  // [control] Wiring, in this order: subscribe for each publisher, then set_service, then open.
+  /// A cursor into `log`, which reaches this queue as its `branch`. `sent` counts what was published there.
+  void subscribe(Log& log, std::uint32_t branch, const Atomic<std::uint64_t>* sent);
+  /// Who consumes; `ready` outlives the queue.
+  void set_service(ReadySet* ready, std::uint32_t service);
+  void set_dead_letter_queue(Queue* queue) { dead_letter_queue_ = queue; }
+  /// A pool service that publishes into this queue hears when credit comes back.
+  void add_credit_waiter(ReadySet* ready, std::uint32_t service) { credit_waiters_.push_back({ready, service}); }
+  void open();
+
+  Queue* dead_letter_queue() const { return dead_letter_queue_; }
+  bool has_service() const { return ready_ != nullptr; }
+  Credits& credits() { return credits_; }
+  std::size_t publishers() const { return cursors_.size(); }
+
+  /// At most `count_max` messages of one chunk: returned ones first, then from the logs, beginning
+  /// with the one that `*turn` names. Empty mask: nothing there.
+  Taken take(std::uint32_t count_max, std::uint32_t* turn);
+  /// True if take() would find something; for the last look before parking.
+  bool has_news() const;
+  /// Puts messages (of an evacuated chunk, or handed over from a log) back, visible now, and wakes the service.
+  void put_back(Taken taken, bool was_in_flight);
+  /// Wakes the service if it sleeps. After publishing.
+  void notify() {
+    if (ready_ != nullptr) {
+      ready_->notify(ready_bits_);
+    }
+  }
+  ReadySet* ready() const { return ready_; }
+  const ReadyBits& ready_bits() const { return ready_bits_; }
+  /// Gives credit back and wakes who waits for it.
+  void give_credit(std::int64_t messages, std::int64_t units);
+
+  /// Counters of a consumer; lives as long as the queue.
+  ConsumerCounters& lend_counters();
+  QueueCounters counters() const;
+  /// Messages that were ever put in, and that came to their end. Read ended() of all queues before
+  /// created() of any: equal sums prove that nothing was under way in between.
+  std::uint64_t created() const;
+  std::uint64_t ended() const;
+
+  // Rare events, counted where they happen.
+  Atomic<std::uint64_t> moved_in{0};
+  Atomic<std::uint64_t> moved_to_dead_letter{0};
+  Atomic<std::uint64_t> dropped{0};
+  Atomic<std::uint64_t> overdue{0};   ///< taken to be dead-lettered, never handed out
+  Atomic<bool> loading{false};        ///< a load of dead letters was asked for
+  Atomic<std::uint64_t> unloaded{0};  ///< dead letters that are in the file only; they count as visible
+
+ private:
+  // Constant after open().
+  const QueueOptions options_;
+  std::deque<Cursor> cursors_;
+  std::vector<const Atomic<std::uint64_t>*> sent_;
+  ReadySet* ready_ = nullptr;
+  ReadyBits ready_bits_{};
+  Queue* dead_letter_queue_ = nullptr;
+  std::vector<std::pair<ReadySet*, std::uint32_t>> credit_waiters_;
+  // Everybody's.
+  Credits credits_;
+  moodycamel::ConcurrentQueue<Taken> returned_;
+  alignas(kCacheLine) Atomic<std::int64_t> returned_items_{0};
+  Atomic<std::uint64_t> came_back_{0};  ///< messages that became visible again
+  // Guarded by mutex_ (control and counters only).
+  mutable std::mutex mutex_;
+  std::deque<ConsumerCounters> consumers_;
+};
+
+}  // namespace sluice::core

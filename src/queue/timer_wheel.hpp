@@ -1,0 +1,137 @@
+// A hierarchical timer wheel: what is due at which tick, in O(1) per entry. One owner at a time.
+//
+// Five levels of 64 slots; a slot of level L spans 64^L ticks. An entry lies on the lowest level that
+// can tell its tick from now, and moves down as its time comes near. Ticks are milliseconds, so the
+// wheel reaches 12 days; what lies further waits on the last level and is put back.
+// (Varghese and Lauck, "Hashed and hierarchical timing wheels".)
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace sluice::core {
+
+template <class T>
+class TimerWheel {
+ public:
+  explicit TimerWheel(std::int64_t now_tick)
+      : now_(now_tick) {}
+
+  std::size_t size() const { return size_; }
+
+  /// An entry whose tick is not after now is due at the next advance().
+  void add(std::int64_t tick, T value) {
+    place({tick, std::move(value)});
+    ++size_;
+  }
+
+  /// Moves to `now_tick` and calls due(value, tick) for each entry whose tick has come, earlier ticks first
+  /// (order within a tick is that of adding, per level). `due` may add().
+  template <class Due>
+  void advance(std::int64_t now_tick, Due&& due) {
+    fire(now_ & kSlotMask, due);  // what was added for the current tick or earlier
+    while (now_ < now_tick) {
+      if (size_ == 0) {
+        now_ = now_tick;
+        return;
+      }
+      std::int64_t next = next_stop(now_tick);
+      now_ = next;
+      cascade();
+      fire(now_ & kSlotMask, due);
+    }
+  }
+
+  /// The earliest tick at which advance() has something to do; -1 if the wheel is empty.
+  std::int64_t next_tick() const {
+    if (size_ == 0) {
+      return -1;
+    }
+    if (!slots_[0][now_ & kSlotMask].empty()) {
+      return now_;
+    }
+    return next_stop(INT64_MAX);
+  }
+
+ private:
+  static constexpr int kLevels = 5, kSlotBits = 6, kSlots = 1 << kSlotBits;
+  static constexpr std::int64_t kSlotMask = kSlots - 1;
+  struct Entry {
+    std::int64_t tick;
+    T value;
+  };
+
+  void place(Entry entry) {
+    std::int64_t tick = entry.tick < now_ ? now_ : entry.tick;
+    for (int level = 0; level < kLevels; ++level) {
+      int shift = level * kSlotBits;
+      if ((tick >> shift) - (now_ >> shift) < kSlots || level == kLevels - 1) {
+        std::int64_t slot = (tick >> shift) - (now_ >> shift) < kSlots ? tick >> shift
+                                                                       : (now_ >> shift) + kSlots - 1;
+        add_to(level, slot & kSlotMask, std::move(entry));
+        return;
+      }
+    }
+  }
+
+  void add_to(int level, std::int64_t slot, Entry entry) {
+    slots_[level][slot].push_back(std::move(entry));
+    occupied_[level] |= std::uint64_t{1} << slot;
+  }
+
+  /// The next tick where an occupied slot of some level begins, at most `limit`.
+  std::int64_t next_stop(std::int64_t limit) const {
+    std::int64_t best = limit;
+    for (int level = 0; level < kLevels; ++level) {
+      if (occupied_[level] == 0) {
+        continue;
+      }
+      int shift = level * kSlotBits;
+      std::int64_t position = now_ >> shift;
+      auto at = static_cast<int>(position & kSlotMask);
+      std::uint64_t rotated = at == 63 ? occupied_[level] : (occupied_[level] >> (at + 1)) | (occupied_[level] << (63 - at));
+      std::int64_t start = (position + 1 + __builtin_ctzll(rotated)) << shift;
+      best = start < best ? start : best;
+    }
+    return best;
+  }
+
+  /// Brings down the entries of the slots that begin now.
+  void cascade() {
+    for (int level = kLevels - 1; level > 0; --level) {
+      int shift = level * kSlotBits;
+      if ((now_ & ((std::int64_t{1} << shift) - 1)) != 0) {
+        continue;
+      }
+      std::int64_t slot = now_ >> shift & kSlotMask;
+      if ((occupied_[level] >> slot & 1) == 0) {
+        continue;
+      }
+      std::vector<Entry> entries = std::move(slots_[level][slot]);
+      slots_[level][slot].clear();
+      occupied_[level] &= ~(std::uint64_t{1} << slot);
+      for (Entry& entry : entries) {
+        place(std::move(entry));
+      }
+    }
+  }
+
+  template <class Due>
+  void fire(std::int64_t slot, Due&& due) {
+    std::vector<Entry> entries = std::move(slots_[0][slot]);
+    slots_[0][slot].clear();
+    occupied_[0] &= ~(std::uint64_t{1} << slot);
+    size_ -= entries.size();
+    for (Entry& entry : entries) {
+      due(std::move(entry.value), entry.tick);
+    }
+  }
+
+  std::int64_t now_;
+  std::size_t size_ = 0;
+  std::array<std::array<std::vector<Entry>, kSlots>, kLevels> slots_;
+  std::array<std::uint64_t, kLevels> occupied_{};
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,123 @@
+#include "queue/timers.hpp"
+
+#include <bit>
+#include <cstdint>
+
+namespace sluice::core {
+
+Timers::Timers(Clock& clock)
+    : clock_(clock),
+      start_ns_(clock.steady_ns()),
+      wheel_(0) {}
+
+void Timers::watch(LeaseSlot& slot, std::int64_t deadline_tick) {
+  // seq_cst pairs with handle(): it stores false, then looks at the word; we stored the word, then look here.
+  if (slot.in_wheel.load(std::memory_order_seq_cst) && slot.wheel_tick <= deadline_tick) {
+    return;
+  }
+  if (slot.in_wheel.exchange(true, std::memory_order_seq_cst) && slot.wheel_tick <= deadline_tick) {
+    return;
+  }
+  slot.wheel_tick = deadline_tick;
+  post({slot.queue, &slot, {}, deadline_tick});
+}
+
+void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick) { post({&queue, nullptr, taken, tick}); }
+
+void Timers::post(const Item& item) {
+  inbox_.enqueue(item);
+  // seq_cst pairs with sleep_until: either the ticker sees the item, or we see when it wakes.
+  std::int64_t wakes_at = wakes_at_.load(std::memory_order_seq_cst);
+  if (wakes_at != 0 && item.tick < wakes_at) {
+    interrupt();
+  }
+}
+
+void Timers::interrupt() {
+  epoch_.fetch_add(1, std::memory_order_seq_cst);
+  futex_wake(epoch_, 1);
+}
+
+std::int64_t Timers::advance() {
+  Item item;
+  while (inbox_.try_dequeue(item)) {
+    wheel_.add(item.tick, item);
+  }
+  wheel_.advance(now_tick(), [this](Item due, std::int64_t) { handle(due); });
+  return wheel_.next_tick();
+}
+
+void Timers::sleep_until(std::int64_t next_tick) {
+  std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
+  wakes_at_.exchange(next_tick < 0 ? INT64_MAX : next_tick, std::memory_order_seq_cst);
+  if (inbox_.size_approx() == 0) {
+    std::int64_t wait_ns = next_tick < 0 ? -1 : (next_tick - now_tick()) * 1'000'000;
+    if (next_tick < 0 || wait_ns > 0) {
+      futex_wait(epoch_, epoch, wait_ns);
+    }
+  }
+  wakes_at_.store(0, std::memory_order_seq_cst);
+}
+
+void Timers::handle(Item& item) {
+  if (item.slot == nullptr) {
+    item.queue->put_back(item.taken, true);
+    return;
+  }
+  LeaseSlot& slot = *item.slot;
+  for (;;) {
+    std::uint64_t word = slot.word.load(std::memory_order_seq_cst);
+    if (word == 0 || (word & LeaseSlot::kExpired) != 0) {
+      slot.in_wheel.store(false, std::memory_order_seq_cst);
+      // The worker may have opened a lease that still saw in_wheel; look again.
+      word = slot.word.load(std::memory_order_seq_cst);
+      if (word == 0 || (word & LeaseSlot::kExpired) != 0 || slot.in_wheel.exchange(true, std::memory_order_seq_cst)) {
+        return;
+      }
+      continue;
+    }
+    std::int64_t deadline = LeaseSlot::deadline_of(word);
+    if (deadline > now_tick()) {
+      item.tick = deadline;
+      wheel_.add(deadline, item);
+      return;
+    }
+    expire(slot, word);
+  }
+}
+
+void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
+  Chunk* chunk = slot.chunk.load(std::memory_order_relaxed);
+  std::uint64_t mask = slot.mask.load(std::memory_order_relaxed);
+  if (!slot.word.compare_exchange_strong(word, word | LeaseSlot::kExpired, std::memory_order_acq_rel,
+                                         std::memory_order_relaxed)) {
+    return;  // settled or extended meanwhile; the caller looks again
+  }
+  Queue& queue = *slot.queue;
+  std::int64_t now_ms = clock_.wall_ms();
+  auto count = std::popcount(mask);
+  expirations_.fetch_add(static_cast<std::uint64_t>(count), std::memory_order_relaxed);
+  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
+    Evacuator::Copy copy = evacuator(&queue).copy(*chunk, static_cast<std::uint32_t>(std::countr_zero(left)), now_ms);
+    if (copy.chunk == nullptr) {
+      std::terminate();  // no memory for a slab of 4 KiB: nothing that promises not to lose can go on
+    }
+    ++copy.chunk->lineage[copy.index].receive_count;
+    queue.put_back({copy.chunk, std::uint64_t{1} << copy.index}, true);
+  }
+  // The stuck worker still reads the chunk: a pin stands until it comes back (Consumer::end).
+  std::int64_t change = Chunk::kPin - count;
+  if (chunk->pending.fetch_add(change, std::memory_order_acq_rel) == -change) {
+    end_chunk(chunk);
+  }
+}
+
+Evacuator& Timers::evacuator(Queue* queue) {
+  std::unique_ptr<Evacuator>& found = evacuators_[queue];
+  if (found == nullptr) {
+    found = std::make_unique<Evacuator>(pool_);
+  }
+  return *found;
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,72 @@
+// What must happen later: leases that expire, messages that become visible again. One wheel for the
+// engine; any thread posts, one thread (the ticker) turns it.
+//
+// A lease slot has at most one entry in the wheel, put back at the slot's current deadline when it
+// fires; so entries are bounded by slots, not by leases.
+//
+// Ticks are milliseconds of the steady clock since the Timers were made.
+#pragma once
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "base/clock.hpp"
+#include "base/futex.hpp"
+#include "message/evacuator.hpp"
+#include "queue/lease.hpp"
+#include "queue/queue.hpp"
+#include "queue/timer_wheel.hpp"
+
+namespace sluice::core {
+
+class Timers {
+ public:
+  explicit Timers(Clock& clock);
+
+  /// The current tick. [any]
+  std::int64_t now_tick() const { return (clock_.steady_ns() - start_ns_) / 1'000'000; }
+  Clock& clock() const { return clock_; }
+
+  /// The slot's lease is to be looked at when its deadline comes. [slot's worker]
+  void watch(LeaseSlot& slot, std::int64_t deadline_tick);
+  /// Messages of an evacuated chunk become visible at `tick`; they count as in flight until then. [any]
+  void return_at(Queue& queue, Taken taken, std::int64_t tick);
+
+  /// Does all that is due now. Returns the tick of what comes next, -1 for nothing. [ticker]
+  std::int64_t advance();
+  /// Sleeps until `next_tick` (-1: for ever) or until something earlier is posted or interrupt(). [ticker]
+  void sleep_until(std::int64_t next_tick);
+  void interrupt();  ///< [any]
+
+  /// Messages whose lease expired. [any]
+  std::uint64_t expirations() const { return expirations_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Item {
+    Queue* queue;
+    LeaseSlot* slot;  ///< nullptr: return_at
+    Taken taken;
+    std::int64_t tick;
+  };
+  void post(const Item& item);
+  void handle(Item& item);
+  void expire(LeaseSlot& slot, std::uint64_t word);
+  Evacuator& evacuator(Queue* queue);
+
+  Clock& clock_;
+  const std::int64_t start_ns_;
+  // Everybody's.
+  moodycamel::ConcurrentQueue<Item> inbox_;
+  Atomic<std::int64_t> wakes_at_{0};  ///< the ticker sleeps until then; 0: it is awake
+  Atomic<std::uint32_t> epoch_{0};
+  Atomic<std::uint64_t> expirations_{0};
+  // The ticker's.
+  TimerWheel<Item> wheel_;
+  ChunkPool pool_;
+  std::map<Queue*, std::unique_ptr<Evacuator>> evacuators_;
+};
+
+}  // namespace sluice::core

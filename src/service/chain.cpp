@@ -1,0 +1,372 @@
+#include "service/chain.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace sluice::core {
+namespace {
+
+/// DESIGN §2.4: what a stage may emit per message unless it SPLITS.
+constexpr std::uint32_t kEmissionsMax = 64;
+
+std::string text_of(sluice_str text) { return text.size == 0 ? std::string() : std::string(text.data, text.size); }
+
+/// Ends an emission's body and reader when it cannot be taken.
+int32_t refuse(const sluice_emission& emission, int32_t status) {
+  if (emission.struct_size >= sizeof(sluice_emission) && emission.release != nullptr) {
+    emission.release(emission.owner);
+  }
+  return status;
+}
+
+}  // namespace
+
+Chain::Chain(std::vector<Instance> stages, Consumer& consumer, Publisher* publisher, ChainOptions options)
+    : consumer_(consumer),
+      publisher_(publisher),
+      options_(std::move(options)) {
+  for (Instance& instance : stages) {
+    std::uint32_t flags = instance.component().descriptor->flags;
+    bool splits = (flags & SLUICE_SPLITS) != 0;
+    bool waits = splits || (flags & SLUICE_BLOCKS) != 0;
+    blocks_ |= waits;
+    std::string type = instance.component().descriptor->type;
+    stages_.push_back({std::move(instance), std::move(type), !waits, splits, (flags & SLUICE_STREAMS) != 0,
+                       (flags & SLUICE_SINK) != 0});
+  }
+}
+
+void Chain::cancel() const {
+  for (const Stage& stage : stages_) {
+    stage.instance.cancel();
+  }
+}
+
+int32_t Chain::run(const sluice_message* const* messages, std::uint32_t count) {
+  messages_ = messages;
+  roots_ = nullptr;
+  count_ = count;
+  for (stage_ = 0; stage_ < stages_.size() && count_ != 0; ++stage_) {
+    if (int32_t status = run_stage(stage_); status != SLUICE_OK) {
+      return status;
+    }
+    if (is_last()) {
+      break;
+    }
+    current_.swap(next_);
+    current_roots_.swap(next_roots_);
+    next_.clear();
+    next_roots_.clear();
+    if (!stages_[stage_ + 1].streams) {
+      materialise(current_, current_roots_);
+    }
+    messages_ = current_.data();
+    roots_ = current_roots_.data();
+    count_ = static_cast<std::uint32_t>(current_.size());
+  }
+  if (publisher_ != nullptr) {
+    publisher_->flush(false);
+  }
+  return SLUICE_OK;
+}
+
+int32_t Chain::run_stage(std::size_t index) {
+  Stage& stage = stages_[index];
+  ordinals_.clear();
+  sluice_batch batch{sizeof(sluice_batch), count_, consumer_.lease_until_ms(), messages_};
+  bool takes_permit = stage.computes && options_.permits != nullptr;
+  if (takes_permit) {
+    options_.permits->acquire();
+  }
+  ComponentScope scope(stage.type.c_str());
+  int32_t status = stage.instance.functions<sluice_stage>().process(stage.instance.self(), &batch, this);
+  if (takes_permit) {
+    options_.permits->release();
+  }
+  if (status != SLUICE_OK && status != SLUICE_CANCELLED) {
+    return SLUICE_FATAL;
+  }
+  return status;
+}
+
+/// Reads streamed bodies into memory for a stage that takes none; what cannot be read fails here.
+void Chain::materialise(std::vector<const sluice_message*>& batch, std::vector<std::uint32_t>& roots) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const sluice_message* message = batch[i];
+    if (message->reader != nullptr) {
+      auto* body = new std::string;
+      kept_.push_back({[](void* owner) { delete static_cast<std::string*>(owner); }, body});
+      int32_t status = read_all(*message->reader, static_cast<std::uint64_t>(options_.max_body_bytes), body);
+      if (status != SLUICE_OK) {
+        bool again = status == SLUICE_UNAVAILABLE || status == SLUICE_RETRY || status == SLUICE_CANCELLED;
+        std::string reason = status == SLUICE_TOO_LARGE ? "body too large" : "body cannot be read";
+        std::string detail = status == SLUICE_TOO_LARGE
+                                 ? fmt::format("over max_body_bytes of service '{}', {} bytes", options_.service, options_.max_body_bytes)
+                                 : text_of(host().last_error());
+        fail(roots[i], {again ? Outcome::Status::retry : Outcome::Status::reject, -1, stages_[stage_].type,
+                        std::move(reason), std::move(detail)});
+        continue;
+      }
+      auto* whole = new (arena_.take(sizeof(sluice_message))) sluice_message(*message);
+      whole->reader = nullptr;
+      whole->body = reinterpret_cast<const std::uint8_t*>(body->data());
+      whole->body_size = body->size();
+      message = whole;
+    }
+    batch[kept] = message;
+    roots[kept] = roots[i];
+    ++kept;
+  }
+  batch.resize(kept);
+  roots.resize(kept);
+}
+
+int32_t Chain::check_emission(const sluice_emission& emission) {
+  if (emission.struct_size < sizeof(sluice_emission) || emission.parent >= count_ || stages_[stage_].sink ||
+      (is_last() && publisher_ == nullptr)) {
+    return SLUICE_INVALID;
+  }
+  if (ordinals_.size() < count_) {
+    ordinals_.assign(count_, 0);
+  }
+  if (ordinals_[emission.parent] >= kEmissionsMax && !stages_[stage_].splits) {
+    return SLUICE_TOO_LARGE;
+  }
+  return options_.aborting->load(std::memory_order_relaxed) ? SLUICE_CANCELLED : SLUICE_OK;
+}
+
+int32_t Chain::emit(const sluice_emission& emission, bool may_wait) {
+  int32_t status = check_emission(emission);
+  MessageParts parts;
+  if (status == SLUICE_OK) {
+    status = emission_reader_.read(emission, messages_[emission.parent], &parts);
+  }
+  if (status != SLUICE_OK) {
+    return refuse(emission, status);
+  }
+  Uuid id;
+  if (parts.id == nullptr) {
+    id = derived_id(emission.parent, ordinals_[emission.parent]);
+    parts.id = &id;
+  }
+  status = is_last() ? publish(emission, parts, may_wait) : keep_for_next(emission, parts);
+  if (status == SLUICE_OK) {
+    ++ordinals_[emission.parent];
+  }
+  return status;
+}
+
+/// DESIGN §2.5: UUIDv5(parent's id, service NUL stage index NUL ordinal).
+Uuid Chain::derived_id(std::uint32_t parent, std::uint32_t ordinal) const {
+  Uuid parent_id;
+  std::memcpy(parent_id.bytes.data(), messages_[parent]->id, 16);
+  std::string name = fmt::format("{}{}{}{}{}", options_.service, '\0', stage_, '\0', ordinal);
+  return uuid5(parent_id, name);
+}
+
+int32_t Chain::keep_for_next(const sluice_emission& emission, const MessageParts& parts) {
+  auto* message = new (arena_.take(sizeof(sluice_message))) sluice_message{};
+  message->struct_size = sizeof(sluice_message);
+  const sluice_message& parent = *messages_[emission.parent];
+  message->receive_count = parent.receive_count;
+  message->sent_ms = parent.sent_ms;
+  std::memcpy(message->id, parts.id->bytes.data(), 16);
+  if (emission.reader != nullptr) {
+    message->reader = emission.reader;
+    message->body_size = emission.body_size;
+    readers_.push_back(emission.reader);
+  } else if (emission.release != nullptr) {
+    message->body = emission.body;
+    message->body_size = emission.body_size;
+    kept_.push_back({emission.release, emission.owner});
+  } else {
+    auto* body = static_cast<std::uint8_t*>(arena_.take(emission.body_size + 1));
+    if (emission.body_size != 0) {
+      std::memcpy(body, emission.body, emission.body_size);
+    }
+    message->body = body;
+    message->body_size = emission.body_size;
+  }
+  // Attributes and group are copied: they belong to the emitter's call.
+  auto copy_text = [this](sluice_str text) {
+    auto* place = static_cast<char*>(arena_.take(text.size + 1));
+    if (text.size != 0) {
+      std::memcpy(place, text.data, text.size);
+    }
+    return sluice_str{place, text.size};
+  };
+  message->group_id = copy_text({parts.group_id.data(), parts.group_id.size()});
+  message->attribute_count = parts.attribute_count;
+  auto** pointers = arena_.take_array<const sluice_attribute*>(parts.attribute_count);
+  for (std::uint32_t i = 0; i < parts.attribute_count; ++i) {
+    const sluice_attribute& from = *parts.attributes[i];
+    pointers[i] = new (arena_.take(sizeof(sluice_attribute)))
+        sluice_attribute{sizeof(sluice_attribute), from.type, copy_text(from.name), copy_text(from.value)};
+  }
+  message->attributes = pointers;
+  next_.push_back(message);
+  next_roots_.push_back(root_of(emission.parent));
+  return SLUICE_OK;
+}
+
+int32_t Chain::publish(const sluice_emission& emission, MessageParts& parts, bool may_wait) {
+  Publisher::Item item;
+  std::string streamed;
+  if (emission.reader != nullptr) {
+    if (int32_t status = read_all(*emission.reader, static_cast<std::uint64_t>(options_.max_body_bytes), &streamed);
+        status != SLUICE_OK) {
+      return status;
+    }
+    sluice_emission whole = emission;
+    whole.body = reinterpret_cast<const std::uint8_t*>(streamed.data());
+    whole.body_size = streamed.size();
+    if (int32_t status = take_body(whole, &item); status != SLUICE_OK) {
+      return status;
+    }
+    host().close(emission.reader);
+  } else if (int32_t status = take_body(emission, &item); status != SLUICE_OK) {
+    return status;
+  }
+  item.parts = parts;
+  item.lineage = lineage_of_root(root_of(emission.parent));
+  if (item.lineage.origin != nullptr) {
+    item.lineage.origin->add_copy(item.lineage.message);
+  }
+  WhenFull when_full = !options_.may_wait ? WhenFull::overdraw : may_wait ? WhenFull::wait : WhenFull::refuse;
+  Publisher::Outcome outcome = publisher_->append(item, when_full);
+  if (outcome != Publisher::Outcome::ok && item.lineage.origin != nullptr) {
+    item.lineage.origin->drop_copy(item.lineage.message);
+  }
+  return status_of(outcome);
+}
+
+int32_t Chain::reserve(uint64_t body_size, uint8_t** body) {
+  if (body_size > kInlineBodyMax) {
+    return SLUICE_TOO_LARGE;
+  }
+  reserved_.resize(std::max<std::size_t>(reserved_.size(), body_size));
+  *body = reserved_.data();
+  return SLUICE_OK;
+}
+
+int32_t Chain::commit(uint64_t body_size, const sluice_emission* emission) {
+  if (body_size > reserved_.size()) {
+    return SLUICE_INVALID;
+  }
+  sluice_emission whole{};
+  whole.struct_size = sizeof whole;
+  if (emission != nullptr) {
+    whole = *emission;
+    whole.release = nullptr;
+    whole.reader = nullptr;
+  }
+  whole.body = reserved_.data();
+  whole.body_size = body_size;
+  return emit(whole, true);
+}
+
+int32_t Chain::flush() {
+  if (publisher_ != nullptr && is_last()) {
+    publisher_->flush(false);
+  }
+  return options_.aborting->load(std::memory_order_relaxed) ? SLUICE_CANCELLED : SLUICE_OK;
+}
+
+Lineage Chain::lineage_of_root(std::uint32_t root) const {
+  for (const Lease& lease : consumer_.leases()) {
+    auto count = static_cast<std::uint32_t>(std::popcount(lease.taken.mask));
+    if (root < count) {
+      std::uint64_t left = lease.taken.mask & ~lowest_bits(lease.taken.mask, root);
+      return Consumer::lineage_of(*lease.taken.chunk, static_cast<std::uint32_t>(std::countr_zero(left)));
+    }
+    root -= count;
+  }
+  return {};
+}
+
+int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluice_str detail) {
+  if (part.struct_size < sizeof(sluice_emission) || part.parent >= count_ || reason.size == 0) {
+    return SLUICE_INVALID;
+  }
+  MessageParts parts;
+  if (int32_t status = emission_reader_.read(part, messages_[part.parent], &parts); status != SLUICE_OK) {
+    return status;
+  }
+  if (ordinals_.size() < count_) {
+    ordinals_.assign(count_, 0);
+  }
+  Uuid id;
+  if (parts.id == nullptr) {
+    id = derived_id(part.parent, ordinals_[part.parent]++);
+    parts.id = &id;
+  }
+  consumer_.reject_part({part.body, part.body_size}, parts, lineage_of_root(root_of(part.parent)), stages_[stage_].type,
+                        text_of(reason), text_of(detail));
+  return SLUICE_OK;
+}
+
+void Chain::fail(std::uint32_t root, Outcome outcome) {
+  auto found = std::ranges::lower_bound(failures_, root, {}, &Failure::message);
+  if (found == failures_.end() || found->message != root) {
+    failures_.insert(found, {root, std::move(outcome)});
+  } else if (outcome.status > found->outcome.status) {
+    found->outcome = std::move(outcome);
+  }
+}
+
+std::span<Failure> Chain::failures() { return failures_; }
+
+int32_t Chain::settle(uint32_t index, int32_t status, int64_t retry_after_ms, sluice_str reason, sluice_str detail) {
+  if (index >= count_ || (status != SLUICE_OK && status != SLUICE_RETRY && status != SLUICE_REJECT)) {
+    return SLUICE_INVALID;
+  }
+  if (status == SLUICE_OK) {
+    return SLUICE_OK;
+  }
+  Outcome outcome{status == SLUICE_RETRY ? Outcome::Status::retry : Outcome::Status::reject,
+                  std::max<std::int64_t>(retry_after_ms, -1), stages_[stage_].type, text_of(reason), text_of(detail)};
+  if (outcome.reason.empty() && status == SLUICE_REJECT) {
+    outcome.reason = fmt::format("rejected by stage '{}' without a reason", stages_[stage_].type);
+  }
+  fail(root_of(index), std::move(outcome));
+  return SLUICE_OK;
+}
+
+int32_t Chain::progress(uint32_t, uint64_t, uint64_t) {
+  if (options_.aborting->load(std::memory_order_relaxed)) {
+    return SLUICE_CANCELLED;
+  }
+  return consumer_.extend() ? SLUICE_OK : SLUICE_STALE;
+}
+
+int32_t Chain::ignore(uint32_t index) {
+  if (index >= count_) {
+    return SLUICE_INVALID;
+  }
+  ++ignored_;
+  return SLUICE_OK;
+}
+
+void Chain::finish() {
+  for (sluice_reader* reader : readers_) {
+    host().close(reader);
+  }
+  for (const Kept& kept : kept_) {
+    kept.release(kept.owner);
+  }
+  readers_.clear();
+  kept_.clear();
+  failures_.clear();
+  current_.clear();
+  current_roots_.clear();
+  next_.clear();
+  next_roots_.clear();
+  ignored_ = 0;
+  arena_.reset();
+}
+
+}  // namespace sluice::core

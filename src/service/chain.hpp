@@ -1,0 +1,106 @@
+// A service's stages, run one after the other on one thread, without a queue in between. One worker's.
+//
+// run() takes a received batch through the chain. What a stage emits is gathered in memory and is the
+// next stage's batch; what the last one emits goes to the publisher. Each received message has one
+// outcome: the worst of itself and of all that came from it (retry > reject > ok).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/arena.hpp"
+#include "plugin/host.hpp"
+#include "plugin/out.hpp"
+#include "queue/consumer.hpp"
+#include "service/emission.hpp"
+#include "service/permits.hpp"
+
+namespace sluice::core {
+
+struct ChainOptions {
+  std::string service;
+  std::int64_t max_body_bytes;
+  Permits* permits = nullptr;       ///< taken around stages that compute; nullptr: the thread holds one
+  const Atomic<bool>* aborting;     ///< stages are told to stop
+  bool may_wait = false;            ///< emit may wait for credit
+};
+
+class Chain final : public sluice_out {
+ public:
+  Chain(std::vector<Instance> stages, Consumer& consumer, Publisher* publisher, ChainOptions options);
+  Chain(const Chain&) = delete;
+  Chain& operator=(const Chain&) = delete;
+
+  /// The batch's messages, in the order of the consumer's leases. Returns OK, or the FATAL or
+  /// CANCELLED of a stage; then nothing must be settled as ok.
+  int32_t run(const sluice_message* const* messages, std::uint32_t count);
+  /// After run(): the failures, sorted, and how many messages were ignored.
+  std::span<Failure> failures();
+  std::uint32_t ignored() const { return ignored_; }
+  /// Ends the batch: readers are closed, kept bodies released. After Consumer::end().
+  void finish();
+
+  /// Asks stages that are at work to return soon. [any]
+  void cancel() const;
+  bool blocks() const { return blocks_; }
+
+  // sluice_out, called by the stage that runs now.
+  int32_t emit(const sluice_emission& emission, bool may_wait) override;
+  int32_t reserve(uint64_t body_size, uint8_t** body) override;
+  int32_t commit(uint64_t body_size, const sluice_emission* emission) override;
+  int32_t flush() override;
+  int32_t reject_part(const sluice_emission& part, sluice_str reason, sluice_str detail) override;
+  int32_t settle(uint32_t index, int32_t status, int64_t retry_after_ms, sluice_str reason, sluice_str detail) override;
+  int32_t progress(uint32_t index, uint64_t done, uint64_t total) override;
+  int32_t ignore(uint32_t index) override;
+  int32_t exhausted() override { return SLUICE_INVALID; }
+
+ private:
+  struct Stage {
+    Instance instance;
+    std::string type;
+    bool computes;  ///< neither BLOCKS nor SPLITS
+    bool splits, streams, sink;
+  };
+  struct Kept {
+    void (*release)(void* owner);
+    void* owner;
+  };
+
+  int32_t run_stage(std::size_t stage);
+  void materialise(std::vector<const sluice_message*>& batch, std::vector<std::uint32_t>& roots);
+  int32_t check_emission(const sluice_emission& emission);
+  int32_t keep_for_next(const sluice_emission& emission, const MessageParts& parts);
+  int32_t publish(const sluice_emission& emission, MessageParts& parts, bool may_wait);
+  Uuid derived_id(std::uint32_t parent, std::uint32_t ordinal) const;
+  std::uint32_t root_of(std::uint32_t index) const { return roots_ == nullptr ? index : roots_[index]; }
+  void fail(std::uint32_t root, Outcome outcome);
+  Lineage lineage_of_root(std::uint32_t root) const;
+  bool is_last() const { return stage_ + 1 == stages_.size(); }
+
+  // Constant after construction.
+  std::vector<Stage> stages_;
+  Consumer& consumer_;
+  Publisher* publisher_;
+  const ChainOptions options_;
+  bool blocks_ = false;
+  // Of the stage that runs now.
+  std::size_t stage_ = 0;
+  const sluice_message* const* messages_ = nullptr;
+  const std::uint32_t* roots_ = nullptr;  ///< nullptr: the received messages themselves
+  std::uint32_t count_ = 0;
+  std::vector<std::uint32_t> ordinals_;   ///< emissions so far, per message
+  std::vector<std::uint8_t> reserved_;    ///< a body being written in place, before the last stage
+  // Of the batch.
+  std::vector<const sluice_message*> current_, next_;
+  std::vector<std::uint32_t> current_roots_, next_roots_;
+  std::vector<Failure> failures_;
+  std::vector<sluice_reader*> readers_;
+  std::vector<Kept> kept_;
+  std::uint32_t ignored_ = 0;
+  std::int64_t extended_tick_ = 0;
+  Arena arena_;
+  EmissionReader emission_reader_;
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,215 @@
+#include "service/pool.hpp"
+
+#include <fmt/format.h>
+
+#include <bit>
+
+namespace sluice::core {
+namespace {
+
+/// Rounds without work before a thread parks: some microseconds, a tenth of what a wake-up costs.
+constexpr std::uint32_t kIdleRounds = 64;
+/// A round that found fewer messages than this polls a publisher that sends them one by one; each
+/// poll takes the line that the publisher writes, so the next one waits a little.
+constexpr std::uint64_t kFewMessages = 8;
+constexpr int kPauses = 16;
+/// One batch in so many is timed.
+constexpr std::uint32_t kTimedEvery = 16;
+
+void pause(int times) {
+  for (int i = 0; i < times; ++i) {
+    pause_core();
+  }
+}
+
+}  // namespace
+
+Pool::Pool(PoolOptions options, ReadySet& ready, Timers& timers, Permits& permits)
+    : options_(std::move(options)),
+      ready_(ready),
+      timers_(timers),
+      permits_(permits),
+      services_(std::size_t{ready.words()} * 64, nullptr),
+      mine_(ready.words(), 0) {}
+
+void Pool::add(Service& service) {
+  services_[service.index()] = &service;
+  mine_[service.index() / 64] |= std::uint64_t{1} << service.index() % 64;
+}
+
+void Pool::start() {
+  running_.store(options_.threads, std::memory_order_release);
+  for (std::uint32_t i = 0; i < options_.threads; ++i) {
+    int core = i < options_.cores.size() ? options_.cores[i] : -1;
+    threads_.emplace_back(fmt::format("pool/{}", i), [this] { run(); }, core);
+  }
+}
+
+void Pool::run() {
+  ViewCache views;
+  std::uint32_t turn = 0;
+  std::uint32_t idle_rounds = 0;
+  permits_.acquire();
+  while (!options_.stopping->load(std::memory_order_relaxed)) {
+    std::uint64_t worked = round(views, &turn);
+    if (worked != 0) {
+      if (idle_rounds != 0) {
+        looking_.fetch_sub(1, std::memory_order_seq_cst);
+        idle_rounds = 0;
+      }
+      if (permits_.wanted()) {
+        permits_.release();
+        permits_.acquire();
+      }
+      if (worked < kFewMessages) {
+        pause(kPauses);
+      }
+      continue;
+    }
+    if (idle_rounds == 0) {
+      looking_.fetch_add(1, std::memory_order_seq_cst);
+    }
+    if (++idle_rounds < kIdleRounds) {
+      pause(kPauses);
+      continue;
+    }
+    looking_.fetch_sub(1, std::memory_order_seq_cst);
+    idle_rounds = 0;
+    if (!clear_idle()) {
+      permits_.release();
+      park();
+      permits_.acquire();
+    }
+  }
+  if (idle_rounds != 0) {
+    looking_.fetch_sub(1, std::memory_order_seq_cst);
+  }
+  permits_.release();
+  running_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+std::uint64_t Pool::round(ViewCache& views, std::uint32_t* turn) {
+  std::uint64_t worked = 0;
+  std::int64_t now_tick = timers_.now_tick();
+  std::uint32_t words = ready_.words();
+  for (std::uint32_t i = 0; i < words; ++i) {
+    std::uint32_t word = (*turn + i) % words;
+    for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
+      Service& service = *services_[word * 64 + static_cast<std::uint32_t>(std::countr_zero(left))];
+      worked += run_batch(service, views, now_tick);
+    }
+  }
+  *turn = (*turn + 1) % words;
+  return worked;
+}
+
+std::uint32_t Pool::run_batch(Service& service, ViewCache& views, std::int64_t now_tick) {
+  Worker* worker = service.try_acquire();
+  if (worker == nullptr) {
+    return 0;
+  }
+  std::uint32_t count = worker->receive(now_tick);
+  if (count == 0) {
+    worker->idle();
+    service.release(worker);
+    return 0;
+  }
+  static thread_local std::uint32_t batches = 0;
+  bool is_long = service.is_long();
+  bool timed = is_long || ++batches % kTimedEvery == 0;
+  if (is_long) {
+    before_long_work(service);
+  }
+  std::int64_t begin = timed ? timers_.clock().steady_ns() : 0;
+  bool fine = worker->work(views);
+  if (timed) {
+    service.timed(timers_.clock().steady_ns() - begin);
+  }
+  service.release(worker);
+  if (!fine) {
+    service.failed();
+  }
+  // What came while this batch ran found the bit cleared or set; either way somebody looks: a set bit
+  // is looked at in the next round, a cleared one was followed by a notify.
+  return count;
+}
+
+/// From here on new messages of this service wake another thread, and so does what is left now.
+void Pool::before_long_work(Service& service) {
+  ready_.clear(service.index());
+  bool more = service.can_work();
+  if (service.queue().has_news()) {
+    ready_.set(service.index());
+  }
+  for (std::uint32_t word = 0; !more && word < ready_.words(); ++word) {
+    std::uint64_t others = ready_.word(word) & mine_[word];
+    if (service.index() / 64 == word) {
+      others &= ~(std::uint64_t{1} << service.index() % 64);
+    }
+    more = others != 0;
+  }
+  if (more && looking_.load(std::memory_order_seq_cst) == 0) {
+    wake_one();
+  }
+}
+
+bool Pool::clear_idle() {
+  bool work = false;
+  for (std::uint32_t word = 0; word < ready_.words(); ++word) {
+    for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
+      std::uint32_t index = word * 64 + static_cast<std::uint32_t>(std::countr_zero(left));
+      Service& service = *services_[index];
+      ready_.clear(index);
+      if (service.can_work()) {
+        ready_.set(index);
+        work = true;
+      } else if (service.queue().has_news() && !service.has_free_worker()) {
+        ready_.set(index);  // the busy worker's thread looks again
+      }
+    }
+  }
+  return work;
+}
+
+void Pool::park() {
+  parked_.fetch_add(1, std::memory_order_seq_cst);
+  std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
+  bool work = options_.stopping->load(std::memory_order_seq_cst);
+  for (std::uint32_t word = 0; !work && word < ready_.words(); ++word) {
+    for (std::uint64_t left = ready_.word(word) & mine_[word]; !work && left != 0; left &= left - 1) {
+      work = services_[word * 64 + static_cast<std::uint32_t>(std::countr_zero(left))]->can_work();
+    }
+  }
+  if (!work) {
+    futex_wait(epoch_, epoch);
+  }
+  parked_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Pool::wake_one() {
+  if (parked_.load(std::memory_order_seq_cst) != 0) {
+    epoch_.fetch_add(1, std::memory_order_seq_cst);
+    futex_wake(epoch_, 1);
+  }
+}
+
+void Pool::wake_for(Service& service) {
+  if (looking_.load(std::memory_order_seq_cst) == 0 && service.has_free_worker()) {
+    wake_one();
+  }
+}
+
+void Pool::wake_all() {
+  epoch_.fetch_add(1, std::memory_order_seq_cst);
+  futex_wake(epoch_, 1 << 30);
+}
+
+void Pool::join() { threads_.clear(); }
+
+void Pool::abandon() {
+  for (Thread& thread : threads_) {
+    thread.abandon();
+  }
+}
+
+}  // namespace sluice::core

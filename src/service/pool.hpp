@@ -1,0 +1,65 @@
+// The CPU pool: as many threads as cores allowed, for all services without a waiting stage.
+//
+// An awake thread goes round the services whose ready bit is set and runs one batch of each. It parks
+// when a while of rounds found nothing. Woken are: one thread when a bit is set and nobody looks for
+// work, and one before long work if more is there. So no wake-up per message, and none when somebody
+// is awake and looking.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/futex.hpp"
+#include "queue/ready.hpp"
+#include "service/permits.hpp"
+#include "service/service.hpp"
+
+namespace sluice::core {
+
+struct PoolOptions {
+  std::uint32_t threads;
+  std::vector<int> cores;        ///< thread i is bound to cores[i], if there is one
+  const Atomic<bool>* stopping;
+};
+
+class Pool {
+ public:
+  /// `services` run on the pool; indexed by their ready bit in `ready`.
+  Pool(PoolOptions options, ReadySet& ready, Timers& timers, Permits& permits);
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  void add(Service& service);
+  void start();
+  /// Somebody should look at `service`. [any]
+  void wake_for(Service& service);
+  void wake_all();  ///< [any] to see `stopping`
+  std::uint32_t running() const { return running_.load(std::memory_order_acquire); }
+  void join();
+  void abandon();
+
+ private:
+  void run();
+  /// Runs one batch of each ready service, beginning after `*turn`. The number of messages worked.
+  std::uint64_t round(ViewCache& views, std::uint32_t* turn);
+  std::uint32_t run_batch(Service& service, ViewCache& views, std::int64_t now_tick);
+  void before_long_work(Service& service);
+  /// True: there is work after all.
+  bool clear_idle();
+  void park();
+  void wake_one();
+
+  const PoolOptions options_;
+  ReadySet& ready_;
+  Timers& timers_;
+  Permits& permits_;
+  std::vector<Service*> services_;       ///< by ready bit; nullptr: not the pool's
+  std::vector<std::uint64_t> mine_;      ///< the pool's bits of each word
+  std::vector<Thread> threads_;
+  alignas(kCacheLine) Atomic<std::uint32_t> parked_{0};
+  Atomic<std::uint32_t> looking_{0};     ///< awake without work
+  Atomic<std::uint32_t> epoch_{0};
+  Atomic<std::uint32_t> running_{0};
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,83 @@
+// A service: a queue's consumers. Its workers run on the shared CPU pool, or, if a stage may wait,
+// each on a thread of its own (DESIGN §2.7).
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/futex.hpp"
+#include "queue/ready.hpp"
+#include "service/thread.hpp"
+#include "service/worker.hpp"
+
+namespace sluice::core {
+
+struct ServiceOptions {
+  std::string name;
+  std::uint32_t index;   ///< its bit in the ReadySet
+  bool own_threads;
+  const Atomic<bool>* stopping;
+  std::function<void(const std::string& service)> failed;  ///< a stage failed fatally
+};
+
+class Service {
+ public:
+  Service(ServiceOptions options, Queue& queue, Timers& timers, ReadySet& ready,
+          std::vector<std::unique_ptr<Worker>> workers);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  const std::string& name() const { return options_.name; }
+  std::uint32_t index() const { return options_.index; }
+  bool own_threads() const { return options_.own_threads; }
+  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  Queue& queue() { return queue_; }
+
+  /// Own threads: starts them.
+  void start();
+  /// Own threads: wakes one that is parked. [any]
+  void wake_one();
+  void wake_all();  ///< [any] to see `stopping`
+  /// Own threads: how many still run. [any]
+  std::uint32_t running() const { return running_.load(std::memory_order_acquire); }
+  void join();
+  void abandon();
+
+  // Pool.
+  /// A worker that no thread has, now the caller's; nullptr: all are at work. [pool thread]
+  Worker* try_acquire();
+  void release(Worker* worker) { worker->busy.store(false, std::memory_order_seq_cst); }
+  bool has_free_worker() const;
+  /// There are messages, and a worker that is free and may publish. [any]
+  bool can_work() const;
+  /// Batches take long (50 us and more) or were never timed: others are woken before one is run.
+  bool is_long() const { return batch_ns_.load(std::memory_order_relaxed) >= kLongNs; }
+  void timed(std::int64_t ns) {
+    std::int64_t before = batch_ns_.load(std::memory_order_relaxed);
+    batch_ns_.store(before == kUntimed ? ns : before + (ns - before) / 4, std::memory_order_relaxed);
+  }
+  void failed() { options_.failed(options_.name); }
+
+ private:
+  static constexpr std::int64_t kLongNs = 50'000;
+  static constexpr std::int64_t kUntimed = INT64_MAX;
+  void run(Worker& worker);
+  void park();
+
+  const ServiceOptions options_;
+  Queue& queue_;
+  Timers& timers_;
+  ReadySet& ready_;
+  const std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Thread> threads_;
+  Atomic<std::int64_t> batch_ns_{kUntimed};
+  alignas(kCacheLine) Atomic<std::uint32_t> parked_{0};
+  Atomic<std::uint32_t> epoch_{0};
+  Atomic<std::uint32_t> running_{0};
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,110 @@
+#include "service/source.hpp"
+
+#include <fmt/format.h>
+
+namespace sluice::core {
+
+Source::Source(SourceOptions options, Instance instance, Clock& clock)
+    : options_(std::move(options)),
+      instance_(std::move(instance)),
+      publisher_(PublisherOptions{options_.queues, Chunk::Kind::source, this, [this] { return !cancelled(); }, 1000}, clock) {}
+
+Source::~Source() = default;
+
+void Source::start() {
+  running_.store(true, std::memory_order_release);
+  thread_ = Thread(fmt::format("{}", options_.name), [this] { run(); }, options_.core);
+}
+
+void Source::run() {
+  ComponentScope scope(options_.name.c_str());
+  int32_t status = instance_.functions<sluice_source>().run(instance_.self(), this);
+  publisher_.close();
+  if (status != SLUICE_OK && status != SLUICE_END && status != SLUICE_CANCELLED) {
+    options_.failed(status, options_.name);
+  }
+  running_.store(false, std::memory_order_release);
+}
+
+void Source::cancel() {
+  cancelled_.store(true, std::memory_order_seq_cst);
+  instance_.cancel();
+  for (Queue* queue : options_.queues) {
+    queue->credits().ring();
+  }
+}
+
+int32_t Source::count(Publisher::Outcome outcome) {
+  if (outcome == Publisher::Outcome::ok) {
+    events_.store(events_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    if (exhausted_.load(std::memory_order_relaxed)) {
+      exhausted_.store(false, std::memory_order_release);
+    }
+  }
+  return status_of(outcome);
+}
+
+int32_t Source::emit(const sluice_emission& emission, bool may_wait) {
+  MessageParts parts;
+  int32_t status = cancelled() ? SLUICE_CANCELLED : emission_reader_.read(emission, nullptr, &parts);
+  if (status == SLUICE_OK && (emission.parent != 0 || emission.reader != nullptr)) {
+    status = SLUICE_INVALID;  // a source has no parent, and nothing streamed enters a queue
+  }
+  if (status != SLUICE_OK) {
+    if (emission.struct_size >= sizeof(sluice_emission) && emission.release != nullptr) {
+      emission.release(emission.owner);
+    }
+    return status;
+  }
+  Publisher::Item item;
+  if (status = take_body(emission, &item); status != SLUICE_OK) {
+    return status;
+  }
+  item.parts = parts;
+  item.cookie = emission.cookie;
+  return count(publisher_.append(item, may_wait ? WhenFull::wait : WhenFull::refuse));
+}
+
+int32_t Source::reserve(uint64_t body_size, uint8_t** body) {
+  if (body_size > kInlineBodyMax) {
+    return SLUICE_TOO_LARGE;
+  }
+  if (cancelled()) {
+    return SLUICE_CANCELLED;
+  }
+  Publisher::Outcome outcome = Publisher::Outcome::ok;
+  *body = publisher_.reserve(body_size, WhenFull::wait, &outcome);
+  return status_of(outcome);
+}
+
+int32_t Source::commit(uint64_t body_size, const sluice_emission* emission) {
+  Publisher::Item item;
+  if (emission != nullptr) {
+    if (int32_t status = emission_reader_.read(*emission, nullptr, &item.parts); status != SLUICE_OK) {
+      return status;
+    }
+    item.cookie = emission->cookie;
+  }
+  return count(publisher_.commit(body_size, item, WhenFull::wait));
+}
+
+int32_t Source::flush() {
+  publisher_.flush(true);
+  return cancelled() ? SLUICE_CANCELLED : SLUICE_OK;
+}
+
+int32_t Source::exhausted() {
+  publisher_.flush(true);
+  exhausted_.store(true, std::memory_order_release);
+  return SLUICE_OK;
+}
+
+void Source::settled(std::uint64_t cookie, bool rejected, std::uint32_t messages) {
+  const auto& functions = instance_.functions<sluice_source>();
+  if (functions.settled != nullptr) {
+    functions.settled(instance_.self(), cookie, rejected ? SLUICE_REJECT : SLUICE_OK);
+  }
+  acknowledged_.fetch_add(messages, std::memory_order_release);
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,119 @@
+#include "service/worker.hpp"
+
+#include <bit>
+
+namespace sluice::core {
+namespace {
+
+void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
+  if (amount != 0) {
+    counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace
+
+Worker::Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadLetters& dead_letters,
+               WorkerOptions options)
+    : options_(std::move(options)),
+      timers_(timers),
+      consumer_(queue, timers, dead_letters, pool_, options_.service, options_.batch_size, options_.workers),
+      publisher_(options_.has_target
+                     ? std::make_unique<Publisher>(
+                           PublisherOptions{options_.publish_to, Chunk::Kind::derived, nullptr,
+                                            [this] {
+                                              consumer_.extend();
+                                              return !options_.stopping->load(std::memory_order_relaxed);
+                                            },
+                                            std::max<std::int64_t>(1, queue.options().visibility_timeout_ms / 4)},
+                           timers.clock())
+                     : nullptr),
+      chain_(std::move(stages), consumer_, publisher_.get(),
+             ChainOptions{options_.service, options_.max_body_bytes, options_.permits, options_.aborting, options_.may_wait}) {}
+
+Worker::~Worker() = default;
+
+std::uint32_t Worker::receive(std::int64_t now_tick) {
+  if (options_.stopping->load(std::memory_order_relaxed)) {
+    return 0;
+  }
+  if (!has_credit()) {
+    return 0;
+  }
+  in_hand_ = consumer_.receive(now_tick);
+  return in_hand_;
+}
+
+/// A pool worker's emit never waits, so it receives only while there is credit (DESIGN §2.7). Without
+/// it, it announces that it waits and looks again; who gives credit back then sets the ready bit.
+bool Worker::has_credit() {
+  if (publisher_ == nullptr || options_.may_wait) {
+    return true;
+  }
+  bool credit = publisher_->has_credit();
+  bool waited = waits_for_credit_.load(std::memory_order_relaxed);
+  if (credit == waited) {
+    publisher_->announce_wait(!credit);
+    waits_for_credit_.store(!credit, std::memory_order_seq_cst);
+  }
+  return credit || publisher_->has_credit();
+}
+
+/// The batch as an array of pointers: a part of the views' own where the messages follow one another.
+const sluice_message* const* Worker::show(ViewCache& views, std::uint32_t count) {
+  views.begin_batch();
+  std::span<const Lease> leases = consumer_.leases();
+  if (leases.size() == 1) {
+    std::uint64_t mask = leases[0].taken.mask;
+    const sluice_message* const* shown = views.show(*leases[0].taken.chunk, mask);
+    auto first = static_cast<std::uint32_t>(std::countr_zero(mask));
+    if (mask == mask_between(first, first + count)) {
+      return shown + first;
+    }
+  }
+  messages_.clear();
+  for (const Lease& lease : leases) {
+    const sluice_message* const* shown = views.show(*lease.taken.chunk, lease.taken.mask);
+    for (std::uint64_t left = lease.taken.mask; left != 0; left &= left - 1) {
+      messages_.push_back(shown[std::countr_zero(left)]);
+    }
+  }
+  return messages_.data();
+}
+
+bool Worker::work(ViewCache& views) {
+  int32_t status = chain_.run(show(views, in_hand_), in_hand_);
+  if (status == SLUICE_OK) {
+    count(consumer_.end(chain_.failures()));
+  } else {
+    // Nothing of it counts: all become visible again.
+    std::vector<Failure> all;
+    for (std::uint32_t i = 0; i < in_hand_; ++i) {
+      all.push_back({i, {Outcome::Status::retry, 0, {}, "the engine stopped in the middle of it", {}}});
+    }
+    if (publisher_ != nullptr) {
+      publisher_->flush(false);
+    }
+    consumer_.end(all);
+  }
+  chain_.finish();
+  in_hand_ = 0;
+  return status != SLUICE_FATAL;
+}
+
+void Worker::count(const Settled& settled) {
+  add(counters_.processed, settled.ok);
+  add(counters_.retried, settled.retried);
+  add(counters_.rejected, settled.rejected);
+  add(counters_.stale, settled.stale);
+  add(counters_.ignored, chain_.ignored());
+}
+
+void Worker::close() {
+  consumer_.idle();
+  if (publisher_ != nullptr) {
+    publisher_->close();
+  }
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,78 @@
+// A worker: one active consumer of a service (an ECS task). Receives a batch, runs the stages over
+// it, settles it. One thread at a time; which one, the pool or the worker's own thread decides.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "message/message_view.hpp"
+#include "queue/consumer.hpp"
+#include "service/chain.hpp"
+#include "topic/publisher.hpp"
+
+namespace sluice::core {
+
+/// Counters of a worker: one writer, read by anybody. DESIGN §5, Summary.
+struct alignas(kCacheLine) WorkerCounters {
+  Atomic<std::uint64_t> processed{0}, retried{0}, rejected{0}, stale{0}, ignored{0};
+};
+
+struct WorkerOptions {
+  std::string service;
+  std::uint32_t batch_size;
+  std::uint32_t workers;               ///< of the service
+  std::int64_t max_body_bytes;
+  Permits* permits;                    ///< nullptr: runs on the pool, whose threads hold one
+  bool may_wait;                       ///< emit may wait for credit
+  std::vector<Queue*> publish_to;      ///< the branches of its target; empty and has_target false: none
+  bool has_target = false;
+  const Atomic<bool>* stopping;        ///< nothing more is received
+  const Atomic<bool>* aborting;        ///< work in hand is to stop
+};
+
+class Worker {
+ public:
+  Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadLetters& dead_letters, WorkerOptions options);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Takes a batch. The number of messages in hand; 0: nothing there, or no credit to publish.
+  std::uint32_t receive(std::int64_t now_tick);
+  /// Works the batch off. False: a stage failed fatally.
+  bool work(ViewCache& views);
+  /// Nothing was received: gives back credit that it gathered.
+  void idle() { consumer_.idle(); }
+  /// Publishes and lets go of what it holds. Before destruction, when no batch is in hand.
+  void close();
+
+  void cancel() const { chain_.cancel(); }   ///< [any]
+  bool blocks() const { return chain_.blocks(); }
+  /// A pool worker that could not receive for want of credit, and still lacks it. [any]
+  bool lacks_credit() const {
+    return waits_for_credit_.load(std::memory_order_seq_cst) && !publisher_->queues_have_credit();
+  }
+  Publisher* publisher() { return publisher_.get(); }
+  const WorkerCounters& counters() const { return counters_; }
+
+  Atomic<bool> busy{false};  ///< pool: a thread has it
+
+ private:
+  bool has_credit();
+  const sluice_message* const* show(ViewCache& views, std::uint32_t count);
+  void count(const Settled& settled);
+
+  const WorkerOptions options_;
+  Timers& timers_;
+  ChunkPool pool_;
+  Consumer consumer_;
+  std::unique_ptr<Publisher> publisher_;
+  Chain chain_;
+  std::uint32_t in_hand_ = 0;
+  Atomic<bool> waits_for_credit_{false};  ///< announced to the queues that it publishes to
+  std::vector<const sluice_message*> messages_;
+  WorkerCounters counters_;
+};
+
+}  // namespace sluice::core

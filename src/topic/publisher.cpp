@@ -1,0 +1,408 @@
+#include "topic/publisher.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace sluice::core {
+
+Publisher::Publisher(PublisherOptions options, Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      log_(static_cast<std::uint32_t>(options_.queues.size())),
+      origins_(options_.kind == Chunk::Kind::source ? std::make_unique<OriginPool>(options_.listener) : nullptr),
+      id_high_(random_.next()),
+      id_low_(random_.next()) {
+  for (std::uint32_t branch = 0; branch < options_.queues.size(); ++branch) {
+    Queue* queue = options_.queues[branch];
+    queue->subscribe(log_, branch, &published_total_);
+    branches_.push_back({queue, {}});
+  }
+}
+
+Publisher::~Publisher() { assert(chunk_ == nullptr && leaving_ == nullptr); }
+
+void Publisher::wire_ready() {
+  for (Branch& branch : branches_) {
+    if (!branch.queue->has_service()) {
+      continue;
+    }
+    ready_ = branch.queue->ready();
+    ReadyBits bits = branch.queue->ready_bits();
+    auto same_word = std::ranges::find(ready_bits_, bits.word, &ReadyBits::word);
+    if (same_word == ready_bits_.end()) {
+      ready_bits_.push_back(bits);
+    } else {
+      same_word->bits |= bits.bits;
+    }
+  }
+}
+
+void Publisher::notify() {
+  for (const ReadyBits& bits : ready_bits_) {
+    ready_->notify(bits);
+  }
+}
+
+bool Publisher::has_credit() const {
+  return std::ranges::all_of(branches_, [](const Branch& branch) {
+    return (branch.reservation.messages > 0 && branch.reservation.units > 0) || branch.queue->credits().available();
+  });
+}
+
+bool Publisher::queues_have_credit() const {
+  return std::ranges::all_of(branches_, [](const Branch& branch) { return branch.queue->credits().available(); });
+}
+
+void Publisher::announce_wait(bool waits) {
+  for (Branch& branch : branches_) {
+    if (waits) {
+      branch.queue->credits().announce_wait();
+    } else {
+      branch.queue->credits().withdraw();
+    }
+  }
+}
+
+bool Publisher::all_admit() {
+  return std::ranges::all_of(branches_, [](Branch& branch) { return branch.queue->credits().admit(branch.reservation); });
+}
+
+/// Makes chunk_ an open, held chunk that has room for one more message with `inline_bytes` of body and meta.
+Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_full) {
+  if (chunk_ != nullptr && !held_ && !hold_again()) {
+    chunk_ = nullptr;
+  }
+  if (chunk_ != nullptr && !sealed_ &&
+      (chunk_->count == chunk_->capacity || chunk_->used + inline_bytes > chunk_->limit ||
+       chunk_->body_bytes >= kChunkBytesMax)) {
+    publish_new(true);
+  }
+  if (chunk_ != nullptr && sealed_) {
+    leave();
+  }
+  if (chunk_ != nullptr) {
+    return Outcome::ok;
+  }
+  if (when_full == WhenFull::refuse && !all_admit()) {
+    return Outcome::would_block;
+  }
+  std::uint32_t needed = ChunkPool::class_for(inline_bytes);
+  if (needed == ChunkPool::kClasses) {
+    return Outcome::too_large;
+  }
+  Chunk* chunk = pool_.take(std::max(needed, size_class_), options_.kind);
+  if (chunk == nullptr) {
+    return Outcome::no_memory;
+  }
+  open_chunk(chunk, when_full);
+  return Outcome::ok;
+}
+
+/// Takes hold of the open chunk again. False: it ended meanwhile; its entry is sealed then. Only this
+/// thread takes chunks from the pool, so an ended one is not in use elsewhere yet.
+bool Publisher::hold_again() {
+  std::int64_t pending = chunk_->pending.load(std::memory_order_relaxed);
+  while (pending != 0) {
+    if (chunk_->pending.compare_exchange_weak(pending, pending + Chunk::kOpen, std::memory_order_acq_rel,
+                                              std::memory_order_relaxed)) {
+      held_ = true;
+      return true;
+    }
+  }
+  seal_ended();
+  return false;
+}
+
+/// The open chunk was settled whole: cursors may pass its entry, and what was charged ahead comes back.
+void Publisher::seal_ended() {
+  log_.publish(published_, true);
+  refund(chunk_charge_, published_, slab_units_);
+  size_class_ = published_ < kChunkMessages / 4 ? 0 : size_class_;
+}
+
+void Publisher::open_chunk(Chunk* chunk, WhenFull when_full) {
+  chunk_ = chunk;
+  held_ = true;
+  sealed_ = false;
+  published_ = 0;
+  unreleased_ = 0;
+  chunk_charge_ = 0;
+  slab_units_ = chunk->slab_bytes / kCreditUnit;
+  chunk->id_base = uuid7(clock_.wall_ms(), id_high_, ++id_low_ << 6);
+  chunk->id_base.bytes[15] &= 0xc0;
+  if (options_.kind == Chunk::Kind::source) {
+    chunk->origin = origins_->take();
+  }
+  log_.begin(chunk);
+  for (std::uint32_t i = 0; i < branches_.size(); ++i) {
+    Branch& branch = branches_[i];
+    Credits& credits = branch.queue->credits();
+    branch.withheld = when_full != WhenFull::overdraw && !credits.admit(branch.reservation);
+    branch.precharged = !branch.withheld && credits.shares_chunks();
+    if (branch.withheld) {
+      any_withheld_ = true;
+      continue;
+    }
+    if (branch.precharged) {
+      credits.charge(branch.reservation, kChunkMessages, slab_units_);
+    }
+    log_.add_to_mask(i, ~std::uint64_t{0});  // bits above the published count are not looked at
+  }
+}
+
+/// Gives back what precharged branches were charged beyond `messages` and `units`.
+void Publisher::refund(std::int64_t units, std::int64_t messages, std::int64_t slab) {
+  for (Branch& branch : branches_) {
+    if (branch.precharged) {
+      branch.queue->credits().charge(branch.reservation, messages - kChunkMessages, units - slab);
+      branch.precharged = false;
+    }
+  }
+}
+
+void Publisher::appended(const Item& item) {
+  std::uint32_t index = chunk_->count - 1;
+  ++unreleased_;
+  if (options_.kind != Chunk::Kind::source) {
+    chunk_->lineage[index] = item.lineage;
+    return;
+  }
+  bool continues = cookie_open_ && item.cookie == cookie_;
+  if (leaving_ != nullptr) {
+    resolve_leaving(continues);
+  }
+  if (!continues && cookie_open_) {
+    close_cookie();
+  }
+  chunk_->origin->append(item.cookie, !continues || index == 0);
+  if (continues && index == 0) {
+    shared_->parts.fetch_add(1, std::memory_order_relaxed);
+    chunk_->origin->carried_in = shared_;
+  }
+  cookie_ = item.cookie;
+  cookie_open_ = true;
+}
+
+void Publisher::close_cookie() {
+  if (shared_ != nullptr) {
+    shared_->drop(0, false);
+    shared_ = nullptr;
+  }
+  cookie_open_ = false;
+}
+
+/// The sealed chunk makes room; it stays held until it is known whether its last cookie goes on.
+void Publisher::leave() {
+  assert(leaving_ == nullptr);
+  leaving_ = chunk_;
+  leaving_unreleased_ = unreleased_;
+  chunk_ = nullptr;
+  held_ = false;
+  sealed_ = false;
+  if (!cookie_open_) {
+    resolve_leaving(false);
+  }
+}
+
+void Publisher::resolve_leaving(bool cookie_continues) {
+  if (cookie_continues) {
+    if (shared_ == nullptr) {
+      shared_ = new SharedCookie{cookie_, options_.listener, 2, 0, false};
+    }
+    leaving_->origin->carried_out = shared_;
+  }
+  Chunk* chunk = leaving_;
+  leaving_ = nullptr;
+  release_hold(chunk, leaving_unreleased_);
+}
+
+void Publisher::release_hold(Chunk* chunk, std::uint32_t messages) {
+  std::int64_t change = std::int64_t{messages} * static_cast<std::int64_t>(branches_.size()) - Chunk::kOpen;
+  if (chunk->pending.fetch_add(change, std::memory_order_acq_rel) == -change) {
+    if (chunk == chunk_) {
+      if (!sealed_) {
+        seal_ended();
+      }
+      chunk_ = nullptr;
+    }
+    end_chunk(chunk);
+  }
+}
+
+Publisher::Outcome Publisher::append(const Item& item, WhenFull when_full) {
+  std::uint64_t bytes = (item.external != nullptr ? sizeof item.external : item.body.size()) + Chunk::meta_bytes(item.parts);
+  Outcome outcome = bytes > kInlineBodyMax + kMetaMax ? Outcome::too_large : prepare(bytes, when_full);
+  if (outcome != Outcome::ok) {
+    if (item.external != nullptr) {
+      item.external->drop();
+    }
+    return outcome;
+  }
+  stamp();
+  bool fits = chunk_->append(item.body, item.external, item.parts, now_ms_);
+  assert(fits);
+  (void)fits;
+  appended(item);
+  if (chunk_->count == chunk_->capacity) {
+    publish_new(true);
+  }
+  return Outcome::ok;
+}
+
+std::uint8_t* Publisher::reserve(std::uint64_t size, WhenFull when_full, Outcome* outcome) {
+  if (chunk_ != nullptr && held_ && !sealed_ && chunk_->body_bytes < kChunkBytesMax) {
+    if (std::uint8_t* place = chunk_->reserve(size)) {
+      return place;
+    }
+  }
+  *outcome = prepare(size, when_full);
+  return *outcome == Outcome::ok ? chunk_->reserve(size) : nullptr;
+}
+
+Publisher::Outcome Publisher::commit(std::uint64_t size, const Item& item, WhenFull when_full) {
+  stamp();
+  if (!chunk_->append_reserved(size, item.parts, now_ms_)) {
+    // The body fits, its attributes do not: it moves to the next chunk.
+    std::vector<std::uint8_t> body(chunk_->bytes() + chunk_->used, chunk_->bytes() + chunk_->used + size);
+    Item moved = item;
+    moved.body = body;
+    moved.external = nullptr;
+    return append(moved, when_full);
+  }
+  appended(item);
+  if (chunk_->count == chunk_->capacity) {
+    publish_new(true);
+  }
+  return Outcome::ok;
+}
+
+/// Makes the appended messages of chunk_ visible; `seal`: it takes no more.
+void Publisher::publish_new(bool seal) {
+  std::uint32_t fresh = chunk_->count - published_;
+  if (fresh == 0 && !seal) {
+    return;
+  }
+  seal |= any_withheld_;
+  if (seal && published_ == 0) {
+    chunk_->spread_charge();
+  }
+  std::int64_t units = chunk_->charge - chunk_charge_;
+  for (Branch& branch : branches_) {
+    if (!branch.precharged && !branch.withheld) {
+      branch.queue->credits().charge(branch.reservation, fresh, units);
+    }
+  }
+  chunk_charge_ = chunk_->charge;
+  published_ = chunk_->count;
+  if (seal) {
+    refund(chunk_charge_, published_, slab_units_);
+    sealed_ = true;
+    choose_class();
+  }
+  published_total_.store(published_total_.load(std::memory_order_relaxed) + fresh, std::memory_order_release);
+  log_.publish(published_, seal);
+  notify();
+  if (any_withheld_) {
+    publish_withheld();
+  }
+}
+
+/// The next chunk's class: a chunk that was full of bytes asks for the next larger, a nearly empty one
+/// for the next smaller.
+void Publisher::choose_class() {
+  if (chunk_->count < chunk_->capacity && size_class_ + 1 < ChunkPool::kClasses && chunk_->size_class == size_class_) {
+    ++size_class_;
+  } else if (size_class_ > 0 && chunk_->used * 4 < chunk_->slab_bytes) {
+    --size_class_;
+  }
+}
+
+/// Further entries for the sealed chunk, for the branches that had no credit. Waits for credit.
+void Publisher::publish_withheld() {
+  while (any_withheld_) {
+    bool begun = false;
+    bool waits = options_.keep_waiting == nullptr || options_.keep_waiting();
+    Queue* short_of_credit = nullptr;
+    for (std::uint32_t i = 0; i < branches_.size(); ++i) {
+      Branch& branch = branches_[i];
+      if (!branch.withheld) {
+        continue;
+      }
+      if (waits && !branch.queue->credits().admit(branch.reservation)) {
+        short_of_credit = branch.queue;
+        continue;
+      }
+      if (!begun) {
+        log_.begin(chunk_);
+        begun = true;
+      }
+      branch.queue->credits().charge(branch.reservation, chunk_->count, chunk_->charge);
+      branch.withheld = false;
+      log_.add_to_mask(i, ~std::uint64_t{0});
+    }
+    if (begun) {
+      log_.publish(chunk_->count, true);
+      notify();
+    }
+    any_withheld_ = short_of_credit != nullptr;
+    if (any_withheld_) {
+      wait_for_credit(*short_of_credit);
+    }
+  }
+}
+
+void Publisher::wait_for_credit(Queue& queue) {
+  std::uint32_t epoch = queue.credits().announce_wait();
+  if (!queue.credits().available()) {
+    queue.credits().park(epoch, options_.wait_step_ms * 1'000'000);
+  }
+  queue.credits().withdraw();
+}
+
+void Publisher::flush(bool closes_cookie) {
+  if (chunk_ != nullptr && held_ && !sealed_) {
+    publish_new(false);
+  }
+  if (closes_cookie && cookie_open_) {
+    if (leaving_ != nullptr) {
+      resolve_leaving(false);
+    }
+    close_cookie();
+  }
+  stamped_ = false;
+  // A cookie that stays open holds its chunk: it must not be settled yet.
+  if (chunk_ == nullptr || !held_ || cookie_open_) {
+    return;
+  }
+  Chunk* chunk = chunk_;
+  std::uint32_t messages = unreleased_;
+  unreleased_ = 0;
+  held_ = false;
+  if (sealed_) {
+    chunk_ = nullptr;
+    sealed_ = false;
+  }
+  release_hold(chunk, messages);
+}
+
+void Publisher::close() {
+  flush(true);
+  if (chunk_ != nullptr && (held_ || hold_again())) {
+    publish_new(true);
+    flush(true);
+  }
+  chunk_ = nullptr;
+  for (Branch& branch : branches_) {
+    branch.queue->give_credit(branch.reservation.messages, branch.reservation.units);
+    branch.reservation = {};
+  }
+}
+
+void Publisher::stamp() {
+  if (!stamped_) {
+    now_ms_ = clock_.wall_ms();
+    stamped_ = true;
+  }
+}
+
+}  // namespace sluice::core

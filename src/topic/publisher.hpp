@@ -1,0 +1,145 @@
+// A publisher: one thread's way into a topic (or a directly addressed queue). Fills chunks, charges
+// credits, publishes into its log, and ties each message to its origin.
+//
+// Life of a chunk here: open (held: kOpen in `pending`) -> appended to, published message by message
+// or at once -> sealed (64 messages, or no room) -> leaving (its last cookie may go on in the next
+// chunk) -> released. flush() lets go of the hold, so that what it published can be acknowledged;
+// the next append takes hold again, or finds the chunk ended and takes a new one.
+//
+// Credit (DESIGN §2.7): a branch without credit when a chunk is opened is withheld: its mask stays 0.
+// After publishing, the chunk is sealed and a further entry for the same chunk follows as soon as the
+// branch has credit; nothing newer is published before.
+//
+// Thread safety: one thread at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "message/chunk.hpp"
+#include "queue/log.hpp"
+#include "queue/queue.hpp"
+
+namespace sluice::core {
+
+/// What happens at a queue without credit.
+enum class WhenFull {
+  wait,      ///< the publisher's thread may wait
+  overdraw,  ///< a pool worker: admitted all the same (it received only while there was credit)
+  refuse     ///< try_emit: would_block
+};
+
+struct PublisherOptions {
+  std::vector<Queue*> queues;          ///< the branches
+  Chunk::Kind kind = Chunk::Kind::source;
+  SettleListener* listener = nullptr;  ///< kind source
+  /// Called while it waits for credit, at least every `wait_step_ms`; false: stop waiting, overdraw.
+  std::function<bool()> keep_waiting;
+  std::int64_t wait_step_ms = 1000;
+};
+
+class Publisher {
+ public:
+  enum class Outcome { ok, would_block, too_large, no_memory };
+
+  /// [control] Subscribes the queues to its log.
+  Publisher(PublisherOptions options, Clock& clock);
+  ~Publisher();  ///< REQUIRES: close() was called; outlives every message that it published
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  /// [control] Once the queues' services are known.
+  void wire_ready();
+
+  /// A message to append. `external` is taken over, on failure as well.
+  struct Item {
+    std::span<const std::uint8_t> body;
+    ExternalBody* external = nullptr;
+    MessageParts parts;
+    std::uint64_t cookie = 0;  ///< kind source
+    Lineage lineage{};         ///< kind derived; a copy that the caller added to the origin is taken over
+  };
+  Outcome append(const Item& item, WhenFull when_full);
+
+  /// Room for a body of at most kInlineBodyMax bytes, until the next call; nullptr with *outcome set.
+  std::uint8_t* reserve(std::uint64_t size, WhenFull when_full, Outcome* outcome);
+  /// Appends the reserved body. `item.body` and `item.external` are not looked at.
+  Outcome commit(std::uint64_t size, const Item& item, WhenFull when_full);
+
+  /// Publishes what was appended. `closes_cookie`: a flush by the source itself.
+  void flush(bool closes_cookie);
+  /// Publishes, seals and lets go of everything.
+  void close();
+
+  /// Messages published; what each of its queues counts as sent.
+  std::uint64_t published() const { return published_total_.load(std::memory_order_acquire); }
+  /// Every branch has credit, or a reservation of it.
+  bool has_credit() const;
+  /// Every queue has credit of its own. [any]
+  bool queues_have_credit() const;
+  /// Announces to (or withdraws from) every queue that somebody waits for its credit.
+  void announce_wait(bool waits);
+
+ private:
+  struct Branch {
+    Queue* queue;
+    Reservation reservation;
+    bool precharged = false;  ///< the whole chunk was charged when it was opened
+    bool withheld = false;
+  };
+
+  Outcome prepare(std::uint64_t inline_bytes, WhenFull when_full);
+  bool hold_again();
+  void open_chunk(Chunk* chunk, WhenFull when_full);
+  bool all_admit();
+  void appended(const Item& item);
+  void publish_new(bool seal);
+  void refund(std::int64_t units, std::int64_t messages, std::int64_t slab);
+  void seal_ended();
+  void choose_class();
+  void stamp();
+  void leave();
+  void resolve_leaving(bool cookie_continues);
+  void release_hold(Chunk* chunk, std::uint32_t messages);
+  void publish_withheld();
+  void wait_for_credit(Queue& queue);
+  void close_cookie();
+  void notify();
+
+  // Constant after construction.
+  const PublisherOptions options_;
+  Clock& clock_;
+  Log log_;
+  std::vector<ReadyBits> ready_bits_;
+  ReadySet* ready_ = nullptr;
+  // Grows; read by anybody.
+  alignas(kCacheLine) Atomic<std::uint64_t> published_total_{0};
+  // The publisher's.
+  alignas(kCacheLine) Chunk* chunk_ = nullptr;
+  bool held_ = false;               ///< kOpen is ours
+  bool sealed_ = false;             ///< chunk_ takes no more; it is published whole
+  bool stamped_ = false;            ///< now_ms_ is of this flush
+  bool cookie_open_ = false;
+  bool any_withheld_ = false;
+  std::uint32_t published_ = 0;     ///< messages of chunk_ in the log
+  std::uint32_t unreleased_ = 0;    ///< messages of chunk_ that `pending` does not count yet
+  std::int64_t chunk_charge_ = 0;   ///< credit units of the published messages
+  std::int64_t slab_units_ = 0;     ///< of chunk_
+  std::uint32_t size_class_ = 0;    ///< for the next chunk
+  std::int64_t now_ms_ = 0;
+  std::uint64_t cookie_ = 0;
+  Chunk* leaving_ = nullptr;        ///< sealed, still held
+  std::uint32_t leaving_unreleased_ = 0;
+  SharedCookie* shared_ = nullptr;  ///< of the open cookie, if it lies in several chunks
+  std::vector<Branch> branches_;
+  ChunkPool pool_;
+  std::unique_ptr<OriginPool> origins_;
+  Random random_;
+  std::uint64_t id_high_, id_low_;
+};
+
+}  // namespace sluice::core
