@@ -155,7 +155,8 @@ void Document::apply(const Override& change, Diagnostics& diagnostics) {
     value.offset = value_at;
   }
   Json* target = &root_;
-  for (const std::string& part : *pointer_parts(change.pointer)) {
+  const std::vector<std::string> parts = pointer_parts(change.pointer).value();  // parse_override() saw to it
+  for (const std::string& part : parts) {
     std::string fault;
     target = step(*target, part, begin + 6, fault);
     if (target == nullptr) return error(diagnostics, begin + 6, std::move(fault));

@@ -1,0 +1,150 @@
+// What a configuration without a fault becomes.
+#include <gtest/gtest.h>
+
+#include "config_fixture.hpp"
+#include "plugin/host.hpp"
+
+namespace sluice::core {
+namespace {
+
+/// The texts of all warnings, one per line.
+std::string warnings(const Loaded& loaded) {
+  std::string text;
+  for (const Diagnostic& diagnostic : loaded.diagnostics.all()) text += diagnostic.text + "\n";
+  return text;
+}
+
+TEST(GoodConfig, names_become_indices_and_defaults_are_filled_in) {
+  const Loaded loaded(kGoodConfig);
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const PipelineDescription& pipeline = loaded.pipeline();
+  EXPECT_EQ(pipeline.name, "good");
+  EXPECT_EQ(pipeline.state, "/configs/.sluice/good");
+  EXPECT_EQ(pipeline.drain_timeout_ms, 30'000);
+  EXPECT_EQ(pipeline.sources[0].publish_to.kind, Target::Kind::topic);
+  EXPECT_EQ(pipeline.topics[0].queues, (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_EQ(pipeline.queues[0].capacity, 100'000);
+  EXPECT_EQ(pipeline.queues[0].capacity_bytes, std::int64_t{256} << 20);
+  EXPECT_EQ(pipeline.queues[0].visibility_timeout_ms, 30'000);
+  EXPECT_EQ(pipeline.services[1].queue, 1U);
+  EXPECT_EQ(pipeline.services[0].batch_size, 10U);
+  EXPECT_EQ(pipeline.services[0].max_body_bytes, std::int64_t{64} << 20);
+  EXPECT_EQ(pipeline.services[0].desired_capacity, 1U);
+  EXPECT_EQ(warnings(loaded), "");
+}
+
+TEST(GoodConfig, a_queue_with_a_service_has_an_implied_dead_letter_queue) {
+  const Loaded loaded(kGoodConfig);
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const auto& queues = loaded.pipeline().queues;
+  ASSERT_EQ(queues.size(), 4U);
+  EXPECT_EQ(queues[3].name, "small-dead");
+  EXPECT_TRUE(queues[3].implied);
+  EXPECT_EQ(queues[0].redrive_policy->max_receive_count, 10U);
+  EXPECT_EQ(queues[0].redrive_policy->dead_letter_queue, 3U);
+  EXPECT_EQ(queues[1].redrive_policy->max_receive_count, 3U);
+  EXPECT_EQ(queues[1].redrive_policy->dead_letter_queue, 2U);
+  EXPECT_FALSE(queues[2].redrive_policy);
+}
+
+TEST(GoodConfig, a_declared_queue_of_that_name_is_the_dead_letter_queue) {
+  const Loaded loaded(kGoodConfig, {"/queues/small-dead={\"capacity\": 7}"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const auto& queues = loaded.pipeline().queues;
+  ASSERT_EQ(queues.size(), 4U);
+  EXPECT_FALSE(queues[3].implied);
+  EXPECT_EQ(queues[queues[0].redrive_policy->dead_letter_queue].capacity, 7);
+}
+
+TEST(GoodConfig, null_turns_the_dead_letter_queue_off) {
+  const Loaded loaded(kGoodConfig, {"/queues/small/redrive_policy=null"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  EXPECT_FALSE(loaded.pipeline().queues[0].redrive_policy);
+  EXPECT_EQ(loaded.pipeline().queues.size(), 3U);
+}
+
+TEST(GoodConfig, a_redrive_policy_may_leave_its_queue_to_the_rule) {
+  const Loaded loaded(kGoodConfig, {"/queues/small/redrive_policy={\"max_receive_count\": 3}"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const auto& queues = loaded.pipeline().queues;
+  EXPECT_EQ(queues[0].redrive_policy->max_receive_count, 3U);
+  EXPECT_EQ(queues[queues[0].redrive_policy->dead_letter_queue].name, "small-dead");
+}
+
+TEST(GoodConfig, an_implied_name_that_is_too_long_is_an_error) {
+  const std::string name(78, 'q');
+  const Loaded loaded(kGoodConfig, {"/queues/" + name + "={}", "/services/small/queue=" + name});
+  EXPECT_NE(loaded.text().find("more than 80 characters"), std::string::npos) << loaded.text();
+}
+
+TEST(GoodConfig, access_points_have_their_prefix_and_actions) {
+  const Loaded loaded(kGoodConfig);
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const AccessPointDescription& point = loaded.pipeline().buckets[0].access_points[0];
+  EXPECT_EQ(point.name, "design");
+  EXPECT_EQ(point.prefix, "icons/");
+  EXPECT_EQ(point.allow, unsigned{sluice_bucket_ref::get} | unsigned{sluice_bucket_ref::list});
+}
+
+TEST(GoodConfig, paths_are_relative_to_the_file) {
+  const Loaded loaded(kGoodConfig);
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  EXPECT_EQ(loaded.pipeline().buckets[0].options->values.at("path").text, "/configs/graphics");
+}
+
+TEST(GoodConfig, without_a_name_the_file_gives_it) {
+  const Loaded loaded("{}");
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  EXPECT_EQ(loaded.pipeline().name, "test");
+}
+
+TEST(GoodConfig, a_state_folder_beside_the_watched_prefix_is_fine) {
+  const Loaded loaded(kGoodConfig, {"/state=graphics/.state"});
+  EXPECT_TRUE(loaded.result) << loaded.text();
+}
+
+TEST(GoodConfig, workers_default_to_the_least_and_the_most_to_the_desired) {
+  const Loaded least(kGoodConfig, {"/services/small/scaling={\"min_capacity\": 2, \"max_capacity\": 5}"});
+  const Loaded desired(kGoodConfig, {"/services/small/scaling={\"desired_capacity\": 4}"});
+  ASSERT_TRUE(least.result && desired.result) << least.text() << desired.text();
+  EXPECT_EQ(least.pipeline().services[0].desired_capacity, 2U);
+  EXPECT_EQ(least.pipeline().services[0].max_capacity, 5U);
+  EXPECT_EQ(desired.pipeline().services[0].desired_capacity, 4U);
+  EXPECT_EQ(desired.pipeline().services[0].max_capacity, 4U);
+}
+
+TEST(GoodConfig, a_retry_through_the_dead_letter_queue_is_no_cycle) {
+  // A move to a dead-letter queue never waits, so the way back cannot stand still.
+  const Loaded loaded(R"({"queues": {"q": {"redrive_policy": {"dead_letter_queue": "again"}}, "again": {"redrive_policy": null}}, "topics": {"t": {}},
+    "services": {"work": {"queue": "q", "publish_to": "t", "stages": [{"type": "test_upper"}]},
+                 "back": {"queue": "again", "publish_to": "q", "stages": [{"type": "test_upper"}]}}})");
+  EXPECT_TRUE(loaded.result) << loaded.text();
+}
+
+struct Odd {
+  const char* name;
+  const char* text;
+  const char* warning;
+};
+
+class OddConfig : public testing::TestWithParam<Odd> {};
+
+TEST_P(OddConfig, loads_with_a_warning) {
+  const Loaded loaded(GetParam().text);
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  EXPECT_NE(warnings(loaded).find(GetParam().warning), std::string::npos) << loaded.text();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, OddConfig,
+    testing::Values(
+        Odd{"a_pipeline_without_sources", "{}", "there is no source"},
+        Odd{"a_queue_without_use", R"({"queues": {"q": {}}})", "queue \"q\" has no use"},
+        Odd{"a_topic_without_subscriptions", R"({"topics": {"t": {}}, "sources": {"s": {"type": "test_source", "publish_to": "t"}}})", "topic \"t\" has no subscriptions"},
+        Odd{"a_topic_that_nobody_publishes_to", R"({"topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t"}]}}})", "nothing publishes to topic \"t\""},
+        Odd{"a_target_that_nobody_reads", R"({"queues": {"q": {}}, "sources": {"s": {"type": "test_source", "publish_to": "q"}}})", "queue \"q\" has no service"},
+        Odd{"a_service_that_gets_nothing", R"({"buckets": {"b": {"type": "test_bucket"}}, "queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": "test_sink", "bucket": "b"}]}}})", "queue \"q\" gets no messages"}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+}  // namespace
+}  // namespace sluice::core

@@ -1,0 +1,65 @@
+#include "config/topology.hpp"
+
+#include <gtest/gtest.h>
+
+#include "config_fixture.hpp"
+
+namespace sluice::core {
+namespace {
+
+using Edges = std::vector<std::vector<std::uint32_t>>;
+
+TEST(Topology, a_graph_without_a_way_back_has_no_cycle) {
+  EXPECT_TRUE(find_cycles(Edges{{1, 2}, {3}, {3}, {}}).empty());
+}
+
+TEST(Topology, a_cycle_is_given_in_its_order_without_the_way_to_it) {
+  EXPECT_EQ(find_cycles(Edges{{1}, {2}, {3}, {1}}), (Edges{{1, 2, 3}}));
+}
+
+TEST(Topology, separate_cycles_are_each_found) {
+  EXPECT_EQ(find_cycles(Edges{{0}, {2}, {1}}).size(), 2U);
+}
+
+TEST(Topology, a_chain_of_a_million_does_not_overflow_the_stack) {
+  Edges edges(1'000'000);
+  for (std::uint32_t i = 0; i + 1 < edges.size(); ++i) edges[i].push_back(i + 1);
+  edges.back().push_back(0);
+  ASSERT_EQ(find_cycles(edges).size(), 1U);
+}
+
+TEST(Topology, every_queue_that_can_be_reached_can_stall_its_source) {
+  const Loaded loaded(R"({"topics": {"t": {}}, "queues": {"far": {}, "other": {}, "near": {"subscriptions": [{"topic": "t"}]}, "side": {"subscriptions": [{"topic": "t"}]}},
+    "sources": {"s": {"type": "test_source", "publish_to": "t"}, "o": {"type": "test_source", "publish_to": "other"}},
+    "services": {"w": {"queue": "near", "publish_to": "far", "stages": [{"type": "test_upper"}]}}})");
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  // near-dead is the fourth: moves to it never wait, so it stalls nobody.
+  EXPECT_EQ(stalling_queues(loaded.pipeline(), loaded.pipeline().sources[0]), (std::vector<std::uint32_t>{0, 2, 3}));
+  EXPECT_EQ(stalling_queues(loaded.pipeline(), loaded.pipeline().sources[1]), (std::vector<std::uint32_t>{1}));
+}
+
+TEST(Topology, the_memory_bound_counts_queues_producers_and_batches_in_hand) {
+  const Loaded loaded(R"({"queues": {"q": {"capacity_bytes": "10MiB"}, "r": {"capacity_bytes": "1MiB"}, "q-dead": {"capacity_bytes": "1MiB"}},
+    "sources": {"s": {"type": "test_source", "publish_to": "q"}},
+    "services": {"w": {"queue": "q", "batch_size": 5, "max_body_bytes": "2MiB", "publish_to": "r", "scaling": {"desired_capacity": 3}, "stages": [{"type": "test_upper"}]}}})");
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const MemoryBound bound = memory_bound(loaded.pipeline());
+  EXPECT_EQ(bound.queues, 12 << 20);
+  EXPECT_EQ(bound.producers, 4 << 20);
+  EXPECT_EQ(bound.workers, 30 << 20);
+  EXPECT_EQ(bound.total(), 46 << 20);
+}
+
+TEST(Topology, a_bound_beyond_all_numbers_stays_one) {
+  PipelineDescription pipeline;
+  for (int i = 0; i < 4096; ++i) {
+    ServiceDescription& service = pipeline.services.emplace_back();
+    service.max_capacity = 1000;
+    service.batch_size = 10'000;
+    service.max_body_bytes = std::int64_t{1} << 30;
+  }
+  EXPECT_EQ(memory_bound(pipeline).total(), INT64_MAX);
+}
+
+}  // namespace
+}  // namespace sluice::core
