@@ -1,0 +1,323 @@
+#include "pipeline/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/futex.hpp"
+#include "base/log.hpp"
+#include "pipeline/graph.hpp"
+
+namespace sluice::core {
+namespace {
+
+constexpr std::int64_t kIdleStepNs = 2'000'000;      // how often idleness is looked at
+constexpr std::int64_t kAbortGraceNs = 500'000'000;  // for stages that were told to stop
+
+}  // namespace
+
+struct Engine::State {
+  enum class Phase { running, draining, aborting, ended };
+
+  State(Clock& used_clock, const RunOptions& used_options)
+      : clock(used_clock),
+        options(used_options) {}
+
+  Clock& clock;
+  const RunOptions options;
+  PipelineDescription pipeline;
+  std::unique_ptr<Graph> graph;
+  Thread ticker, writer;
+  Atomic<bool> ticking{true};
+  // Requests: from anywhere, also from a signal handler.
+  Atomic<std::uint32_t> stop_requested{0}, abort_requested{0};
+  Atomic<std::uint32_t> event{0};
+  // Failures: the one that decides the exit code.
+  std::mutex mutex;
+  std::vector<Error> failures;  // guarded by mutex
+  // Control thread.
+  Phase phase = Phase::running;
+  std::int64_t started_ns = 0, phase_ends_ns = 0;
+
+  void ring() {
+    event.fetch_add(1, std::memory_order_seq_cst);
+    futex_wake(event, 1);
+  }
+
+  void fail(Error error) {
+    log_error("", "{}", error.message);
+    {
+      std::lock_guard lock(mutex);
+      failures.push_back(std::move(error));
+    }
+    stop_requested.store(1, std::memory_order_seq_cst);
+    ring();
+  }
+
+  void start_threads() {
+    started_ns = clock.steady_ns();
+    writer = Thread("dead letters", [this] { graph->dead_letters->run(); });
+    ticker = Thread("ticker", [this] {
+      while (ticking.load(std::memory_order_seq_cst)) {
+        graph->timers.sleep_until(graph->timers.advance());
+      }
+    });
+    graph->pool->start();
+    for (std::unique_ptr<Service>& service : graph->services) {
+      service->start();
+    }
+    for (std::unique_ptr<Source>& source : graph->sources) {
+      source->start();
+    }
+  }
+
+  /// Every source is exhausted, and all that was put into a queue with a service came to its end.
+  /// What ended is read before what was created: equal numbers leave no room for anything between.
+  bool is_idle() const {
+    if (!std::ranges::all_of(graph->sources, &Source::is_exhausted) || !graph->dead_letters->quiet()) {
+      return false;
+    }
+    std::vector<std::uint64_t> ended;
+    for (const std::unique_ptr<Queue>& queue : graph->queues) {
+      ended.push_back(queue->ended());
+    }
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+      if (graph->queues[i]->has_service() && graph->queues[i]->created() != ended[i]) {
+        return false;
+      }
+    }
+    return graph->dead_letters->quiet() && std::ranges::all_of(graph->sources, &Source::is_exhausted);
+  }
+
+  void begin_drain() {
+    phase = Phase::draining;
+    phase_ends_ns = clock.steady_ns() + pipeline.drain_timeout_ms * 1'000'000;
+    graph->stopping.store(true, std::memory_order_seq_cst);
+    for (std::unique_ptr<Source>& source : graph->sources) {
+      source->cancel();
+    }
+    for (std::unique_ptr<Service>& service : graph->services) {
+      service->wake_all();
+    }
+    for (std::unique_ptr<Queue>& queue : graph->queues) {
+      queue->credits().ring();  // whoever waits for credit looks at `stopping`
+    }
+    graph->pool->wake_all();
+  }
+
+  void begin_abort() {
+    phase = Phase::aborting;
+    phase_ends_ns = clock.steady_ns() + kAbortGraceNs;
+    graph->aborting.store(true, std::memory_order_seq_cst);
+    for (std::unique_ptr<Service>& service : graph->services) {
+      for (const std::unique_ptr<Worker>& worker : service->workers()) {
+        worker->cancel();
+      }
+    }
+  }
+
+  bool all_returned() const {
+    return std::ranges::none_of(graph->sources, &Source::running) && graph->pool->running() == 0 &&
+           std::ranges::all_of(graph->services, [](const std::unique_ptr<Service>& service) { return service->running() == 0; });
+  }
+
+  void step() {
+    bool stop = stop_requested.load(std::memory_order_seq_cst) != 0;
+    if (phase == Phase::running && (stop || (options.until_idle && is_idle()))) {
+      begin_drain();
+    }
+    if (phase == Phase::draining && all_returned()) {
+      phase = Phase::ended;
+    }
+    bool late = clock.steady_ns() >= phase_ends_ns;
+    if (phase == Phase::draining && (late || abort_requested.load(std::memory_order_seq_cst) != 0)) {
+      begin_abort();
+    } else if (phase == Phase::aborting && (late || all_returned())) {
+      phase = Phase::ended;
+    }
+  }
+
+  /// What did not return keeps its threads; the process ends without them.
+  void join(Summary& summary) {
+    for (std::unique_ptr<Source>& source : graph->sources) {
+      if (source->running()) {
+        summary.threads_left = true;
+        summary.notes.push_back(fmt::format("source '{}' did not return in time", source->name()));
+        source->abandon();
+      } else {
+        source->join();
+      }
+    }
+    for (std::unique_ptr<Service>& service : graph->services) {
+      if (service->running() != 0) {
+        summary.threads_left = true;
+        summary.notes.push_back(fmt::format("service '{}': {} workers did not return in time", service->name(), service->running()));
+        service->abandon();
+      } else {
+        service->join();
+      }
+    }
+    if (graph->pool->running() != 0) {
+      summary.threads_left = true;
+      summary.notes.emplace_back("a stage on the CPU pool did not return in time");
+      graph->pool->abandon();
+    } else {
+      graph->pool->join();
+    }
+    if (!summary.threads_left) {
+      for (std::unique_ptr<Service>& service : graph->services) {
+        for (const std::unique_ptr<Worker>& worker : service->workers()) {
+          if (!service->own_threads()) {
+            worker->close();
+          }
+        }
+      }
+    }
+    ticking.store(false, std::memory_order_seq_cst);
+    graph->timers.interrupt();
+    ticker.join();
+    graph->dead_letters->stop();
+    writer.join();
+  }
+
+  void fill(Snapshot& snapshot) const {
+    snapshot.seconds = static_cast<double>(clock.steady_ns() - started_ns) / 1e9;
+    snapshot.dead_letters = graph->dead_letters->stored();
+    for (const std::unique_ptr<Source>& source : graph->sources) {
+      snapshot.sources.push_back({source->name(), source->events(), source->acknowledged()});
+    }
+    for (const std::unique_ptr<Queue>& queue : graph->queues) {
+      QueueNumbers numbers;
+      static_cast<QueueCounters&>(numbers) = queue->counters();
+      numbers.name = queue->name();
+      snapshot.queues.push_back(std::move(numbers));
+    }
+    for (const std::unique_ptr<Service>& service : graph->services) {
+      ServiceNumbers numbers;
+      numbers.name = service->name();
+      for (const std::unique_ptr<Worker>& worker : service->workers()) {
+        const WorkerCounters& counters = worker->counters();
+        numbers.processed += counters.processed.load(std::memory_order_relaxed);
+        numbers.retried += counters.retried.load(std::memory_order_relaxed);
+        numbers.rejected += counters.rejected.load(std::memory_order_relaxed);
+        numbers.stale += counters.stale.load(std::memory_order_relaxed);
+        numbers.ignored += counters.ignored.load(std::memory_order_relaxed);
+      }
+      numbers.workers = numbers.workers_max = static_cast<std::uint32_t>(service->workers().size());
+      snapshot.services.push_back(std::move(numbers));
+    }
+  }
+
+  /// DESIGN §5, Exit codes: 70, 74, 69, 76, 75 in this order; others only come alone.
+  int judge(Summary& summary) {
+    bool lost = false, comes_again = false;
+    for (std::size_t i = 0; i < summary.sources.size(); ++i) {
+      const SourceNumbers& source = summary.sources[i];
+      if (source.events == source.acknowledged) {
+        continue;
+      }
+      bool repeats = graph->sources[i]->repeats();
+      (repeats ? comes_again : lost) = true;
+      summary.notes.push_back(fmt::format("source '{}': {} events are not acknowledged; {}", source.name,
+                                          source.events - source.acknowledged,
+                                          repeats ? "they come again at the next start" : "they do not come again"));
+    }
+    std::lock_guard lock(mutex);
+    for (const Error& failure : failures) {
+      summary.notes.push_back(failure.message);
+    }
+    for (Errc code : {Errc::internal, Errc::io, Errc::unavailable}) {
+      if (std::ranges::find(failures, code, &Error::code) != failures.end()) {
+        return exit_code(code);
+      }
+    }
+    if (!failures.empty()) {
+      return exit_code(failures.front().code);
+    }
+    return lost ? 76 : comes_again ? 75 : 0;
+  }
+
+  void note_leftovers(Summary& summary) const {
+    for (std::size_t i = 0; i < summary.queues.size(); ++i) {
+      const QueueNumbers& queue = summary.queues[i];
+      std::uint64_t left = queue.visible + queue.in_flight + queue.delayed;
+      if (left == 0) {
+        continue;
+      }
+      bool holds_dead_letters = std::ranges::any_of(pipeline.queues, [i](const QueueDescription& other) {
+        return other.redrive_policy && other.redrive_policy->dead_letter_queue == i;
+      });
+      std::string_view kind = holds_dead_letters                ? "dead letters are stored"
+                              : graph->queues[i]->has_service() ? "messages are left"
+                                                                : "messages are left; it has no service";
+      summary.notes.push_back(fmt::format("queue '{}': {} {}", queue.name, left, kind));
+    }
+  }
+};
+
+Engine::Engine(std::unique_ptr<State> state)
+    : state_(std::move(state)) {}
+
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::start(PipelineDescription&& pipeline, Clock& clock, const RunOptions& options) {
+  set_host_clock(clock);
+  auto state = std::make_unique<State>(clock, options);
+  State* raw = state.get();
+  state->pipeline = std::move(pipeline);
+  Result<std::unique_ptr<Graph>> graph =
+      build_graph(state->pipeline, clock, options, [raw](Error error) { raw->fail(std::move(error)); });
+  if (!graph) {
+    return std::unexpected(graph.error());
+  }
+  state->graph = std::move(*graph);
+  state->start_threads();
+  return std::unique_ptr<Engine>(new Engine(std::move(state)));
+}
+
+void Engine::request_stop() {
+  state_->stop_requested.store(1, std::memory_order_seq_cst);
+  state_->ring();
+}
+
+void Engine::request_abort() {
+  state_->stop_requested.store(1, std::memory_order_seq_cst);
+  state_->abort_requested.store(1, std::memory_order_seq_cst);
+  state_->ring();
+}
+
+bool Engine::wait_for_end(std::chrono::milliseconds limit) {
+  State& state = *state_;
+  std::int64_t until = state.clock.steady_ns() + std::chrono::nanoseconds(limit).count();
+  for (;;) {
+    std::uint32_t seen = state.event.load(std::memory_order_seq_cst);
+    state.step();
+    std::int64_t left = until - state.clock.steady_ns();
+    if (state.phase == State::Phase::ended || left <= 0) {
+      return state.phase == State::Phase::ended;
+    }
+    bool polls = state.phase != State::Phase::running || state.options.until_idle;
+    futex_wait(state.event, seen, polls ? std::min(left, kIdleStepNs) : left);
+  }
+}
+
+Snapshot Engine::snapshot() const {
+  Snapshot snapshot;
+  state_->fill(snapshot);
+  return snapshot;
+}
+
+Summary Engine::finish() {
+  Summary summary;
+  state_->join(summary);
+  state_->fill(summary);
+  state_->note_leftovers(summary);
+  summary.exit = state_->judge(summary);
+  if (summary.threads_left) {
+    (void)state_.release();  // its threads still use it
+  }
+  return summary;
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,243 @@
+#include "pipeline/graph.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/cpu.hpp"
+#include "base/log.hpp"
+
+namespace sluice::core {
+namespace {
+
+class Builder {
+ public:
+  Builder(PipelineDescription& pipeline, Clock& clock, const RunOptions& options, FailureSink failed)
+      : pipeline_(pipeline),
+        options_(options),
+        failed_(std::move(failed)),
+        graph_(std::make_unique<Graph>(clock)) {}
+
+  Result<std::unique_ptr<Graph>> build() {
+    for (auto step : {&Builder::open_state, &Builder::make_buckets, &Builder::make_queues, &Builder::make_services,
+                      &Builder::make_sources, &Builder::open_queues}) {
+      if (Result<void> done = (this->*step)(); !done) {
+        return std::unexpected(done.error());
+      }
+    }
+    return std::move(graph_);
+  }
+
+ private:
+  Result<void> open_state() {
+    if (Result<void> made = file_storage().make_folders(pipeline_.state); !made) {
+      return made;
+    }
+    Result<std::unique_ptr<FolderLock>> lock = file_storage().lock_folder(pipeline_.state);
+    if (!lock) {
+      return std::unexpected(lock.error());
+    }
+    graph_->lock = std::move(*lock);
+    return {};
+  }
+
+  Result<void> make_buckets() {
+    for (BucketDescription& description : pipeline_.buckets) {
+      Result<Instance> instance = create(std::move(description.options));
+      if (!instance) {
+        return std::unexpected(instance.error());
+      }
+      graph_->buckets.push_back(std::move(*instance));
+      const Instance& made = graph_->buckets.back();
+      sluice_bucket_ref whole;
+      whole.functions = &made.functions<sluice_bucket>();
+      whole.self = made.self();
+      whole.bucket = description.name;
+      for (const AccessPointDescription& point : description.access_points) {
+        sluice_bucket_ref part = whole;
+        part.access_point = point.name;
+        part.prefix = point.prefix;
+        part.allow = point.allow;
+        graph_->bucket_refs.emplace(fmt::format("{}/{}", description.name, point.name), part);
+      }
+      graph_->bucket_refs.emplace(description.name, whole);
+    }
+    return {};
+  }
+
+  Result<Instance> create(std::unique_ptr<sluice_config> config) {
+    config->bucket = [refs = &graph_->bucket_refs](std::string_view reference) -> sluice_bucket_ref* {
+      auto found = refs->find(reference);
+      return found != refs->end() ? &found->second : nullptr;
+    };
+    config->state_root = pipeline_.state;
+    return Instance::create(std::move(config));
+  }
+
+  Result<void> make_queues() {
+    for (const QueueDescription& description : pipeline_.queues) {
+      QueueOptions options{description.name, description.capacity, description.capacity_bytes,
+                           description.visibility_timeout_ms,
+                           description.redrive_policy ? description.redrive_policy->max_receive_count : 0};
+      graph_->queues.push_back(std::make_unique<Queue>(std::move(options)));
+    }
+    std::string folder = pipeline_.state + "/dead-letters";
+    graph_->dead_letters = std::make_unique<DeadLetters>(file_storage(), std::move(folder), graph_->clock,
+                                                         [failed = failed_](const Error& error) { failed(error); });
+    return {};
+  }
+
+  /// The queues that a target fans out to.
+  std::vector<Queue*> branches(const Target& target) {
+    std::vector<Queue*> queues;
+    if (target.kind == Target::Kind::queue) {
+      queues.push_back(graph_->queues[target.index].get());
+    } else {
+      for (std::uint32_t index : pipeline_.topics[target.index].queues) {
+        queues.push_back(graph_->queues[index].get());
+      }
+    }
+    return queues;
+  }
+
+  /// DESIGN §2.7: what may wait, or may publish much at once, gets threads of its own.
+  static bool needs_own_threads(const ServiceDescription& service) {
+    bool waits = std::ranges::any_of(service.stages, [](const std::unique_ptr<sluice_config>& stage) {
+      return (stage->component->descriptor->flags & (SLUICE_BLOCKS | SLUICE_SPLITS)) != 0;
+    });
+    return waits || (service.publish_to && service.batch_size > kChunkMessages);
+  }
+
+  Result<void> make_services() {
+    auto cores = static_cast<std::uint32_t>(allowed_cores().size());
+    std::uint32_t pool_threads = options_.pool_threads != 0 ? options_.pool_threads : cores;
+    graph_->permits = std::make_unique<Permits>(std::max(cores, pool_threads));
+    Graph* graph = graph_.get();
+    graph->ready = std::make_unique<ReadySet>(
+        static_cast<std::uint32_t>(pipeline_.services.size()), [graph](std::uint32_t index) {
+          Service& service = *graph->services[index];
+          if (service.own_threads()) {
+            service.wake_one();
+          } else {
+            graph->pool->wake_for(service);
+          }
+        });
+    std::uint32_t pool_workers = 0;
+    for (const ServiceDescription& service : pipeline_.services) {
+      pool_workers += needs_own_threads(service) ? 0 : service.desired_capacity;
+    }
+    graph->pool = std::make_unique<Pool>(
+        PoolOptions{std::min(pool_threads, pool_workers), options_.pool_cores, &graph->stopping}, *graph->ready,
+        graph->timers, *graph->permits);
+    for (std::uint32_t index = 0; index < pipeline_.services.size(); ++index) {
+      if (Result<void> made = make_service(pipeline_.services[index], index); !made) {
+        return made;
+      }
+    }
+    return {};
+  }
+
+  Result<void> make_service(ServiceDescription& description, std::uint32_t index) {
+    Queue& queue = *graph_->queues[description.queue];
+    bool own_threads = needs_own_threads(description);
+    WorkerOptions options{description.name, description.batch_size, description.desired_capacity,
+                          description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, own_threads,
+                          description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
+                          description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};
+    std::vector<std::unique_ptr<Worker>> workers;
+    for (std::uint32_t worker = 0; worker < description.desired_capacity; ++worker) {
+      std::vector<Instance> stages;
+      for (const std::unique_ptr<sluice_config>& stage : description.stages) {
+        Result<Instance> instance = create(std::make_unique<sluice_config>(*stage));
+        if (!instance) {
+          return std::unexpected(instance.error());
+        }
+        stages.push_back(std::move(*instance));
+      }
+      workers.push_back(std::make_unique<Worker>(std::move(stages), queue, graph_->timers, *graph_->dead_letters, options));
+    }
+    auto failed = [failed = failed_](const std::string& service) {
+      failed({Errc::internal, fmt::format("a stage of service '{}' failed and cannot go on; its log line says why", service)});
+    };
+    graph_->services.push_back(std::make_unique<Service>(
+        ServiceOptions{description.name, index, own_threads, &graph_->stopping, std::move(failed)}, queue,
+        graph_->timers, *graph_->ready, std::move(workers)));
+    queue.set_service(graph_->ready.get(), index);
+    if (!own_threads) {
+      graph_->pool->add(*graph_->services.back());
+      for (Queue* target : options.publish_to) {
+        target->add_credit_waiter(graph_->ready.get(), index);
+      }
+    }
+    return {};
+  }
+
+  Result<void> make_sources() {
+    for (SourceDescription& description : pipeline_.sources) {
+      Result<Instance> instance = create(std::move(description.options));
+      if (!instance) {
+        return std::unexpected(instance.error());
+      }
+      int core = graph_->sources.empty() ? options_.source_core : -1;
+      auto failed = [failed = failed_](int32_t status, const std::string& source) {
+        Errc code = status == SLUICE_UNAVAILABLE || status == SLUICE_DENIED ? Errc::unavailable
+                    : status == SLUICE_NOT_FOUND                            ? Errc::missing_input
+                    : status == SLUICE_BAD_OPTION                           ? Errc::config
+                                                                            : Errc::internal;
+        failed({code, fmt::format("source '{}' cannot go on; its log line says why", source)});
+      };
+      graph_->sources.push_back(std::make_unique<Source>(
+          SourceOptions{description.name, branches(description.publish_to), core, std::move(failed)},
+          std::move(*instance), graph_->clock));
+    }
+    return {};
+  }
+
+  /// Every publisher has subscribed and every service is known: credits are dealt, publishers learn
+  /// whom to notify, and dead letters are read back.
+  Result<void> open_queues() {
+    for (std::unique_ptr<Queue>& queue : graph_->queues) {
+      queue->open();
+    }
+    for (std::unique_ptr<Service>& service : graph_->services) {
+      for (const std::unique_ptr<Worker>& worker : service->workers()) {
+        if (worker->publisher() != nullptr) {
+          worker->publisher()->wire_ready();
+        }
+      }
+    }
+    for (std::unique_ptr<Source>& source : graph_->sources) {
+      source->publisher().wire_ready();
+    }
+    std::vector<std::uint32_t> opened;
+    for (std::size_t i = 0; i < pipeline_.queues.size(); ++i) {
+      if (!pipeline_.queues[i].redrive_policy) {
+        continue;
+      }
+      std::uint32_t target = pipeline_.queues[i].redrive_policy->dead_letter_queue;
+      graph_->queues[i]->set_dead_letter_queue(graph_->queues[target].get());
+      if (std::ranges::find(opened, target) != opened.end()) {
+        continue;
+      }
+      opened.push_back(target);
+      if (Result<void> done = graph_->dead_letters->open(*graph_->queues[target]); !done) {
+        return done;
+      }
+    }
+    return {};
+  }
+
+  PipelineDescription& pipeline_;
+  const RunOptions& options_;
+  FailureSink failed_;
+  std::unique_ptr<Graph> graph_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Graph>> build_graph(PipelineDescription& pipeline, Clock& clock, const RunOptions& options,
+                                           FailureSink failed) {
+  return Builder(pipeline, clock, options, std::move(failed)).build();
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,43 @@
+// The numbers of a run: while it goes (Snapshot) and at its end (Summary). DESIGN §5.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "queue/queue.hpp"
+
+namespace sluice::core {
+
+struct SourceNumbers {
+  std::string name;
+  std::uint64_t events = 0;        ///< emissions
+  std::uint64_t acknowledged = 0;  ///< those that are settled
+};
+
+struct QueueNumbers : QueueCounters {
+  std::string name;
+};
+
+struct ServiceNumbers {
+  std::string name;
+  std::uint64_t processed = 0;  ///< received messages settled ok
+  std::uint64_t retried = 0, rejected = 0, stale = 0, ignored = 0;
+  std::uint32_t workers = 0, workers_max = 0;
+};
+
+struct Snapshot {
+  double seconds = 0;
+  std::uint64_t dead_letters = 0;  ///< stored now, in all dead-letter queues
+  std::vector<SourceNumbers> sources;
+  std::vector<QueueNumbers> queues;
+  std::vector<ServiceNumbers> services;
+};
+
+struct Summary : Snapshot {
+  int exit = 0;
+  std::vector<std::string> notes;  ///< what is left, by name, and what went wrong
+  bool threads_left = false;       ///< a stage did not return: end the process without destructors
+};
+
+}  // namespace sluice::core
