@@ -1,0 +1,143 @@
+#include "cli/arguments.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/version.hpp"
+
+namespace sluice::core {
+namespace {
+
+/// What CLI11 fills in before it becomes Arguments.
+struct Raw {
+  RunArguments run;
+  ValidateArguments validate;
+  GraphArguments graph;
+  StageArguments stage;
+  PluginsArguments plugins;
+  InspectArguments inspect;
+  SchemaArguments schema;
+  std::vector<std::string> sets;
+  std::string log_level = "info", log_format = "text", summary = "text";
+};
+
+CLI::App& command(CLI::App& app, const char* name, const char* help, const char* examples) {
+  CLI::App& result = *app.add_subcommand(name, help);
+  result.footer(examples);
+  return result;
+}
+
+void add_plugin_dirs(CLI::App& app, std::vector<std::string>& folders) {
+  app.add_option("--plugin-dir", folders, "Folder with plugins, searched before the ones beside the program")
+      ->type_name("DIR")->take_all()->expected(1);
+}
+
+void add_sets(CLI::App& app, std::vector<std::string>& sets) {
+  app.add_option("--set", sets, "Override a value by its JSON pointer; VALUE is JSON, or else a string")
+      ->type_name("PTR=VALUE")->take_all()->expected(1);
+}
+
+void add_run(CLI::App& app, Raw& raw) {
+  CLI::App& run = command(app, "run", "Run a pipeline",
+                          "Examples:\n"
+                          "  sluice run configs/icons.json\n"
+                          "  sluice run configs/icons.json --until-idle --summary json\n"
+                          "  sluice run configs/icons.json --set /services/resize-16/batch_size=1\n"
+                          "Ctrl-C finishes what is in hand and stops; a second Ctrl-C stops at once.\n"
+                          "Exit codes: 0 nothing left but dead letters, 64 usage, 66 input missing, 69 plugin or endpoint\n"
+                          "unavailable, 73 state folder in use, 74 I/O, 75 what is left comes again, 76 it does not, 78 configuration");
+  run.add_option("CONFIG", raw.run.config, "The pipeline's configuration")->required();
+  run.add_flag("--until-idle", raw.run.until_idle, "End when the sources are exhausted and the queues with a service are empty");
+  add_sets(run, raw.sets);
+  add_plugin_dirs(run, raw.run.plugin_dirs);
+  run.add_option("--log-level", raw.log_level, "debug, info, warning or error (default: info)")
+      ->type_name("LEVEL")->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  run.add_option("--log-format", raw.log_format, "text or json, one line each (default: text)")
+      ->type_name("FORMAT")->check(CLI::IsMember({"text", "json"}));
+  run.add_option("--summary", raw.summary, "text, or json: one object, the last line of stdout (default: text)")
+      ->type_name("FORMAT")->check(CLI::IsMember({"text", "json"}));
+}
+
+void add_checks(CLI::App& app, Raw& raw) {
+  CLI::App& validate = command(app, "validate", "Check configurations: all errors and warnings; touches no endpoint",
+                               "Example:\n  sluice validate configs/*.json\n"
+                               "Prints the memory bound and which queue can make which source wait.");
+  validate.add_option("CONFIG", raw.validate.configs, "Configurations")->required();
+  add_sets(validate, raw.sets);
+  add_plugin_dirs(validate, raw.validate.plugin_dirs);
+
+  CLI::App& graph = command(app, "graph", "Print a pipeline as DOT, for graphviz",
+                            "Example:\n  sluice graph configs/icons.json | dot -Tsvg -o icons.svg");
+  graph.add_option("CONFIG", raw.graph.config, "The pipeline's configuration")->required();
+  add_sets(graph, raw.sets);
+  add_plugin_dirs(graph, raw.graph.plugin_dirs);
+}
+
+void add_plugin_commands(CLI::App& app, Raw& raw) {
+  command(app, "stage", "Run one stage plugin from the shell",
+          "Example:\n  sluice stage image_resize --width 64 --height 64 photo.jpg > small.png\n"
+          "`sluice stage --help` and `sluice stage TYPE --help` tell more.");
+  CLI::App& plugins = command(app, "plugins", "List what can be loaded, and what cannot and why",
+                              "Example:\n  sluice plugins --plugin-dir ./my-plugins");
+  add_plugin_dirs(plugins, raw.plugins.plugin_dirs);
+  CLI::App& inspect = command(app, "inspect", "Explain a plugin: its contract and its options",
+                              "Example:\n  sluice inspect image_resize");
+  inspect.add_option("TYPE", raw.inspect.type, "What stands as \"type\" in a configuration")->required();
+  add_plugin_dirs(inspect, raw.inspect.plugin_dirs);
+  CLI::App& schema = command(app, "schema", "Print the JSON Schema of configurations, for editors",
+                             "Example:\n  sluice schema > docs/pipeline.schema.json");
+  add_plugin_dirs(schema, raw.schema.plugin_dirs);
+}
+
+Arguments chosen(const CLI::App& app, Raw&& raw) {
+  std::vector<Override> overrides;
+  for (const std::string& set : raw.sets) {
+    Result<Override> parsed = parse_override(set);
+    if (!parsed) return Farewell{exit_code(Errc::usage), parsed.error().message};
+    overrides.push_back(std::move(*parsed));
+  }
+  raw.run.overrides = raw.validate.overrides = raw.graph.overrides = overrides;
+  raw.run.summary_json = raw.summary == "json";
+  raw.run.log_level = *log_level_from(raw.log_level);
+  raw.run.log_format = *log_format_from(raw.log_format);
+  if (app.got_subcommand("run")) return std::move(raw.run);
+  if (app.got_subcommand("validate")) return std::move(raw.validate);
+  if (app.got_subcommand("graph")) return std::move(raw.graph);
+  if (app.got_subcommand("plugins")) return std::move(raw.plugins);
+  if (app.got_subcommand("inspect")) return std::move(raw.inspect);
+  return std::move(raw.schema);
+}
+
+}  // namespace
+
+Arguments parse_arguments(int argc, const char* const* argv) {
+  // The options of `stage` are its plugin's: they are not known here.
+  if (argc >= 2 && std::string_view(argv[1]) == "stage") return StageArguments{{argv + 2, argv + argc}};
+
+  Raw raw;
+  CLI::App app("Runs message pipelines: sources, topics, queues, services of stages, in one process.", "sluice");
+  app.set_version_flag("--version", version_text());
+  app.require_subcommand(1);
+  app.footer("Example:\n  sluice run configs/icons.json --until-idle\n"
+             "`sluice COMMAND --help` explains a command with an example.");
+  add_run(app, raw);
+  add_checks(app, raw);
+  add_plugin_commands(app, raw);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForVersion& version) {
+    return Farewell{0, std::string(version.what()) + "\n"};
+  } catch (const CLI::Success&) {
+    const std::vector<CLI::App*> commands = app.get_subcommands();
+    return Farewell{0, commands.empty() ? app.help() : commands.front()->help()};
+  } catch (const CLI::ParseError& error) {
+    const std::vector<CLI::App*> commands = app.get_subcommands();
+    return Farewell{exit_code(Errc::usage),
+                    fmt::format("{} (see sluice {}--help)", error.what(),
+                                commands.empty() ? "" : commands.front()->get_name() + " ")};
+  }
+  return chosen(app, std::move(raw));
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,66 @@
+// The command line as data. CLI11 stays behind arguments.cpp.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/log.hpp"
+#include "config/document.hpp"
+
+namespace sluice::core {
+
+struct RunArguments {
+  std::string config;
+  std::vector<Override> overrides;
+  std::vector<std::string> plugin_dirs;
+  bool until_idle = false;
+  bool summary_json = false;
+  LogLevel log_level = LogLevel::info;
+  LogFormat log_format = LogFormat::text;
+};
+
+struct ValidateArguments {
+  std::vector<std::string> configs;
+  std::vector<Override> overrides;
+  std::vector<std::string> plugin_dirs;
+};
+
+struct GraphArguments {
+  std::string config;
+  std::vector<Override> overrides;
+  std::vector<std::string> plugin_dirs;
+};
+
+/// Everything behind `stage`: its options are the plugin's (stage_arguments.hpp).
+struct StageArguments {
+  std::vector<std::string> words;
+};
+
+struct PluginsArguments {
+  std::vector<std::string> plugin_dirs;
+};
+
+struct InspectArguments {
+  std::string type;
+  std::vector<std::string> plugin_dirs;
+};
+
+struct SchemaArguments {
+  std::vector<std::string> plugin_dirs;
+};
+
+/// A text (help, version, or what is wrong) and how to end.
+struct Farewell {
+  int exit;
+  std::string text;
+};
+
+using Arguments = std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments, StageArguments,
+                               PluginsArguments, InspectArguments, SchemaArguments>;
+
+/// Usage errors become a Farewell with 64, help and version one with 0.
+Arguments parse_arguments(int argc, const char* const* argv);
+
+}  // namespace sluice::core

@@ -1,0 +1,93 @@
+#include "cli/describe.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sluice::core {
+namespace {
+
+struct FlagText {
+  std::uint32_t flag;
+  const char* text;
+};
+constexpr FlagText kFlagTexts[] = {
+    {SLUICE_BLOCKS, "may wait for a disk or a network: its workers get threads of their own"},
+    {SLUICE_SPLITS, "emits without bound per message: it must be the last stage and needs a publish_to"},
+    {SLUICE_STREAMS, "takes bodies as streams: their size costs no memory"},
+    {SLUICE_SINK, "emits nothing: it must be the last stage"},
+    {SLUICE_MAY_RETRY, "may ask for a message to come again later"},
+    {SLUICE_REPEATS, "what was not acknowledged is brought again after a restart"},
+};
+
+std::string range_text(const sluice_option& option) {
+  if (option.choices != nullptr) return option.choices;
+  if (option.minimum != nullptr && option.maximum != nullptr) return fmt::format("{} to {}", option.minimum, option.maximum);
+  if (option.minimum != nullptr) return fmt::format("at least {}", option.minimum);
+  if (option.maximum != nullptr) return fmt::format("at most {}", option.maximum);
+  return "";
+}
+
+/// A value that may stand for the option in an example.
+std::string example_value(const sluice_option& option) {
+  const std::string_view type = option.type;
+  if (option.default_json != nullptr) return option.default_json;
+  if (option.choices != nullptr) return fmt::format("\"{}\"", std::string_view(option.choices).substr(0, std::string_view(option.choices).find(' ')));
+  if (type == "int" || type == "float") return option.minimum != nullptr ? option.minimum : "1";
+  if (type == "bool") return "true";
+  if (type == "duration") return option.minimum != nullptr ? fmt::format("\"{}\"", option.minimum) : "\"10s\"";
+  if (type == "size") return option.minimum != nullptr ? fmt::format("\"{}\"", option.minimum) : "\"1MiB\"";
+  if (type == "json") return "{}";
+  if (type == "template") return "\"{key}\"";
+  return fmt::format("\"{}\"", option.name);
+}
+
+std::string example_text(const sluice_component& component) {
+  std::string object = fmt::format("{{ \"type\": \"{}\"", component.type);
+  for (auto option = component.options; option != nullptr && *option != nullptr; ++option) {
+    if ((*option)->required != 0) object += fmt::format(", \"{}\": {}", (*option)->name, example_value(**option));
+  }
+  const std::string_view kind = component.kind;
+  if (kind == "source") object += ", \"publish_to\": \"my-topic\"";
+  object += " }";
+  if (kind == "stage") return fmt::format("example\n  \"stages\": [ {} ]\n", object);
+  return fmt::format("example\n  \"{}s\": {{ \"my-{}\": {} }}\n", kind, kind, object);
+}
+
+}  // namespace
+
+std::string describe_component(const Component& component) {
+  const sluice_component& c = *component.descriptor;
+  std::string text = fmt::format("{} {} ({} {}, {})\n  {}\n", c.kind, c.type, component.plugin->id, component.plugin->version,
+                                 component.library, c.help);
+  for (const FlagText& flag : kFlagTexts) {
+    if ((c.flags & flag.flag) != 0) text += fmt::format("  - {}\n", flag.text);
+  }
+  return text + "\n" + describe_options(c) + "\n" + example_text(c);
+}
+
+std::string describe_options(const sluice_component& component) {
+  std::vector<std::vector<std::string>> rows{{"  OPTION", "TYPE", "DEFAULT", "RANGE", "HELP"}};
+  for (auto option = component.options; option != nullptr && *option != nullptr; ++option) {
+    const sluice_option& o = **option;
+    const std::string by_default = o.required != 0 ? "(required)" : o.default_json == nullptr ? "" : o.default_json;
+    rows.push_back({fmt::format("  {}", o.name), o.type, by_default, range_text(o), o.help});
+  }
+  return rows.size() == 1 ? "no options\n" : "options\n" + columns_text(rows);
+}
+
+std::string columns_text(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) text += fmt::format("{:<{}}  ", row[i], widths[i]);
+    text += row.back() + "\n";
+  }
+  return text;
+}
+
+}  // namespace sluice::core

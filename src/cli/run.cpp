@@ -1,0 +1,171 @@
+// `run`: starts the engine, shows how it goes, hands on the signals, and prints the summary.
+#include <fmt/format.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <optional>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/summary.hpp"
+#include "config/load.hpp"
+#include "pipeline/engine.hpp"
+
+namespace sluice::core {
+namespace {
+
+constexpr std::chrono::milliseconds kStep{50};      // how soon a signal is seen
+constexpr double kDrawSeconds = 0.2, kLogSeconds = 5;
+
+/// SIGINT and SIGTERM as something to be asked for. They are blocked in this thread and in all that
+/// it starts, so it stands before the engine.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    descriptor_ = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+  }
+  ~StopSignals() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  bool usable() const { return descriptor_ >= 0; }
+  /// Whether one came since the last call; two of a kind at once count as one, as the kernel merges them.
+  bool take() const {
+    signalfd_siginfo info{};
+    return ::read(descriptor_, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
+  }
+
+ private:
+  int descriptor_ = -1;
+};
+
+/// Shows progress on a terminal, or logs it where something has changed.
+class Progress {
+ public:
+  Progress(ServiceQueues services, const RunArguments& arguments) : services_(std::move(services)) {
+    if (!colour_on_stderr() || arguments.log_format == LogFormat::json) return;
+    display_.emplace(STDERR_FILENO);
+    set_log_sink([this](std::string_view line) { display_->write_above(line); });
+  }
+  ~Progress() { end(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void show(const Engine& engine) {
+    const double now = seconds();
+    if (now - shown_at_ < (display_ ? kDrawSeconds : kLogSeconds)) return;
+    Snapshot snapshot = engine.snapshot();
+    if (display_) {
+      const auto [columns, rows] = display_->size();
+      display_->draw(progress_lines(services_, before_, snapshot, now - shown_at_, columns - 1, rows - 1));
+    } else {
+      std::string text = progress_text(snapshot);
+      if (text != logged_) log_info("", "{}", text);
+      logged_ = std::move(text);
+    }
+    before_ = std::move(snapshot);
+    shown_at_ = now;
+  }
+
+  /// Takes the display away; log lines go to stderr as they are again.
+  void end() {
+    if (!display_) return;
+    set_log_sink({});
+    display_.reset();
+  }
+
+ private:
+  static double seconds() { return static_cast<double>(system_clock().steady_ns()) / 1e9; }
+
+  ServiceQueues services_;
+  std::optional<LiveDisplay> display_;
+  Snapshot before_;
+  double shown_at_ = seconds();
+  std::string logged_;
+};
+
+/// Warnings are log lines where a machine reads them.
+void show_diagnostics(const Diagnostics& diagnostics, const RunArguments& arguments) {
+  if (diagnostics.errors() > 0 || arguments.log_format == LogFormat::text) {
+    print_raw_error(render(diagnostics, colour_on_stderr()));
+    return;
+  }
+  for (const Diagnostic& diagnostic : diagnostics.all()) log_warning("", "{}: {}", diagnostic.place.label, diagnostic.text);
+}
+
+ServiceQueues service_queues(const PipelineDescription& pipeline) {
+  ServiceQueues services;
+  for (const ServiceDescription& service : pipeline.services) services.emplace_back(service.name, pipeline.queues[service.queue].name);
+  return services;
+}
+
+/// Until the engine has ended. The first signal stops it in order, the second at once.
+void watch(Engine& engine, const StopSignals& signals, Progress& progress) {
+  bool stopping = false;
+  while (!engine.wait_for_end(kStep)) {
+    if (signals.take()) {
+      if (stopping) {
+        log_warning("", "stopping at once");
+        engine.request_abort();
+      } else {
+        log_info("", "stopping: finishing what is in hand; another signal stops at once");
+        engine.request_stop();
+      }
+      stopping = true;
+    }
+    progress.show(engine);
+  }
+}
+
+int end_run(const std::string& name, const Summary& summary, const RunArguments& arguments) {
+  if (!arguments.summary_json) {
+    print(summary_text(name, summary));
+    return summary.exit;
+  }
+  for (const std::string& note : summary.notes) log_warning("", "{}", note);
+  print(summary_json(name, summary) + "\n");
+  return summary.exit;
+}
+
+}  // namespace
+
+int run_pipeline(const RunArguments& arguments) {
+  configure_log(arguments.log_level, arguments.log_format);
+  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Diagnostics diagnostics;
+  Result<PipelineDescription> pipeline = load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
+  show_diagnostics(diagnostics, arguments);
+  if (!pipeline) return report(pipeline.error());
+
+  const StopSignals signals;
+  if (!signals.usable()) return report({Errc::internal, "the system has no descriptor left for signals"});
+  const std::string name = pipeline->name;
+  ServiceQueues services = service_queues(*pipeline);
+  const RunOptions options{.until_idle = arguments.until_idle, .plugin_dirs = arguments.plugin_dirs};
+  Result<std::unique_ptr<Engine>> engine = Engine::start(std::move(*pipeline), system_clock(), options);
+  if (!engine) return report(engine.error());
+
+  Progress progress(std::move(services), arguments);
+  watch(**engine, signals, progress);
+  const Summary summary = (*engine)->finish();
+  progress.end();
+  const int exit = end_run(name, summary, arguments);
+  // A stage that never returned still holds what destructors would take away.
+  if (summary.threads_left) std::_Exit(finish_output(exit));
+  return exit;
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,16 @@
+// The end of a run, for programs and for people.
+#pragma once
+
+#include <string>
+
+#include "pipeline/summary.hpp"
+
+namespace sluice::core {
+
+/// One JSON object without a newline, with exactly the keys of DESIGN §5.
+std::string summary_json(const std::string& pipeline, const Summary& summary);
+
+/// Tables and notes, ended by a newline.
+std::string summary_text(const std::string& pipeline, const Summary& summary);
+
+}  // namespace sluice::core

@@ -1,0 +1,93 @@
+// `validate` and `graph`: look at configurations without starting anything.
+#include <fmt/format.h>
+
+#include "base/units.hpp"
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "config/graph.hpp"
+#include "config/load.hpp"
+#include "config/topology.hpp"
+
+namespace sluice::core {
+namespace {
+
+/// A size for people: two digits behind the point where it is no whole number of its unit.
+std::string human_size(std::int64_t bytes) {
+  const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(units)) {
+    value /= 1024;
+    ++unit;
+  }
+  return value == static_cast<double>(static_cast<std::int64_t>(value)) ? fmt::format("{:.0f} {}", value, units[unit])
+                                                                        : fmt::format("{:.2f} {}", value, units[unit]);
+}
+
+std::string count_text(std::size_t number, std::string_view what) {
+  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+}
+
+std::string memory_text(const PipelineDescription& pipeline) {
+  const MemoryBound bound = memory_bound(pipeline);
+  return fmt::format(
+      "  memory bound {}\n"
+      "    {:>12}  {}: the sum of capacity_bytes\n"
+      "    {:>12}  one chunk for each source and each worker that publishes\n"
+      "    {:>12}  one batch in each worker's hands, if every body had max_body_bytes\n",
+      human_size(bound.total()), human_size(bound.queues), count_text(pipeline.queues.size(), "queue"),
+      human_size(bound.producers), human_size(bound.workers));
+}
+
+/// Which full queue makes which source wait.
+std::string stalls_text(const PipelineDescription& pipeline) {
+  std::string text;
+  for (const SourceDescription& source : pipeline.sources) {
+    std::string queues;
+    for (const std::uint32_t queue : stalling_queues(pipeline, source)) {
+      queues += (queues.empty() ? "" : ", ") + pipeline.queues[queue].name;
+    }
+    text += queues.empty() ? fmt::format("  source {} never waits: no queue gets its messages\n", source.name)
+                           : fmt::format("  source {} waits while one of these is full: {}\n", source.name, queues);
+  }
+  return text;
+}
+
+/// 78 over 66 over 69 over 0.
+int worse(int a, int b) {
+  for (const int exit : {exit_code(Errc::config), exit_code(Errc::missing_input)}) {
+    if (a == exit || b == exit) return exit;
+  }
+  return a == 0 ? b : a;
+}
+
+}  // namespace
+
+int validate_configs(const ValidateArguments& arguments) {
+  Registry registry(plugin_folders(arguments.plugin_dirs));
+  int exit = 0;
+  for (const std::string& config : arguments.configs) {
+    Diagnostics diagnostics;
+    const Result<PipelineDescription> pipeline = load_pipeline(config, arguments.overrides, registry, diagnostics);
+    print_raw_error(render(diagnostics, colour_on_stderr()));
+    if (!pipeline) {
+      exit = worse(exit, report(pipeline.error()));
+      continue;
+    }
+    print(fmt::format("{}: ok, {}\n{}{}", config, count_text(diagnostics.warnings(), "warning"), memory_text(*pipeline),
+                      stalls_text(*pipeline)));
+  }
+  return exit;
+}
+
+int print_graph(const GraphArguments& arguments) {
+  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Diagnostics diagnostics;
+  const Result<PipelineDescription> pipeline = load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
+  print_raw_error(render(diagnostics, colour_on_stderr()));
+  if (!pipeline) return report(pipeline.error());
+  print(graph_text(*pipeline));
+  return 0;
+}
+
+}  // namespace sluice::core
