@@ -3,11 +3,22 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
+#include "base/spelling.hpp"
 #include "cli/version.hpp"
 
 namespace sluice::core {
 namespace {
+
+/// Of a first word that is neither a command nor an option; empty if it is one.
+std::string unknown_command(const CLI::App& app, std::string_view word) {
+  std::vector<std::string_view> known;
+  for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
+  if (word.starts_with("-") || std::find(known.begin(), known.end(), word) != known.end()) return {};
+  const std::string near = word.size() > 100 ? "" : did_you_mean(nearest_name(word, known));
+  return fmt::format("there is no command {}{} (see sluice --help)", in_quotes(word), near);
+}
 
 /// What CLI11 fills in before it becomes Arguments.
 struct Raw {
@@ -124,13 +135,15 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   add_run(app, raw);
   add_checks(app, raw);
   add_plugin_commands(app, raw);
+  if (argc < 2) return Farewell{exit_code(Errc::usage), "a command is needed, such as: sluice run configs/icons.json (see sluice --help)"};
+  const std::string unknown = unknown_command(app, argv[1]);
+  if (!unknown.empty()) return Farewell{exit_code(Errc::usage), unknown};
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion& version) {
     return Farewell{0, std::string(version.what()) + "\n"};
   } catch (const CLI::Success&) {
-    const std::vector<CLI::App*> commands = app.get_subcommands();
-    return Farewell{0, commands.empty() ? app.help() : commands.front()->help()};
+    return Farewell{0, app.help()};  // of the command, where one was named
   } catch (const CLI::ParseError& error) {
     const std::vector<CLI::App*> commands = app.get_subcommands();
     return Farewell{exit_code(Errc::usage),

@@ -20,11 +20,18 @@ constexpr FlagText kFlagTexts[] = {
     {SLUICE_REPEATS, "what was not acknowledged is brought again after a restart"},
 };
 
+/// A bound without the quotes that it may stand in.
+std::string_view bound_text(std::string_view bound) {
+  return bound.size() >= 2 && bound.front() == '"' ? bound.substr(1, bound.size() - 2) : bound;
+}
+
 std::string range_text(const sluice_option& option) {
   if (option.choices != nullptr) return option.choices;
-  if (option.minimum != nullptr && option.maximum != nullptr) return fmt::format("{} to {}", option.minimum, option.maximum);
-  if (option.minimum != nullptr) return fmt::format("at least {}", option.minimum);
-  if (option.maximum != nullptr) return fmt::format("at most {}", option.maximum);
+  if (option.minimum != nullptr && option.maximum != nullptr) {
+    return fmt::format("{} to {}", bound_text(option.minimum), bound_text(option.maximum));
+  }
+  if (option.minimum != nullptr) return fmt::format("at least {}", bound_text(option.minimum));
+  if (option.maximum != nullptr) return fmt::format("at most {}", bound_text(option.maximum));
   return "";
 }
 
@@ -33,10 +40,11 @@ std::string example_value(const sluice_option& option) {
   const std::string_view type = option.type;
   if (option.default_json != nullptr) return option.default_json;
   if (option.choices != nullptr) return fmt::format("\"{}\"", std::string_view(option.choices).substr(0, std::string_view(option.choices).find(' ')));
-  if (type == "int" || type == "float") return option.minimum != nullptr ? option.minimum : "1";
+  const std::string least = option.minimum == nullptr ? "" : std::string(bound_text(option.minimum));
+  if (type == "int" || type == "float") return least.empty() ? "1" : least;
   if (type == "bool") return "true";
-  if (type == "duration") return option.minimum != nullptr ? fmt::format("\"{}\"", option.minimum) : "\"10s\"";
-  if (type == "size") return option.minimum != nullptr ? fmt::format("\"{}\"", option.minimum) : "\"1MiB\"";
+  if (type == "duration") return fmt::format("\"{}\"", least.empty() ? "10s" : least);
+  if (type == "size") return fmt::format("\"{}\"", least.empty() ? "1MiB" : least);
   if (type == "json") return "{}";
   if (type == "template") return "\"{key}\"";
   return fmt::format("\"{}\"", option.name);

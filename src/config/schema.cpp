@@ -91,13 +91,18 @@ Schema option_value_schema(const sluice_option& option) {
   return {{"enum", words}};
 }
 
+/// A bound as people read it: 10ms, also where it stands as "10ms" in quotes.
+std::string_view bound_text(std::string_view bound) {
+  return bound.size() >= 2 && bound.front() == '"' ? bound.substr(1, bound.size() - 2) : bound;
+}
+
 Schema option_schema(const sluice_option& option) {
   Schema result = option_value_schema(option);
   std::string help = option.help;
   const std::string_view type = option.type;
   if (type == "duration" || type == "size") {
-    if (option.minimum != nullptr) help += fmt::format(" At least {}.", option.minimum);
-    if (option.maximum != nullptr) help += fmt::format(" At most {}.", option.maximum);
+    if (option.minimum != nullptr) help += fmt::format(" At least {}.", bound_text(option.minimum));
+    if (option.maximum != nullptr) help += fmt::format(" At most {}.", bound_text(option.maximum));
   }
   result["description"] = help;
   if (option.default_json != nullptr) result["default"] = parse(option.default_json);

@@ -1,0 +1,166 @@
+// The commands that look: exit codes and formats of DESIGN §5, by the real binary.
+#include <nlohmann/json.hpp>
+
+#include "program.hpp"
+
+namespace sluice::core {
+namespace {
+
+const char* const kConfig = R"({
+  "buckets": { "b": { "type": "test_bucket" } },
+  "sources": { "s": { "type": "test_source", "publish_to": "t" } },
+  "topics": { "t": {} },
+  "queues": { "q": { "subscriptions": [ { "topic": "t" } ], "capacity_bytes": "1MiB" } },
+  "services": { "w": { "queue": "q", "max_body_bytes": "1MiB", "stages": [ { "type": "test_sink", "bucket": "b" } ] } }
+})";
+
+struct Usage {
+  const char* name;
+  std::vector<std::string> words;
+  int exit;
+  const char* part;  ///< of stdout (exit 0) or stderr
+};
+
+class CommandLine : public testing::TestWithParam<Usage> {};
+
+TEST_P(CommandLine, ends_with_its_code) {
+  const Said said = run_sluice(GetParam().words);
+  EXPECT_EQ(said.exit, GetParam().exit) << said.out << said.err;
+  EXPECT_TRUE(has(GetParam().exit == 0 ? said.out : said.err, GetParam().part)) << said.out << said.err;
+  if (GetParam().exit != 0) {
+    EXPECT_TRUE(said.err.starts_with("sluice: error: ")) << said.err;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, CommandLine,
+    testing::Values(
+        Usage{"no_command_is_a_usage_error", {}, 64, "a command is needed"},
+        Usage{"an_unknown_command_names_the_nearest", {"vaildate"}, 64, "did you mean \"validate\"?"},
+        Usage{"an_unknown_option_is_a_usage_error", {"run", "--frob", "x.json"}, 64, "--frob"},
+        Usage{"a_missing_config_argument_is_a_usage_error", {"run"}, 64, "CONFIG"},
+        Usage{"admin_is_not_there_yet", {"run", "x.json", "--admin", "off"}, 64, "--admin"},
+        Usage{"a_wrong_log_level_is_a_usage_error", {"run", "x.json", "--log-level", "loud"}, 64, "log-level"},
+        Usage{"a_wrong_summary_is_a_usage_error", {"run", "x.json", "--summary", "xml"}, 64, "summary"},
+        Usage{"an_override_without_a_pointer_is_a_usage_error", {"validate", "x.json", "--set", "name=x"}, 64, "JSON pointer"},
+        Usage{"a_missing_config_is_missing_input", {"run", "/nowhere/x.json"}, 66, "/nowhere/x.json"},
+        Usage{"validate_of_a_missing_config_is_missing_input", {"validate", "/nowhere/x.json"}, 66, "/nowhere/x.json"},
+        Usage{"an_unknown_type_is_a_config_error", {"inspect", "image_resiz"}, 78, "image_resiz"},
+        Usage{"help_lists_the_commands", {"--help"}, 0, "validate"},
+        Usage{"help_of_run_teaches_with_an_example", {"run", "--help"}, 0, "sluice run configs/icons.json --until-idle"},
+        Usage{"help_of_validate_teaches_with_an_example", {"validate", "--help"}, 0, "sluice validate configs"},
+        Usage{"help_of_stage_teaches_with_an_example", {"stage", "--help"}, 0, "sluice stage image_resize"},
+        Usage{"help_of_plugins_teaches_with_an_example", {"plugins", "--help"}, 0, "sluice plugins"},
+        Usage{"help_of_inspect_teaches_with_an_example", {"inspect", "--help"}, 0, "sluice inspect image_resize"},
+        Usage{"help_of_schema_teaches_with_an_example", {"schema", "--help"}, 0, "sluice schema >"},
+        Usage{"help_of_graph_teaches_with_an_example", {"graph", "--help"}, 0, "dot -Tsvg"},
+        Usage{"version_tells_the_abi", {"--version"}, 0, "plugin ABI: 1.0"}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+TEST(Validate, a_good_config_prints_the_memory_bound_and_what_stalls_whom) {
+  Folder folder;
+  write_text(folder / "p.json", kConfig);
+  const Said said = run_sluice({"validate", folder / "p.json", "--plugin-dir", test_plugins()});
+  EXPECT_EQ(said.exit, 0) << said.err;
+  EXPECT_TRUE(has(said.out, "p.json: ok, 0 warnings")) << said.out;
+  // 1 MiB and 256 MiB of the implied queue; one chunk of the source; ten bodies of 1 MiB in hand.
+  EXPECT_TRUE(has(said.out, "memory bound 268 MiB")) << said.out;
+  EXPECT_TRUE(has(said.out, "source s waits while one of these is full: q\n")) << said.out;
+}
+
+TEST(Validate, errors_have_their_place_and_the_worst_code_wins) {
+  Folder folder;
+  write_text(folder / "good.json", kConfig);
+  write_text(folder / "bad.json", "{\n  \"nme\": \"x\"\n}");
+  const Said said = run_sluice({"validate", folder / "bad.json", "/nowhere/x.json", folder / "good.json", "--plugin-dir", test_plugins()});
+  EXPECT_EQ(said.exit, 78);
+  EXPECT_TRUE(has(said.err, "bad.json:2:3: error: unknown key \"nme\" in the pipeline: did you mean \"name\"?\n    \"nme\": \"x\"\n    ^\n")) << said.err;
+  EXPECT_TRUE(has(said.out, "good.json: ok")) << said.out;
+  EXPECT_FALSE(has(said.err, "\033")) << "colour belongs on terminals only";
+}
+
+TEST(Validate, a_missing_plugin_is_unavailable) {
+  Folder folder;
+  write_text(folder / "p.json", R"({"queues": {"q": {}}, "services": {"w": {"queue": "q", "stages": [{"type": "test_sink"}]}}})");
+  write_text(folder / "plugins/test_sink.so", "this is no library");
+  const Said said = run_sluice({"validate", folder / "p.json", "--plugin-dir", folder / "plugins"});
+  EXPECT_EQ(said.exit, 69) << said.err;
+  EXPECT_TRUE(has(said.err, "test_sink.so")) << said.err;
+}
+
+TEST(Validate, overrides_count) {
+  Folder folder;
+  write_text(folder / "p.json", kConfig);
+  const Said said = run_sluice({"validate", folder / "p.json", "--plugin-dir", test_plugins(), "--set", "/queues/q/capacity=0"});
+  EXPECT_EQ(said.exit, 78);
+  EXPECT_TRUE(has(said.err, "--set /queues/q/capacity: error: ")) << said.err;
+}
+
+TEST(Plugins, a_table_shows_what_can_be_loaded_and_why_others_cannot) {
+  Folder folder;
+  write_text(folder / "broken.so", "this is no library");
+  const Said said = run_sluice({"plugins", "--plugin-dir", test_plugins(), "--plugin-dir", folder / ""});
+  EXPECT_EQ(said.exit, 0);
+  EXPECT_TRUE(has(said.out, "Makes bodies upper case.\n")) << said.out;
+  EXPECT_TRUE(has(said.out, "not usable:\n")) << said.out;
+  EXPECT_TRUE(has(said.out, "broken.so")) << said.out;
+}
+
+TEST(Inspect, options_flags_and_an_example_are_shown) {
+  const Said said = run_sluice({"inspect", "test_shape", "--plugin-dir", test_plugins()});
+  EXPECT_EQ(said.exit, 0);
+  EXPECT_TRUE(has(said.out, "stage test_shape (org.sluice.tests 1.0.0, ")) << said.out;
+  EXPECT_TRUE(has(said.out, "1 to 65535")) << said.out;
+  EXPECT_TRUE(has(said.out, "inside cover fill")) << said.out;
+  EXPECT_TRUE(has(said.out, R"("stages": [ { "type": "test_shape", "width": 1 } ])")) << said.out;
+}
+
+TEST(Inspect, flags_are_explained_in_words) {
+  const Said said = run_sluice({"inspect", "test_split", "--plugin-dir", test_plugins()});
+  EXPECT_TRUE(has(said.out, "emits without bound per message")) << said.out;
+  EXPECT_TRUE(has(said.out, "threads of their own")) << said.out;
+}
+
+TEST(Graph, a_config_becomes_dot) {
+  Folder folder;
+  write_text(folder / "p.json", kConfig);
+  const Said said = run_sluice({"graph", folder / "p.json", "--plugin-dir", test_plugins()});
+  EXPECT_EQ(said.exit, 0) << said.err;
+  EXPECT_TRUE(said.out.starts_with("digraph \"p\" {\n")) << said.out;
+}
+
+TEST(SchemaCommand, the_file_in_docs_is_its_output) {
+  const Said said = run_sluice({"schema"});
+  ASSERT_EQ(said.exit, 0) << said.err;
+  EXPECT_TRUE(said.out == read_text(source_root() + "/docs/pipeline.schema.json"))
+      << "make it anew: sluice schema > docs/pipeline.schema.json";
+}
+
+TEST(Output, a_full_standard_output_is_an_io_error) {
+  if (::access("/dev/full", W_OK) != 0) GTEST_SKIP() << "there is no /dev/full";
+  const Said said = run_sluice({"--help"}, "", {}, "/dev/full");
+  EXPECT_EQ(said.exit, 74);
+  EXPECT_TRUE(has(said.err, "standard output")) << said.err;
+}
+
+TEST(Output, a_closed_pipe_is_an_io_error_and_no_death_by_signal) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  ::close(ends[0]);
+  const std::string program = build_root() + "/sluice";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], 1);
+    ::dup2(::open("/dev/null", O_WRONLY), 2);
+    ::execl(program.c_str(), "sluice", "--help", nullptr);
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 74);
+}
+
+}  // namespace
+}  // namespace sluice::core

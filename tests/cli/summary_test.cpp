@@ -1,0 +1,101 @@
+#include "cli/summary.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/progress.hpp"
+
+namespace sluice::core {
+namespace {
+
+Summary example() {
+  Summary summary;
+  summary.seconds = 1.25;
+  summary.exit = 75;
+  summary.dead_letters = 2;
+  summary.sources.push_back({"uploads", 10, 9});
+  QueueNumbers& queue = summary.queues.emplace_back();
+  queue.name = "resize-16";
+  queue.sent = 10;
+  queue.visible = 3;
+  queue.in_flight = 2;
+  queue.delayed = 1;
+  ServiceNumbers& service = summary.services.emplace_back();
+  service.name = "resize";
+  service.processed = 8;
+  service.workers_max = 5;
+  summary.notes.push_back("queue \"resize-16\": 3 visible");
+  return summary;
+}
+
+std::vector<std::string> keys(const nlohmann::ordered_json& object) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : object.items()) names.push_back(name);
+  return names;
+}
+
+TEST(SummaryJson, it_has_exactly_the_keys_of_the_contract) {
+  const auto json = nlohmann::ordered_json::parse(summary_json("icons", example()));
+  EXPECT_EQ(keys(json), (std::vector<std::string>{"pipeline", "seconds", "exit", "dead_letters", "sources", "queues", "services"}));
+  EXPECT_EQ(keys(json["sources"]["uploads"]), (std::vector<std::string>{"events", "acknowledged"}));
+  EXPECT_EQ(keys(json["queues"]["resize-16"]),
+            (std::vector<std::string>{"sent", "moved_in", "received", "deleted", "visible", "in_flight", "delayed",
+                                      "moved_to_dead_letter", "expired", "dropped", "purged"}));
+  EXPECT_EQ(keys(json["services"]["resize"]),
+            (std::vector<std::string>{"processed", "retried", "rejected", "stale", "ignored", "workers_max"}));
+}
+
+TEST(SummaryJson, it_is_one_line_with_the_numbers) {
+  const std::string text = summary_json("icons", example());
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+  const auto json = nlohmann::json::parse(text);
+  EXPECT_EQ(json["exit"], 75);
+  EXPECT_EQ(json["seconds"], 1.25);
+  EXPECT_EQ(json["sources"]["uploads"]["acknowledged"], 9);
+  EXPECT_EQ(json["services"]["resize"]["workers_max"], 5);
+}
+
+TEST(SummaryText, what_is_left_is_named) {
+  const std::string text = summary_text("icons", example());
+  EXPECT_NE(text.find("icons: 1.2 s, 2 dead letters stored, exit 75\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("queue \"resize-16\": 3 visible\n"), std::string::npos) << text;
+}
+
+const ServiceQueues kServices{{"resize", "resize-16"}};
+
+TEST(Progress, a_service_shows_its_rate_and_the_backlog_of_its_queue) {
+  Snapshot before = example(), now = example();
+  now.services[0].processed = 108;
+  const auto lines = progress_lines(kServices, before, now, 2, 80, 24);
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_NE(lines[1].find("108 done      50/s  in flight 2, backlog 4"), std::string::npos) << lines[1];
+  EXPECT_EQ(lines[2], "dead letters 2");
+}
+
+TEST(Progress, no_line_is_wider_than_the_terminal) {
+  for (const std::size_t width : {1, 10, 40}) {
+    for (const std::string& line : progress_lines(kServices, example(), example(), 1, width, 24)) EXPECT_LE(line.size(), width);
+  }
+}
+
+TEST(Progress, a_low_terminal_shows_how_many_are_hidden) {
+  Snapshot now = example();
+  ServiceQueues services;
+  for (int i = 0; i < 30; ++i) services.push_back(kServices[0]);
+  const auto lines = progress_lines(services, now, now, 1, 80, 10);
+  ASSERT_LE(lines.size(), 10U);
+  EXPECT_EQ(lines.back(), "and 23 more, dead letters 2");
+}
+
+TEST(Progress, the_log_text_changes_only_with_the_numbers) {
+  Snapshot now = example();
+  const std::string text = progress_text(now);
+  now.seconds += 5;
+  EXPECT_EQ(progress_text(now), text);
+  now.services[0].processed += 1;
+  EXPECT_NE(progress_text(now), text);
+}
+
+}  // namespace
+}  // namespace sluice::core
