@@ -30,13 +30,14 @@ std::string count_text(std::size_t number, std::string_view what) {
 
 std::string memory_text(const PipelineDescription& pipeline) {
   const MemoryBound bound = memory_bound(pipeline);
-  return fmt::format(
-      "  memory bound {}\n"
-      "    {:>12}  {}: the sum of capacity_bytes\n"
-      "    {:>12}  one chunk for each source and each worker that publishes\n"
-      "    {:>12}  one batch in each worker's hands, if every body had max_body_bytes\n",
-      human_size(bound.total()), human_size(bound.queues), count_text(pipeline.queues.size(), "queue"),
-      human_size(bound.producers), human_size(bound.workers));
+  const auto line = [](std::int64_t bytes, const std::string& what) {
+    return bytes == 0 ? std::string() : fmt::format("    {:>12}  {}\n", human_size(bytes), what);
+  };
+  return fmt::format("  memory bound {}\n", human_size(bound.total())) +
+         line(bound.queues, count_text(pipeline.queues.size(), "queue") + ": the sum of capacity_bytes") +
+         line(bound.producers, "one chunk for each source and each worker that publishes") +
+         line(bound.workers, "one batch in each worker's hands, if every body had max_body_bytes") +
+         line(bound.emissions, "what a batch becomes in each worker that publishes without waiting: 64 such bodies a message");
 }
 
 /// Which full queue makes which source wait.

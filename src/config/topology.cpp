@@ -9,6 +9,17 @@ namespace {
 /// before it is published.
 constexpr std::int64_t kChunkBytesMax = std::int64_t{1} << 20;
 
+/// Emissions of one message by a stage that does not split (plugin.h: emit).
+constexpr std::int64_t kEmissionsMax = 64;
+
+/// Whether its workers share the CPU pool: nothing in it waits (DESIGN §2.7).
+bool runs_on_pool(const ServiceDescription& service) {
+  if (service.batch_size > 64) return false;
+  return std::none_of(service.stages.begin(), service.stages.end(), [](const std::unique_ptr<sluice_config>& stage) {
+    return (stage->component->descriptor->flags & (SLUICE_BLOCKS | SLUICE_SPLITS)) != 0;
+  });
+}
+
 /// find_cycles() reports no more.
 constexpr std::size_t kCyclesMax = 100;
 
@@ -99,11 +110,14 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
   for (const ServiceDescription& service : pipeline.services) {
     const auto workers = static_cast<std::int64_t>(service.max_capacity);
     if (service.publish_to) bound.producers += workers * kChunkBytesMax;
+    if (service.publish_to && runs_on_pool(service)) {
+      bound.emissions = sum(bound.emissions, product(workers * kEmissionsMax, service.batch_size, service.max_body_bytes));
+    }
     bound.workers = sum(bound.workers, product(workers, service.batch_size, service.max_body_bytes));
   }
   return bound;
 }
 
-std::int64_t MemoryBound::total() const { return sum(sum(queues, producers), workers); }
+std::int64_t MemoryBound::total() const { return sum(sum(queues, producers), sum(workers, emissions)); }
 
 }  // namespace sluice::core

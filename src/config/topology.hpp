@@ -28,6 +28,9 @@ struct MemoryBound {
   std::int64_t queues = 0;     ///< sum of capacity_bytes, dead-letter queues included
   std::int64_t producers = 0;  ///< one chunk for each source and each worker that publishes
   std::int64_t workers = 0;    ///< one batch of bodies of max_body_bytes in each worker's hands
+  /// What a batch becomes in a worker of the CPU pool that publishes: it never waits for credit, so
+  /// it may overdraw by 64 bodies of max_body_bytes for each message.
+  std::int64_t emissions = 0;
   std::int64_t total() const;
 };
 MemoryBound memory_bound(const PipelineDescription& pipeline);

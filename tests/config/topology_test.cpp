@@ -38,7 +38,7 @@ TEST(Topology, every_queue_that_can_be_reached_can_stall_its_source) {
   EXPECT_EQ(stalling_queues(loaded.pipeline(), loaded.pipeline().sources[1]), (std::vector<std::uint32_t>{1}));
 }
 
-TEST(Topology, the_memory_bound_counts_queues_producers_and_batches_in_hand) {
+TEST(Topology, the_memory_bound_counts_queues_producers_batches_in_hand_and_what_they_become) {
   const Loaded loaded(R"({"queues": {"q": {"capacity_bytes": "10MiB"}, "r": {"capacity_bytes": "1MiB"}, "q-dead": {"capacity_bytes": "1MiB"}},
     "sources": {"s": {"type": "test_source", "publish_to": "q"}},
     "services": {"w": {"queue": "q", "batch_size": 5, "max_body_bytes": "2MiB", "publish_to": "r", "scaling": {"desired_capacity": 3}, "stages": [{"type": "test_upper"}]}}})");
@@ -47,7 +47,14 @@ TEST(Topology, the_memory_bound_counts_queues_producers_and_batches_in_hand) {
   EXPECT_EQ(bound.queues, 12 << 20);
   EXPECT_EQ(bound.producers, 4 << 20);
   EXPECT_EQ(bound.workers, 30 << 20);
-  EXPECT_EQ(bound.total(), 46 << 20);
+  EXPECT_EQ(bound.emissions, std::int64_t{30 * 64} << 20);
+  EXPECT_EQ(bound.total(), (std::int64_t{46} << 20) + bound.emissions);
+}
+
+TEST(Topology, a_worker_that_may_wait_does_not_overdraw) {
+  const Loaded loaded(R"({"queues": {"q": {}, "r": {}}, "services": {"w": {"queue": "q", "publish_to": "r", "stages": [{"type": "test_split"}]}}})");
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  EXPECT_EQ(memory_bound(loaded.pipeline()).emissions, 0);
 }
 
 TEST(Topology, a_bound_beyond_all_numbers_stays_one) {
