@@ -105,14 +105,6 @@ void Chunk::spread_charge() {
   charge = entries[count - 1].charge_end;
 }
 
-std::uint8_t* Chunk::reserve(std::uint64_t size) {
-  assert(size <= kInlineBodyMax);
-  if (count == capacity || used + size > limit) {
-    return nullptr;
-  }
-  return bytes() + used;
-}
-
 bool Chunk::append_meta(const MessageParts& parts, std::uint64_t* place, std::uint32_t* meta_offset) {
   *meta_offset = 0;
   if (!has_meta(parts)) {

@@ -127,7 +127,18 @@ struct alignas(kCacheLine) Chunk {
 
   /// Room for a body of `size` bytes (at most kInlineBodyMax) where the next append will find it, or
   /// nullptr: the slab is full. [owner]
-  std::uint8_t* reserve(std::uint64_t size);
+  std::uint8_t* reserve(std::uint64_t size) {
+    return count == capacity || used + size > limit ? nullptr : bytes() + used;
+  }
+  /// Appends a message without meta whose body stands at reserve()'s address. [owner]
+  void append_plain(std::uint64_t body_size, std::int64_t sent) {
+    charge += static_cast<std::uint32_t>((body_size + 64 + kCreditUnit - 1) / kCreditUnit);
+    entries[count] = {used, static_cast<std::uint32_t>(body_size), 0, charge};
+    sent_ms[count] = sent;
+    used = static_cast<std::uint32_t>((used + body_size + 7) & ~std::uint64_t{7});
+    body_bytes += body_size;
+    ++count;
+  }
   /// Appends a message whose body stands at reserve()'s address. False: its meta does not fit. [owner]
   bool append_reserved(std::uint64_t body_size, const MessageParts& parts, std::int64_t sent);
   /// Appends; takes one reference of `external` if given (then `body` is ignored). False, and nothing

@@ -9,8 +9,8 @@ namespace {
 
 /// Rounds without work before a thread parks: some microseconds, a tenth of what a wake-up costs.
 constexpr std::uint32_t kIdleRounds = 64;
-/// A round that found fewer messages than this polls a publisher that sends them one by one; each
-/// poll takes the line that the publisher writes, so the next one waits a little.
+/// A round that emptied its queues and found fewer messages than this polls a publisher that sends them
+/// one by one; each poll takes the line that the publisher writes, so the next one waits a little.
 constexpr std::uint64_t kFewMessages = 8;
 constexpr int kPauses = 16;
 /// One batch in so many is timed.
@@ -51,8 +51,8 @@ void Pool::run() {
   std::uint32_t idle_rounds = 0;
   permits_.acquire();
   while (!options_.stopping->load(std::memory_order_relaxed)) {
-    std::uint64_t worked = round(views, &turn);
-    if (worked != 0) {
+    Worked worked = round(views, &turn);
+    if (worked.messages != 0) {
       if (idle_rounds != 0) {
         looking_.fetch_sub(1, std::memory_order_seq_cst);
         idle_rounds = 0;
@@ -61,7 +61,7 @@ void Pool::run() {
         permits_.release();
         permits_.acquire();
       }
-      if (worked < kFewMessages) {
+      if (worked.caught_up && worked.messages < kFewMessages) {
         pause(kPauses);
       }
       continue;
@@ -88,32 +88,34 @@ void Pool::run() {
   running_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-std::uint64_t Pool::round(ViewCache& views, std::uint32_t* turn) {
-  std::uint64_t worked = 0;
+Pool::Worked Pool::round(ViewCache& views, std::uint32_t* turn) {
+  Worked worked;
   std::int64_t now_tick = timers_.now_tick();
   std::uint32_t words = ready_.words();
   for (std::uint32_t i = 0; i < words; ++i) {
     std::uint32_t word = (*turn + i) % words;
     for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
       Service& service = *services_[word * 64 + static_cast<std::uint32_t>(std::countr_zero(left))];
-      worked += run_batch(service, views, now_tick);
+      run_batch(service, views, now_tick, &worked);
     }
   }
   *turn = (*turn + 1) % words;
   return worked;
 }
 
-std::uint32_t Pool::run_batch(Service& service, ViewCache& views, std::int64_t now_tick) {
+void Pool::run_batch(Service& service, ViewCache& views, std::int64_t now_tick, Worked* worked) {
   Worker* worker = service.try_acquire();
   if (worker == nullptr) {
-    return 0;
+    return;
   }
   std::uint32_t count = worker->receive(now_tick);
   if (count == 0) {
     worker->idle();
     service.release(worker);
-    return 0;
+    return;
   }
+  worked->messages += count;
+  worked->caught_up &= worker->caught_up();
   static thread_local std::uint32_t batches = 0;
   bool is_long = service.is_long();
   bool timed = is_long || ++batches % kTimedEvery == 0;
@@ -131,7 +133,6 @@ std::uint32_t Pool::run_batch(Service& service, ViewCache& views, std::int64_t n
   }
   // What came while this batch ran found the bit cleared or set; either way somebody looks: a set bit
   // is looked at in the next round, a cleared one was followed by a notify.
-  return count;
 }
 
 /// From here on new messages of this service wake another thread, and so does what is left now.

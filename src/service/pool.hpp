@@ -40,9 +40,13 @@ class Pool {
 
  private:
   void run();
-  /// Runs one batch of each ready service, beginning after `*turn`. The number of messages worked.
-  std::uint64_t round(ViewCache& views, std::uint32_t* turn);
-  std::uint32_t run_batch(Service& service, ViewCache& views, std::int64_t now_tick);
+  struct Worked {
+    std::uint64_t messages = 0;
+    bool caught_up = true;  ///< nothing was left in any of the queues
+  };
+  /// Runs one batch of each ready service, beginning after `*turn`.
+  Worked round(ViewCache& views, std::uint32_t* turn);
+  void run_batch(Service& service, ViewCache& views, std::int64_t now_tick, Worked* worked);
   void before_long_work(Service& service);
   /// True: there is work after all.
   bool clear_idle();

@@ -3,6 +3,16 @@
 #include <fmt/format.h>
 
 namespace sluice::core {
+namespace {
+
+/// Nothing but a body and a cookie.
+bool is_plain(const sluice_emission* emission) {
+  return emission == nullptr ||
+         (emission->struct_size >= sizeof(sluice_emission) && emission->attribute_count == 0 && emission->id == nullptr &&
+          emission->group_id.size == 0 && emission->deduplication_id.size == 0);
+}
+
+}  // namespace
 
 Source::Source(SourceOptions options, Instance instance, Clock& clock)
     : options_(std::move(options)),
@@ -34,14 +44,11 @@ void Source::cancel() {
   }
 }
 
-int32_t Source::count(Publisher::Outcome outcome) {
-  if (outcome == Publisher::Outcome::ok) {
-    events_.store(events_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-    if (exhausted_.load(std::memory_order_relaxed)) {
-      exhausted_.store(false, std::memory_order_release);
-    }
+/// Something follows what was told to be all.
+void Source::emits() {
+  if (exhausted_.load(std::memory_order_relaxed)) {
+    exhausted_.store(false, std::memory_order_seq_cst);
   }
-  return status_of(outcome);
 }
 
 int32_t Source::emit(const sluice_emission& emission, bool may_wait) {
@@ -56,13 +63,15 @@ int32_t Source::emit(const sluice_emission& emission, bool may_wait) {
     }
     return status;
   }
+  reserved_ = false;
   Publisher::Item item;
   if (status = take_body(emission, &item); status != SLUICE_OK) {
     return status;
   }
   item.parts = parts;
   item.cookie = emission.cookie;
-  return count(publisher_.append(item, may_wait ? WhenFull::wait : WhenFull::refuse));
+  emits();
+  return status_of(publisher_.append(item, may_wait ? WhenFull::wait : WhenFull::refuse));
 }
 
 int32_t Source::reserve(uint64_t body_size, uint8_t** body) {
@@ -74,10 +83,21 @@ int32_t Source::reserve(uint64_t body_size, uint8_t** body) {
   }
   Publisher::Outcome outcome = Publisher::Outcome::ok;
   *body = publisher_.reserve(body_size, WhenFull::wait, &outcome);
+  reserved_ = *body != nullptr;
+  reserved_bytes_ = body_size;
   return status_of(outcome);
 }
 
 int32_t Source::commit(uint64_t body_size, const sluice_emission* emission) {
+  if (!reserved_ || body_size > reserved_bytes_) {
+    return SLUICE_INVALID;
+  }
+  reserved_ = false;
+  emits();
+  if (is_plain(emission)) {
+    publisher_.commit_plain(body_size, emission != nullptr ? emission->cookie : 0);
+    return SLUICE_OK;
+  }
   Publisher::Item item;
   if (emission != nullptr) {
     if (int32_t status = emission_reader_.read(*emission, nullptr, &item.parts); status != SLUICE_OK) {
@@ -85,10 +105,11 @@ int32_t Source::commit(uint64_t body_size, const sluice_emission* emission) {
     }
     item.cookie = emission->cookie;
   }
-  return count(publisher_.commit(body_size, item, WhenFull::wait));
+  return status_of(publisher_.commit(body_size, item, WhenFull::wait));
 }
 
 int32_t Source::flush() {
+  reserved_ = false;
   publisher_.flush(true);
   return cancelled() ? SLUICE_CANCELLED : SLUICE_OK;
 }

@@ -40,7 +40,7 @@ class Source final : public sluice_out, private SettleListener {
   void join() { thread_.join(); }
   void abandon() { thread_.abandon(); }
 
-  std::uint64_t events() const { return events_.load(std::memory_order_acquire); }
+  std::uint64_t events() const { return publisher_.published(); }
   std::uint64_t acknowledged() const { return acknowledged_.load(std::memory_order_acquire); }
 
   // sluice_out [source]
@@ -58,7 +58,7 @@ class Source final : public sluice_out, private SettleListener {
   void settled(std::uint64_t cookie, bool rejected, std::uint32_t messages) override;
   void run();
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
-  int32_t count(Publisher::Outcome outcome);
+  void emits();
 
   const SourceOptions options_;
   const Instance instance_;
@@ -66,8 +66,9 @@ class Source final : public sluice_out, private SettleListener {
   Atomic<bool> cancelled_{false}, running_{false}, exhausted_{false};
   alignas(kCacheLine) Atomic<std::uint64_t> acknowledged_{0};
   // The source's thread's.
-  alignas(kCacheLine) Atomic<std::uint64_t> events_{0};
-  EmissionReader emission_reader_;
+  alignas(kCacheLine) EmissionReader emission_reader_;
+  bool reserved_ = false;               ///< reserve() gave room that still stands
+  std::uint64_t reserved_bytes_ = 0;
   Publisher publisher_;
   Thread thread_;
 };

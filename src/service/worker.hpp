@@ -40,6 +40,8 @@ class Worker {
 
   /// Takes a batch. The number of messages in hand; 0: nothing there, or no credit to publish.
   std::uint32_t receive(std::int64_t now_tick);
+  /// The last receive() took all that was there.
+  bool caught_up() const { return in_hand_ < options_.batch_size; }
   /// Works the batch off. False: a stage failed fatally.
   bool work(ViewCache& views);
   /// Nothing was received: gives back credit that it gathered.

@@ -134,11 +134,13 @@ void Publisher::open_chunk(Chunk* chunk, WhenFull when_full) {
     chunk->origin = origins_->take();
   }
   log_.begin(chunk);
+  all_precharged_ = true;
   for (std::uint32_t i = 0; i < branches_.size(); ++i) {
     Branch& branch = branches_[i];
     Credits& credits = branch.queue->credits();
     branch.withheld = when_full != WhenFull::overdraw && !credits.admit(branch.reservation);
     branch.precharged = !branch.withheld && credits.shares_chunks();
+    all_precharged_ &= branch.precharged;
     if (branch.withheld) {
       any_withheld_ = true;
       continue;
@@ -249,16 +251,6 @@ Publisher::Outcome Publisher::append(const Item& item, WhenFull when_full) {
   return Outcome::ok;
 }
 
-std::uint8_t* Publisher::reserve(std::uint64_t size, WhenFull when_full, Outcome* outcome) {
-  if (chunk_ != nullptr && held_ && !sealed_ && chunk_->body_bytes < kChunkBytesMax) {
-    if (std::uint8_t* place = chunk_->reserve(size)) {
-      return place;
-    }
-  }
-  *outcome = prepare(size, when_full);
-  return *outcome == Outcome::ok ? chunk_->reserve(size) : nullptr;
-}
-
 Publisher::Outcome Publisher::commit(std::uint64_t size, const Item& item, WhenFull when_full) {
   stamp();
   if (!chunk_->append_reserved(size, item.parts, now_ms_)) {
@@ -287,9 +279,11 @@ void Publisher::publish_new(bool seal) {
     chunk_->spread_charge();
   }
   std::int64_t units = chunk_->charge - chunk_charge_;
-  for (Branch& branch : branches_) {
-    if (!branch.precharged && !branch.withheld) {
-      branch.queue->credits().charge(branch.reservation, fresh, units);
+  if (!all_precharged_) {
+    for (Branch& branch : branches_) {
+      if (!branch.precharged && !branch.withheld) {
+        branch.queue->credits().charge(branch.reservation, fresh, units);
+      }
     }
   }
   chunk_charge_ = chunk_->charge;
@@ -395,13 +389,6 @@ void Publisher::close() {
   for (Branch& branch : branches_) {
     branch.queue->give_credit(branch.reservation.messages, branch.reservation.units);
     branch.reservation = {};
-  }
-}
-
-void Publisher::stamp() {
-  if (!stamped_) {
-    now_ms_ = clock_.wall_ms();
-    stamped_ = true;
   }
 }
 

@@ -66,7 +66,31 @@ class Publisher {
   Outcome append(const Item& item, WhenFull when_full);
 
   /// Room for a body of at most kInlineBodyMax bytes, until the next call; nullptr with *outcome set.
-  std::uint8_t* reserve(std::uint64_t size, WhenFull when_full, Outcome* outcome);
+  std::uint8_t* reserve(std::uint64_t size, WhenFull when_full, Outcome* outcome) {
+    if (held_ && !sealed_ && chunk_->body_bytes < kChunkBytesMax) {
+      if (std::uint8_t* place = chunk_->reserve(size)) {
+        return place;
+      }
+    }
+    *outcome = prepare(size, when_full);
+    return *outcome == Outcome::ok ? chunk_->reserve(size) : nullptr;
+  }
+  /// Appends the reserved body, without meta; the hot path of sources.
+  void commit_plain(std::uint64_t size, std::uint64_t cookie) {
+    stamp();
+    chunk_->append_plain(size, now_ms_);
+    if (cookie_open_ && cookie == cookie_ && chunk_->count > 1) {
+      ++chunk_->origin->messages;  // the open run goes on
+      ++unreleased_;
+    } else {
+      Item item;
+      item.cookie = cookie;
+      appended(item);
+    }
+    if (chunk_->count == chunk_->capacity) {
+      publish_new(true);
+    }
+  }
   /// Appends the reserved body. `item.body` and `item.external` are not looked at.
   Outcome commit(std::uint64_t size, const Item& item, WhenFull when_full);
 
@@ -101,7 +125,12 @@ class Publisher {
   void refund(std::int64_t units, std::int64_t messages, std::int64_t slab);
   void seal_ended();
   void choose_class();
-  void stamp();
+  void stamp() {
+    if (!stamped_) {
+      now_ms_ = clock_.wall_ms();
+      stamped_ = true;
+    }
+  }
   void leave();
   void resolve_leaving(bool cookie_continues);
   void release_hold(Chunk* chunk, std::uint32_t messages);
@@ -125,6 +154,7 @@ class Publisher {
   bool stamped_ = false;            ///< now_ms_ is of this flush
   bool cookie_open_ = false;
   bool any_withheld_ = false;
+  bool all_precharged_ = false;     ///< no branch is charged message by message
   std::uint32_t published_ = 0;     ///< messages of chunk_ in the log
   std::uint32_t unreleased_ = 0;    ///< messages of chunk_ that `pending` does not count yet
   std::int64_t chunk_charge_ = 0;   ///< credit units of the published messages
