@@ -218,7 +218,8 @@ typedef struct sluice_host {
 typedef struct sluice_option {
   uint32_t struct_size;
   const char* name;          /* snake_case */
-  const char* type;          /* string int float bool duration size enum json secret template bucket table */
+  const char* type;          /* string int float bool duration size enum json secret template bucket table, or
+                                path: made absolute by the host, relative to the config file */
   const char* default_json;  /* as it would stand in the config ("\"75s\""); NULL: no default */
   uint32_t required;         /* 1: must be given */
   const char* minimum;       /* of int, float, duration, size, as it would stand in the config; NULL: none */
