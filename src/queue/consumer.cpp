@@ -190,6 +190,19 @@ void Consumer::finish(Chunk* chunk, std::uint64_t mask) {
   }
 }
 
+/// The timer gave copies of these messages back to the queue (Timers::expire) and left a pin.
+void Consumer::let_go_expired(const Taken& taken) {
+  if (taken.chunk->kind == Chunk::Kind::evacuated) {
+    for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
+      const Lineage& lineage = taken.chunk->lineage[std::countr_zero(left)];
+      if (lineage.origin != nullptr) {
+        lineage.origin->drop_copy(lineage.message);
+      }
+    }
+  }
+  release_chunk(taken.chunk, Chunk::kPin);
+}
+
 Settled Consumer::end(std::span<Failure> failures) {
   Settled settled;
   std::uint32_t number = 0;
@@ -202,7 +215,7 @@ Settled Consumer::end(std::span<Failure> failures) {
       while (failure != failures.end() && failure->message < number + count) {
         ++failure;
       }
-      release_chunk(chunk, Chunk::kPin);  // the timer's pin (Timers::expire)
+      let_go_expired(lease.taken);
       number += count;
       continue;
     }

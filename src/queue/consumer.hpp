@@ -90,6 +90,7 @@ class Consumer {
   void give_credit(std::int64_t messages, std::int64_t units);
   void finish(Chunk* chunk, std::uint64_t mask);
   void flush_credit();
+  static void let_go_expired(const Taken& taken);
 
   // Constant after construction.
   Queue& queue_;

@@ -33,7 +33,7 @@ struct alignas(kCacheLine) LeaseSlot {
   std::uint64_t open(Chunk* of, std::uint64_t messages, std::int64_t deadline_tick) {
     chunk.store(of, std::memory_order_relaxed);
     mask.store(messages, std::memory_order_relaxed);
-    generation = (generation + 1) & kGenerationMask;
+    generation = generation % kGenerationMask + 1;  // never 0, so that the word is not either
     std::uint64_t opened = static_cast<std::uint64_t>(deadline_tick) << 24 | generation;
     // seq_cst pairs with the timer, which stores in_wheel = false and then looks at the word.
     word.store(opened, std::memory_order_seq_cst);

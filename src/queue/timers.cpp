@@ -102,7 +102,11 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
     if (copy.chunk == nullptr) {
       std::terminate();  // no memory for a slab of 4 KiB: nothing that promises not to lose can go on
     }
-    ++copy.chunk->lineage[copy.index].receive_count;
+    Lineage& lineage = copy.chunk->lineage[copy.index];
+    ++lineage.receive_count;
+    if (chunk->kind == Chunk::Kind::evacuated && lineage.origin != nullptr) {
+      lineage.origin->add_copy(lineage.message);  // the stuck worker keeps its own: it may still emit
+    }
     queue.put_back({copy.chunk, std::uint64_t{1} << copy.index}, true);
   }
   // The stuck worker still reads the chunk: a pin stands until it comes back (Consumer::end).
