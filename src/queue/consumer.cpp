@@ -40,7 +40,30 @@ Consumer::~Consumer() {
   flush_credit();
 }
 
+/// What a stale worker emits still names its parents' origins, which the settled copy of an evacuated
+/// message may have ended by then. So a worker counts in them by itself while it has the message.
+void Consumer::hold_origins(Taken taken) {
+  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
+    const Lineage& lineage = taken.chunk->lineage[std::countr_zero(left)];
+    if (lineage.origin != nullptr) {
+      lineage.origin->add_copy(lineage.message);
+    }
+  }
+}
+
+void Consumer::let_go_of_origins(Taken taken) {
+  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
+    const Lineage& lineage = taken.chunk->lineage[std::countr_zero(left)];
+    if (lineage.origin != nullptr) {
+      lineage.origin->drop_copy(lineage.message);
+    }
+  }
+}
+
 Lease& Consumer::open_lease(Taken taken) {
+  if (taken.chunk->kind == Chunk::Kind::evacuated) {
+    hold_origins(taken);
+  }
   LeaseSlot& slot = *slots_[leases_.size()];
   std::uint64_t word = slot.open(taken.chunk, taken.mask, deadline_tick_);
   timers_.watch(slot, deadline_tick_);
@@ -101,10 +124,6 @@ std::uint64_t Consumer::sort_out_overdue(Taken taken) {
     release_chunk(taken.chunk, 1);
   }
   return keep;
-}
-
-std::int64_t Consumer::lease_until_ms() const {
-  return timers_.clock().wall_ms() + queue_.options().visibility_timeout_ms;
 }
 
 bool Consumer::extend() {
@@ -254,8 +273,11 @@ bool Consumer::reject_part(std::span<const std::uint8_t> body, const MessagePart
                            std::string stage, std::string reason, std::string detail) {
   Queue* target = queue_.dead_letter_queue();
   if (target == nullptr) {
+    // A message that came and went: taken, but never handed out.
+    queue_.overdue.fetch_add(1, std::memory_order_relaxed);
+    ConsumerCounters::add(counters_.taken, 1);
     queue_.dropped.fetch_add(1, std::memory_order_release);
-    queue_.moved_in.fetch_add(1, std::memory_order_release);  // a message that came and went
+    queue_.moved_in.fetch_add(1, std::memory_order_release);
     return false;
   }
   std::int64_t now_ms = timers_.clock().wall_ms();

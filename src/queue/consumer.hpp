@@ -61,7 +61,7 @@ class Consumer {
   std::uint32_t receive(std::int64_t now_tick);
   std::span<const Lease> leases() const { return leases_; }
   /// Wall-clock end of the leases.
-  std::int64_t lease_until_ms() const;
+  std::int64_t lease_until_ms() const { return timers_.wall_ms_of(deadline_tick_); }
 
   /// Moves all deadlines to now + the queue's visibility timeout. False: one has expired already.
   bool extend();

@@ -8,6 +8,7 @@ namespace sluice::core {
 Timers::Timers(Clock& clock)
     : clock_(clock),
       start_ns_(clock.steady_ns()),
+      start_wall_ms_(clock.wall_ms()),
       wheel_(0) {}
 
 void Timers::watch(LeaseSlot& slot, std::int64_t deadline_tick) {
@@ -26,11 +27,18 @@ void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick) { post({&qu
 
 void Timers::post(const Item& item) {
   inbox_.enqueue(item);
-  // seq_cst pairs with sleep_until: either the ticker sees the item, or we see when it wakes.
+  // seq_cst pairs with sleep_until: either the ticker sees the count, or we see when it wakes. (The
+  // inbox itself promises no such order.)
+  posted_.fetch_add(1, std::memory_order_seq_cst);
   std::int64_t wakes_at = wakes_at_.load(std::memory_order_seq_cst);
   if (wakes_at != 0 && item.tick < wakes_at) {
     interrupt();
   }
+}
+
+void Timers::stop() {
+  stopped_.store(true, std::memory_order_seq_cst);
+  interrupt();
 }
 
 void Timers::interrupt() {
@@ -41,6 +49,7 @@ void Timers::interrupt() {
 std::int64_t Timers::advance() {
   Item item;
   while (inbox_.try_dequeue(item)) {
+    ++received_;
     wheel_.add(item.tick, item);
   }
   wheel_.advance(now_tick(), [this](Item due, std::int64_t) { handle(due); });
@@ -50,7 +59,7 @@ std::int64_t Timers::advance() {
 void Timers::sleep_until(std::int64_t next_tick) {
   std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
   wakes_at_.exchange(next_tick < 0 ? INT64_MAX : next_tick, std::memory_order_seq_cst);
-  if (inbox_.size_approx() == 0) {
+  if (posted_.load(std::memory_order_seq_cst) == received_ && !stopped_.load(std::memory_order_seq_cst)) {
     std::int64_t wait_ns = next_tick < 0 ? -1 : (next_tick - now_tick()) * 1'000'000;
     if (next_tick < 0 || wait_ns > 0) {
       futex_wait(epoch_, epoch, wait_ns);

@@ -29,6 +29,8 @@ class Timers {
   /// The current tick. [any]
   std::int64_t now_tick() const { return (clock_.steady_ns() - start_ns_) / 1'000'000; }
   Clock& clock() const { return clock_; }
+  /// Wall clock of a tick, by the wall clock when the timers were made. [any]
+  std::int64_t wall_ms_of(std::int64_t tick) const { return start_wall_ms_ + tick; }
 
   /// The slot's lease is to be looked at when its deadline comes. [slot's worker]
   void watch(LeaseSlot& slot, std::int64_t deadline_tick);
@@ -37,9 +39,10 @@ class Timers {
 
   /// Does all that is due now. Returns the tick of what comes next, -1 for nothing. [ticker]
   std::int64_t advance();
-  /// Sleeps until `next_tick` (-1: for ever) or until something earlier is posted or interrupt(). [ticker]
+  /// Sleeps until `next_tick` (-1: for ever) or until something earlier is posted. [ticker]
   void sleep_until(std::int64_t next_tick);
-  void interrupt();  ///< [any]
+  /// From now on sleep_until() returns at once. [any]
+  void stop();
 
   /// Messages whose lease expired. [any]
   std::uint64_t expirations() const { return expirations_.load(std::memory_order_relaxed); }
@@ -52,18 +55,22 @@ class Timers {
     std::int64_t tick;
   };
   void post(const Item& item);
+  void interrupt();
   void handle(Item& item);
   void expire(LeaseSlot& slot, std::uint64_t word);
   Evacuator& evacuator(Queue* queue);
 
   Clock& clock_;
-  const std::int64_t start_ns_;
+  const std::int64_t start_ns_, start_wall_ms_;
   // Everybody's.
   moodycamel::ConcurrentQueue<Item> inbox_;
   Atomic<std::int64_t> wakes_at_{0};  ///< the ticker sleeps until then; 0: it is awake
   Atomic<std::uint32_t> epoch_{0};
+  Atomic<std::uint64_t> posted_{0};   ///< items ever put into the inbox
+  Atomic<bool> stopped_{false};
   Atomic<std::uint64_t> expirations_{0};
   // The ticker's.
+  std::uint64_t received_ = 0;        ///< items ever taken from the inbox
   TimerWheel<Item> wheel_;
   ChunkPool pool_;
   std::map<Queue*, std::unique_ptr<Evacuator>> evacuators_;

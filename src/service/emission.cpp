@@ -77,14 +77,4 @@ int32_t take_body(const sluice_emission& emission, Publisher::Item* item) {
   return SLUICE_OK;
 }
 
-int32_t status_of(Publisher::Outcome outcome) {
-  switch (outcome) {
-    case Publisher::Outcome::ok: return SLUICE_OK;
-    case Publisher::Outcome::would_block: return SLUICE_WOULD_BLOCK;
-    case Publisher::Outcome::too_large: return SLUICE_TOO_LARGE;
-    case Publisher::Outcome::no_memory: return SLUICE_UNAVAILABLE;
-  }
-  return SLUICE_FATAL;
-}
-
 }  // namespace sluice::core

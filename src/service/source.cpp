@@ -44,13 +44,6 @@ void Source::cancel() {
   }
 }
 
-/// Something follows what was told to be all.
-void Source::emits() {
-  if (exhausted_.load(std::memory_order_relaxed)) {
-    exhausted_.store(false, std::memory_order_seq_cst);
-  }
-}
-
 int32_t Source::emit(const sluice_emission& emission, bool may_wait) {
   MessageParts parts;
   int32_t status = cancelled() ? SLUICE_CANCELLED : emission_reader_.read(emission, nullptr, &parts);

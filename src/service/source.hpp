@@ -58,7 +58,12 @@ class Source final : public sluice_out, private SettleListener {
   void settled(std::uint64_t cookie, bool rejected, std::uint32_t messages) override;
   void run();
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
-  void emits();
+  /// Something follows what was told to be all.
+  void emits() {
+    if (exhausted_.load(std::memory_order_relaxed)) {
+      exhausted_.store(false, std::memory_order_seq_cst);
+    }
+  }
 
   const SourceOptions options_;
   const Instance instance_;
