@@ -111,8 +111,11 @@ OriginPool::~OriginPool() {
 }
 
 Origin* OriginPool::take() {
-  if (free_ == nullptr) {
-    free_ = returned_.take_all();
+  for (Origin* home = returned_.take_all(); home != nullptr;) {
+    Origin* next = home->next;
+    home->next = free_;
+    free_ = home;
+    home = next;
   }
   Origin* origin = free_;
   if (origin != nullptr) {
