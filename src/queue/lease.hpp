@@ -52,7 +52,8 @@ struct alignas(kCacheLine) LeaseSlot {
   /// [worker] Moves the deadline. False: expired. `opened` becomes the new word.
   bool extend(std::uint64_t* opened, std::int64_t deadline_tick) {
     std::uint64_t later = static_cast<std::uint64_t>(deadline_tick) << 24 | (*opened & kGenerationMask);
-    if (!word.compare_exchange_strong(*opened, later, std::memory_order_acq_rel, std::memory_order_acquire)) {
+    std::uint64_t expected = *opened;  // the CAS overwrites it; close() must not meet the expired word
+    if (!word.compare_exchange_strong(expected, later, std::memory_order_acq_rel, std::memory_order_acquire)) {
       return false;
     }
     *opened = later;
