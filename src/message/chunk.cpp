@@ -218,14 +218,14 @@ std::uint64_t Chunk::charge_of_mask(std::uint64_t mask) const {
   if (mask == 0) {
     return 0;
   }
-  auto first = static_cast<std::uint32_t>(std::countr_zero(mask));
+  auto first = lowest_bit(mask);
   auto end = static_cast<std::uint32_t>(64 - std::countl_zero(mask));
   if (mask == mask_between(first, end)) {  // one run, the usual case: a difference
     return entries[end - 1].charge_end - (first == 0 ? 0 : entries[first - 1].charge_end);
   }
   std::uint64_t units = 0;
   for (; mask != 0; mask &= mask - 1) {
-    units += charge_of(static_cast<std::uint32_t>(std::countr_zero(mask)));
+    units += charge_of(lowest_bit(mask));
   }
   return units;
 }
@@ -340,7 +340,7 @@ namespace {
 
 void release_bodies(Chunk* chunk) {
   for (std::uint64_t left = chunk->externals; left != 0; left &= left - 1) {
-    chunk->external(static_cast<std::uint32_t>(std::countr_zero(left)))->drop();
+    chunk->external(lowest_bit(left))->drop();
   }
   chunk->externals = 0;
 }
@@ -372,17 +372,6 @@ void end_chunk(Chunk* chunk) {
   release_bodies(chunk);
   chunk->count = 0;
   chunk->pool->give_back(chunk);
-}
-
-std::uint64_t lowest_bits(std::uint64_t mask, std::uint32_t count) {
-  if (static_cast<std::uint32_t>(std::popcount(mask)) <= count) {
-    return mask;
-  }
-  std::uint64_t rest = mask;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    rest &= rest - 1;
-  }
-  return mask & ~rest;
 }
 
 }  // namespace sluice::core

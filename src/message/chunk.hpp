@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/atomic.hpp"
+#include "base/bits.hpp"
 #include "base/id.hpp"
 #include "base/return_stack.hpp"
 #include "message/origin.hpp"
@@ -218,14 +219,5 @@ inline void release_chunk(Chunk* chunk, std::int64_t amount) {
     end_chunk(chunk);
   }
 }
-
-/// Bits [from, to).
-inline std::uint64_t mask_between(std::uint32_t from, std::uint32_t to) {
-  std::uint64_t below_to = to >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << to) - 1;
-  return from >= 64 ? 0 : below_to & (~std::uint64_t{0} << from);
-}
-
-/// The lowest `count` set bits of `mask`.
-std::uint64_t lowest_bits(std::uint64_t mask, std::uint32_t count);
 
 }  // namespace sluice::core

@@ -20,7 +20,7 @@ void ChunkViews::show(const Chunk& chunk, std::uint64_t mask) {
     attributes_.reset();
   }
   for (std::uint64_t left = mask & ~built_; left != 0; left &= left - 1) {
-    build(chunk, static_cast<std::uint32_t>(std::countr_zero(left)));
+    build(chunk, lowest_bit(left));
   }
   built_ |= mask;
 }

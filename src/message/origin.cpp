@@ -3,6 +3,8 @@
 #include <bit>
 #include <cassert>
 
+#include "base/bits.hpp"
+
 namespace sluice::core {
 
 void SharedCookie::drop(std::uint32_t ended_messages, bool was_rejected) {
@@ -20,7 +22,7 @@ void SharedCookie::drop(std::uint32_t ended_messages, bool was_rejected) {
 
 std::uint32_t Origin::run_end(std::uint32_t start) const {
   std::uint64_t later = start + 1 < kMessages ? starts & (~std::uint64_t{0} << (start + 1)) : 0;
-  return later != 0 ? static_cast<std::uint32_t>(std::countr_zero(later)) : messages;
+  return later != 0 ? lowest_bit(later) : messages;
 }
 
 void Origin::settle_run(std::uint32_t start) {
@@ -43,14 +45,14 @@ void Origin::chunk_done() {
   Copies* counters = copies.load(std::memory_order_acquire);
   if (counters == nullptr) {
     for (std::uint64_t left = starts; left != 0; left &= left - 1) {
-      settle_run(static_cast<std::uint32_t>(std::countr_zero(left)));
+      settle_run(lowest_bit(left));
     }
     pool->give_back(this);
     return;
   }
   std::uint32_t runs = 0;
   for (std::uint64_t left = starts; left != 0; left &= left - 1) {
-    auto start = static_cast<std::uint32_t>(std::countr_zero(left));
+    auto start = lowest_bit(left);
     counters->unfinished[start].store(run_end(start) - start, std::memory_order_relaxed);
     ++runs;
   }

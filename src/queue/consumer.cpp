@@ -40,20 +40,21 @@ Consumer::~Consumer() {
   flush_credit();
 }
 
-/// What a stale worker emits still names its parents' origins, which the settled copy of an evacuated
-/// message may have ended by then. So a worker counts in them by itself while it has the message.
-void Consumer::hold_origins(Taken taken) {
+/// What an expired batch still emits names its parents' origins, and the copy that the timer put back
+/// may have ended by then. So a worker counts in them by itself, from before the lease is open (later
+/// is too late: the timer and another worker may be done with the message) until end().
+void Consumer::hold_origins(const Taken& taken) {
   for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    const Lineage& lineage = taken.chunk->lineage[std::countr_zero(left)];
+    const Lineage& lineage = taken.chunk->lineage[lowest_bit(left)];
     if (lineage.origin != nullptr) {
       lineage.origin->add_copy(lineage.message);
     }
   }
 }
 
-void Consumer::let_go_of_origins(Taken taken) {
+void Consumer::let_go_of_origins(const Taken& taken) {
   for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    const Lineage& lineage = taken.chunk->lineage[std::countr_zero(left)];
+    const Lineage& lineage = taken.chunk->lineage[lowest_bit(left)];
     if (lineage.origin != nullptr) {
       lineage.origin->drop_copy(lineage.message);
     }
@@ -103,7 +104,7 @@ std::uint64_t Consumer::sort_out_overdue(Taken taken) {
   }
   std::uint64_t keep = taken.mask;
   for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    auto bit = static_cast<std::uint32_t>(std::countr_zero(left));
+    auto bit = lowest_bit(left);
     Lineage& lineage = taken.chunk->lineage[bit];
     if (lineage.receive_count < count_max) {
       continue;
@@ -159,12 +160,10 @@ void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receiv
     throw std::bad_alloc();
   }
   copy.chunk->lineage[copy.index].receive_count += receives;
+  bool moves_on = chunk->kind == Chunk::Kind::evacuated && chunk->lineage[bit].stored;
   dead_letters_.submit(DeadLetter{&queue_, target, {copy.chunk, std::uint64_t{1} << copy.index}, service_,
                                   std::move(outcome.stage), std::move(outcome.reason), std::move(outcome.detail),
-                                  now_ms});
-  if (chunk->kind == Chunk::Kind::evacuated && chunk->lineage[bit].stored) {
-    dead_letters_.submit_removal(queue_, chunk->id(bit));  // it leaves this queue's file for the other's
-  }
+                                  now_ms, moves_on});
 }
 
 void Consumer::retry(const Lease& lease, std::uint32_t bit, Outcome& outcome) {
@@ -196,7 +195,7 @@ void Consumer::finish(Chunk* chunk, std::uint64_t mask) {
     return;
   }
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-    auto bit = static_cast<std::uint32_t>(std::countr_zero(left));
+    auto bit = lowest_bit(left);
     Lineage& lineage = chunk->lineage[bit];
     delete lineage.last_error;
     lineage.last_error = nullptr;
@@ -207,19 +206,6 @@ void Consumer::finish(Chunk* chunk, std::uint64_t mask) {
       lineage.origin->drop_copy(lineage.message);
     }
   }
-}
-
-/// The timer gave copies of these messages back to the queue (Timers::expire) and left a pin.
-void Consumer::let_go_expired(const Taken& taken) {
-  if (taken.chunk->kind == Chunk::Kind::evacuated) {
-    for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-      const Lineage& lineage = taken.chunk->lineage[std::countr_zero(left)];
-      if (lineage.origin != nullptr) {
-        lineage.origin->drop_copy(lineage.message);
-      }
-    }
-  }
-  release_chunk(taken.chunk, Chunk::kPin);
 }
 
 Settled Consumer::end(std::span<Failure> failures) {
@@ -234,7 +220,10 @@ Settled Consumer::end(std::span<Failure> failures) {
       while (failure != failures.end() && failure->message < number + count) {
         ++failure;
       }
-      let_go_expired(lease.taken);
+      if (chunk->kind == Chunk::Kind::evacuated) {
+        let_go_of_origins(lease.taken);
+      }
+      release_chunk(chunk, Chunk::kPin);  // the timer's pin (Timers::expire)
       number += count;
       continue;
     }
@@ -245,7 +234,7 @@ Settled Consumer::end(std::span<Failure> failures) {
       for (; at < failure->message; ++at) {
         left &= left - 1;
       }
-      auto bit = static_cast<std::uint32_t>(std::countr_zero(left));
+      auto bit = lowest_bit(left);
       ok &= ~(std::uint64_t{1} << bit);
       if (failure->outcome.status == Outcome::Status::retry) {
         ++settled.retried;
@@ -261,6 +250,9 @@ Settled Consumer::end(std::span<Failure> failures) {
       settled.ok += ok_count;
       ConsumerCounters::add(counters_.deleted, ok_count);
       finish(chunk, ok);
+    }
+    if (chunk->kind == Chunk::Kind::evacuated) {
+      let_go_of_origins(lease.taken);
     }
     release_chunk(chunk, count);
     number += count;
@@ -292,7 +284,7 @@ bool Consumer::reject_part(std::span<const std::uint8_t> body, const MessagePart
     lineage.origin->add_copy(lineage.message);
   }
   dead_letters_.submit(DeadLetter{nullptr, target, {copy.chunk, std::uint64_t{1} << copy.index}, service_,
-                                  std::move(stage), std::move(reason), std::move(detail), now_ms});
+                                  std::move(stage), std::move(reason), std::move(detail), now_ms, false});
   return true;
 }
 
@@ -315,7 +307,8 @@ void Consumer::flush_credit() {
 
 void Consumer::idle() {
   flush_credit();
-  if (queue_.unloaded.load(std::memory_order_relaxed) != 0 &&
+  // seq_cst pairs with DeadLetters::load_what_fits: it sees our credit, or we see its letter.
+  if (queue_.unloaded.load(std::memory_order_seq_cst) != 0 &&
       !queue_.loading.exchange(true, std::memory_order_relaxed)) {
     dead_letters_.submit_load(queue_);
   }

@@ -90,7 +90,8 @@ class Consumer {
   void give_credit(std::int64_t messages, std::int64_t units);
   void finish(Chunk* chunk, std::uint64_t mask);
   void flush_credit();
-  static void let_go_expired(const Taken& taken);
+  static void hold_origins(const Taken& taken);
+  static void let_go_of_origins(const Taken& taken);
 
   // Constant after construction.
   Queue& queue_;

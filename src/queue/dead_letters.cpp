@@ -189,7 +189,7 @@ Result<void> DeadLetters::load(File& file) {
     return std::unexpected(end.error());
   }
   file.read_offset = *end;
-  file.queue->loading.store(false, std::memory_order_relaxed);
+  file.queue->loading.store(false, std::memory_order_seq_cst);
   return {};
 }
 
@@ -250,7 +250,7 @@ bool DeadLetters::write_waiting() {
 
 std::string DeadLetters::line_of(const DeadLetter& letter, Uuid* id) {
   ChunkViews views;
-  auto index = static_cast<std::uint32_t>(std::countr_zero(letter.copy.mask));
+  auto index = lowest_bit(letter.copy.mask);
   views.show(*letter.copy.chunk, letter.copy.mask);
   const Lineage& lineage = letter.copy.chunk->lineage[index];
   sluice_message message = *views.pointers()[index];
@@ -261,49 +261,100 @@ std::string DeadLetters::line_of(const DeadLetter& letter, Uuid* id) {
   return message_to_json(message, &note) + '\n';
 }
 
+Result<void> DeadLetters::append(File& file, std::string_view line, std::vector<File*>& touched) {
+  if (std::ranges::find(touched, &file) == touched.end()) {
+    touched.push_back(&file);
+  }
+  return file.file->append(line);
+}
+
+Result<void> DeadLetters::append_removal(File& file, const Uuid& id, std::vector<File*>& touched) {
+  if (file.ids.erase(id) == 0) {
+    return {};
+  }
+  stored_.fetch_sub(1, std::memory_order_relaxed);
+  return append(file, removal_line(id), touched);
+}
+
+Result<void> DeadLetters::sync(const std::vector<File*>& files) {
+  for (File* file : files) {
+    if (Result<void> synced = file->file->sync(); !synced) {
+      return synced;
+    }
+  }
+  return {};
+}
+
 Result<void> DeadLetters::write(std::vector<Job>& jobs) {
   std::vector<bool> is_new(jobs.size(), false);
   std::vector<File*> touched;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     Job& job = jobs[i];
-    File& file = files_.at(job.kind == Job::Kind::letter ? job.letter->to : job.queue);
-    std::string line;
+    Result<void> appended;
     if (job.kind == Job::Kind::letter) {
+      File& file = files_.at(job.letter->to);
       Uuid id;
-      line = line_of(*job.letter, &id);
+      std::string line = line_of(*job.letter, &id);
       is_new[i] = file.ids.insert(id).second;
-    } else if (job.kind == Job::Kind::removal && file.ids.erase(job.id) != 0) {
-      line = removal_line(job.id);
-      is_new[i] = true;
+      if (is_new[i]) {
+        appended = append(file, line, touched);
+        job.line_end = file.file->size();
+      }
+    } else if (job.kind == Job::Kind::removal) {
+      appended = append_removal(files_.at(job.queue), job.id, touched);
     }
-    if (!is_new[i]) {
-      continue;
-    }
-    if (Result<void> appended = file.file->append(line); !appended) {
+    if (!appended) {
       return appended;
-    }
-    job.line_end = file.file->size();
-    if (std::ranges::find(touched, &file) == touched.end()) {
-      touched.push_back(&file);
     }
   }
   if (SLUICE_FAULT("dead_letters.before_sync")) {
     return fail(Errc::io, "injected fault before the sync");
   }
-  for (File* file : touched) {
-    if (Result<void> synced = file->file->sync(); !synced) {
-      return synced;
-    }
+  if (Result<void> synced = sync(touched); !synced) {
+    return synced;
   }
   (void)SLUICE_FAULT("dead_letters.after_sync");
+  if (Result<void> moved = move_on(jobs); !moved) {
+    return moved;
+  }
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     Job& job = jobs[i];
     if (job.kind == Job::Kind::letter) {
       complete(*job.letter, is_new[i], job.line_end);
-    } else if (job.kind == Job::Kind::removal) {
-      stored_.fetch_sub(is_new[i] ? 1 : 0, std::memory_order_relaxed);
-    } else if (Result<void> loaded = load(files_.at(job.queue)); !loaded) {
-      return loaded;
+    } else if (job.kind == Job::Kind::load) {
+      if (Result<void> loaded = load(files_.at(job.queue)); !loaded) {
+        return loaded;
+      }
+    }
+  }
+  return load_what_fits();
+}
+
+/// Letters that stood in another dead-letter queue's file leave it now that they are stored in theirs.
+Result<void> DeadLetters::move_on(const std::vector<Job>& jobs) {
+  std::vector<File*> touched;
+  for (const Job& job : jobs) {
+    if (job.kind != Job::Kind::letter || !job.letter->moves_on) {
+      continue;
+    }
+    const Taken& copy = job.letter->copy;
+    Uuid id = copy.chunk->id(lowest_bit(copy.mask));
+    if (Result<void> appended = append_removal(files_.at(job.letter->from), id, touched); !appended) {
+      return appended;
+    }
+  }
+  return sync(touched);
+}
+
+/// Consumers ask for what is in the file only when they run dry; a letter that was left there after
+/// the last of them looked is loaded here.
+Result<void> DeadLetters::load_what_fits() {
+  for (auto& [queue, file] : files_) {
+    // seq_cst pairs with Consumer::idle: it gave credit back first and looks at `unloaded` then.
+    if (queue->unloaded.load(std::memory_order_seq_cst) != 0 && queue->credits().available()) {
+      if (Result<void> loaded = load(file); !loaded) {
+        return loaded;
+      }
     }
   }
   return {};
@@ -313,7 +364,7 @@ Result<void> DeadLetters::write(std::vector<Job>& jobs) {
 /// the dead-letter queue's memory if it is next in line there and there is room.
 void DeadLetters::complete(DeadLetter& letter, bool is_new, std::uint64_t line_end) {
   Chunk* chunk = letter.copy.chunk;
-  auto index = static_cast<std::uint32_t>(std::countr_zero(letter.copy.mask));
+  auto index = lowest_bit(letter.copy.mask);
   Lineage& lineage = chunk->lineage[index];
   Origin* origin = lineage.origin;
   std::uint32_t message = lineage.message;
@@ -331,7 +382,7 @@ void DeadLetters::complete(DeadLetter& letter, bool is_new, std::uint64_t line_e
       file.read_offset = line_end;
       letter.to->credits().take(1, units);
     } else {
-      letter.to->unloaded.fetch_add(1, std::memory_order_release);
+      letter.to->unloaded.fetch_add(1, std::memory_order_seq_cst);
     }
     letter.to->moved_in.fetch_add(1, std::memory_order_release);
     if (fits) {

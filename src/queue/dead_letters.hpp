@@ -34,6 +34,7 @@ struct DeadLetter {
   Taken copy;                 ///< one message of an evacuated chunk, whose receipt goes along
   std::string service, stage, reason, detail;
   std::int64_t last_ms = 0;
+  bool moves_on = false;      ///< stands in the file of `from`, and leaves it once it is stored in that of `to`
 };
 
 class DeadLetters {
@@ -84,6 +85,11 @@ class DeadLetters {
   Result<void> load(File& file);
   bool deliver(File& file, const MessageText& text);
   Result<void> write(std::vector<Job>& jobs);
+  Result<void> append(File& file, std::string_view line, std::vector<File*>& touched);
+  Result<void> append_removal(File& file, const Uuid& id, std::vector<File*>& touched);
+  Result<void> move_on(const std::vector<Job>& jobs);
+  Result<void> load_what_fits();
+  static Result<void> sync(const std::vector<File*>& files);
   static std::string line_of(const DeadLetter& letter, Uuid* id);
   void complete(DeadLetter& letter, bool is_new, std::uint64_t line_end);
 

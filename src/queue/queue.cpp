@@ -72,7 +72,7 @@ void Queue::give_credit(std::int64_t messages, std::int64_t units) {
   }
   credits_.ring();
   for (auto [ready, service] : credit_waiters_) {
-    ready->notify(service);
+    ready->wake(service);
   }
 }
 

@@ -47,6 +47,12 @@ class ReadySet {
   }
   void notify(std::uint32_t service) { notify({service / 64, std::uint64_t{1} << service % 64}); }
 
+  /// Sets the bit and wakes, even if it was set: for a service that has news and could not take them.
+  void wake(std::uint32_t service) {
+    set(service);
+    wake_(service);
+  }
+
   /// Sets the bit without waking: the caller itself will look.
   void set(std::uint32_t service) {
     words_[service / 64].bits.fetch_or(std::uint64_t{1} << service % 64, std::memory_order_seq_cst);

@@ -107,15 +107,11 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   auto count = std::popcount(mask);
   expirations_.fetch_add(static_cast<std::uint64_t>(count), std::memory_order_relaxed);
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-    Evacuator::Copy copy = evacuator(&queue).copy(*chunk, static_cast<std::uint32_t>(std::countr_zero(left)), now_ms);
+    Evacuator::Copy copy = evacuator(&queue).copy(*chunk, lowest_bit(left), now_ms);
     if (copy.chunk == nullptr) {
       std::terminate();  // no memory for a slab of 4 KiB: nothing that promises not to lose can go on
     }
-    Lineage& lineage = copy.chunk->lineage[copy.index];
-    ++lineage.receive_count;
-    if (chunk->kind == Chunk::Kind::evacuated && lineage.origin != nullptr) {
-      lineage.origin->add_copy(lineage.message);  // the stuck worker keeps its own: it may still emit
-    }
+    ++copy.chunk->lineage[copy.index].receive_count;
     queue.put_back({copy.chunk, std::uint64_t{1} << copy.index}, true);
   }
   // The stuck worker still reads the chunk: a pin stands until it comes back (Consumer::end).

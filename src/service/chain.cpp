@@ -281,7 +281,7 @@ Lineage Chain::lineage_of_root(std::uint32_t root) const {
     auto count = static_cast<std::uint32_t>(std::popcount(lease.taken.mask));
     if (root < count) {
       std::uint64_t left = lease.taken.mask & ~lowest_bits(lease.taken.mask, root);
-      return Consumer::lineage_of(*lease.taken.chunk, static_cast<std::uint32_t>(std::countr_zero(left)));
+      return Consumer::lineage_of(*lease.taken.chunk, lowest_bit(left));
     }
     root -= count;
   }

@@ -95,7 +95,7 @@ Pool::Worked Pool::round(ViewCache& views, std::uint32_t* turn) {
   for (std::uint32_t i = 0; i < words; ++i) {
     std::uint32_t word = (*turn + i) % words;
     for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
-      Service& service = *services_[word * 64 + static_cast<std::uint32_t>(std::countr_zero(left))];
+      Service& service = *services_[word * 64 + lowest_bit(left)];
       run_batch(service, views, now_tick, &worked);
     }
   }
@@ -158,15 +158,16 @@ bool Pool::clear_idle() {
   bool work = false;
   for (std::uint32_t word = 0; word < ready_.words(); ++word) {
     for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
-      std::uint32_t index = word * 64 + static_cast<std::uint32_t>(std::countr_zero(left));
+      std::uint32_t index = word * 64 + lowest_bit(left);
       Service& service = *services_[index];
       ready_.clear(index);
-      if (service.can_work()) {
-        ready_.set(index);
-        work = true;
-      } else if (service.queue().has_news() && !service.has_free_worker()) {
-        ready_.set(index);  // the busy worker's thread looks again
+      if (!service.queue().has_news()) {
+        continue;
       }
+      // It stays set while there is news: a busy worker's thread looks again when it is done, and who
+      // gives credit back to a worker that lacks it wakes a thread whether the bit is set or not.
+      ready_.set(index);
+      work |= service.can_work();
     }
   }
   return work;
@@ -178,7 +179,7 @@ void Pool::park() {
   bool work = options_.stopping->load(std::memory_order_seq_cst);
   for (std::uint32_t word = 0; !work && word < ready_.words(); ++word) {
     for (std::uint64_t left = ready_.word(word) & mine_[word]; !work && left != 0; left &= left - 1) {
-      work = services_[word * 64 + static_cast<std::uint32_t>(std::countr_zero(left))]->can_work();
+      work = services_[word * 64 + lowest_bit(left)]->can_work();
     }
   }
   if (!work) {

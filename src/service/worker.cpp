@@ -66,7 +66,7 @@ const sluice_message* const* Worker::show(ViewCache& views, std::uint32_t count)
   if (leases.size() == 1) {
     std::uint64_t mask = leases[0].taken.mask;
     const sluice_message* const* shown = views.show(*leases[0].taken.chunk, mask);
-    auto first = static_cast<std::uint32_t>(std::countr_zero(mask));
+    auto first = lowest_bit(mask);
     if (mask == mask_between(first, first + count)) {
       return shown + first;
     }
@@ -75,7 +75,7 @@ const sluice_message* const* Worker::show(ViewCache& views, std::uint32_t count)
   for (const Lease& lease : leases) {
     const sluice_message* const* shown = views.show(*lease.taken.chunk, lease.taken.mask);
     for (std::uint64_t left = lease.taken.mask; left != 0; left &= left - 1) {
-      messages_.push_back(shown[std::countr_zero(left)]);
+      messages_.push_back(shown[lowest_bit(left)]);
     }
   }
   return messages_.data();
