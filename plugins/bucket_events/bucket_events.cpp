@@ -34,10 +34,13 @@ using Watch = std::unique_ptr<sluice_watch, CloseWatch>;
 /// Opened when the source is made, so that a prefix that no key can have is an error of the start.
 Watch open_watch(const Bucket& bucket, std::string_view prefix, std::int64_t poll_interval_ms) {
   sluice_watch* watch = nullptr;
-  const std::int32_t status = host().watch_open(bucket.get(), str(prefix), poll_interval_ms, &watch);
-  if (status == SLUICE_OK) return Watch(watch);
-  throw Failure(status == SLUICE_UNAVAILABLE || status == SLUICE_NOT_FOUND ? status : SLUICE_BAD_OPTION,
-                std::string(view(host().last_error())));
+  const std::int32_t status =
+      host().watch_open(bucket.get(), str(prefix), poll_interval_ms, &watch);
+  if (status == SLUICE_OK)
+    return Watch(watch);
+  throw Failure(
+      status == SLUICE_UNAVAILABLE || status == SLUICE_NOT_FOUND ? status : SLUICE_BAD_OPTION,
+      std::string(view(host().last_error())));
 }
 
 class BucketEvents {
@@ -45,14 +48,20 @@ class BucketEvents {
   static bool check(const Config& config);
 
   explicit BucketEvents(const Config& config)
-      : config_(config), bucket_(config.bucket("bucket")), bucket_name_(bucket_.name()),
-        prefix_(config.text("prefix")), suffix_(config.text("suffix")),
-        writer_(config.name(), bucket_name_), progress_(config.state_folder()),
+      : config_(config),
+        bucket_(config.bucket("bucket")),
+        bucket_name_(bucket_.name()),
+        prefix_(config.text("prefix")),
+        suffix_(config.text("suffix")),
+        writer_(config.name(), bucket_name_),
+        progress_(config.state_folder()),
         watch_(open_watch(bucket_, prefix_, config.integer("poll_interval"))) {
     if (progress_.ledger().damaged() > 0) {
-      config_.log(SLUICE_LOG_WARNING,
-                  fmt::format("{} damaged records of the ledger were passed over: their objects are "
-                              "told once more", progress_.ledger().damaged()));
+      config_.log(
+          SLUICE_LOG_WARNING,
+          fmt::format("{} damaged records of the ledger were passed over: their objects are "
+                      "told once more",
+                      progress_.ledger().damaged()));
     }
   }
 
@@ -61,8 +70,10 @@ class BucketEvents {
     try {
       progress_.write_settled();
     } catch (const std::exception& fault) {
-      config_.log(SLUICE_LOG_ERROR, fmt::format("the last acknowledgements are not kept, their objects "
-                                                "are told once more: {}", fault.what()));
+      config_.log(SLUICE_LOG_ERROR,
+                  fmt::format("the last acknowledgements are not kept, their objects "
+                              "are told once more: {}",
+                              fault.what()));
     }
   }
 
@@ -105,7 +116,8 @@ class BucketEvents {
 };
 
 bool BucketEvents::check(const Config& config) {
-  const nlohmann::json events = nlohmann::json::parse(config.find_json("events").value_or("null"), nullptr, false);
+  const nlohmann::json events =
+      nlohmann::json::parse(config.find_json("events").value_or("null"), nullptr, false);
   bool good = true;
   const auto error = [&](std::string_view text) {
     config.error("events", text);
@@ -120,7 +132,8 @@ bool BucketEvents::check(const Config& config) {
       error(fmt::format("holds {}, which is no text", event.dump()));
     } else if (!can_be_met(event.get<std::string>())) {
       error(fmt::format("{} never happens in a directory: its one event is \"s3:{}\"",
-                        event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), kEventName));
+                        event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                        kEventName));
     }
   }
   return good;
@@ -131,18 +144,24 @@ std::int32_t BucketEvents::run(Out& out) {
   while (!cancelled()) {
     const std::int32_t status = step(out);
     switch (status) {
-      case SLUICE_OK: out.flush(); break;
+      case SLUICE_OK:
+        out.flush();
+        break;
       case SLUICE_END:
         out.flush();
-        if (!scanned) progress_.scanned();
+        if (!scanned)
+          progress_.scanned();
         scanned = true;
-        if (progress_.is_compaction_due()) compact();
+        if (progress_.is_compaction_due())
+          compact();
         out.exhausted();
         break;
       case SLUICE_WOULD_BLOCK:
-        if (scanned && progress_.is_compaction_due()) compact();
+        if (scanned && progress_.is_compaction_due())
+          compact();
         break;
-      case SLUICE_CANCELLED: return status;
+      case SLUICE_CANCELLED:
+        return status;
       default:
         throw Failure(status == SLUICE_FATAL ? SLUICE_FATAL : SLUICE_UNAVAILABLE,
                       std::string(view(host().last_error())));
@@ -160,13 +179,15 @@ std::int32_t BucketEvents::step(Out& out) {
   Call call{this, &out, nullptr, {}};
   const std::int32_t status = host().watch_next(
       watch_.get(), wait_ms, &call,
-      [](void* user, sluice_str key, std::uint64_t size, sluice_str etag, std::int64_t modified_ms) {
+      [](void* user, sluice_str key, std::uint64_t size, sluice_str etag,
+         std::int64_t modified_ms) {
         auto* const at = static_cast<Call*>(user);
         return guarded(at, [&] {
           return at->source->tell(*at->out, {view(key), size, view(etag), modified_ms});
         });
       });
-  if (call.fault) std::rethrow_exception(call.fault);
+  if (call.fault)
+    std::rethrow_exception(call.fault);
   return status;
 }
 
@@ -181,22 +202,27 @@ std::int32_t BucketEvents::guarded(Call* call, Body body) {
 }
 
 std::int32_t BucketEvents::tell(Out& out, const Object& object) {
-  if (!wanted(object.key)) return SLUICE_OK;
+  if (!wanted(object.key))
+    return SLUICE_OK;
   write_settled_if_due();
   const std::optional<std::uint64_t> cookie =
       progress_.begin(version_hash(object.key, object.etag));
-  if (!cookie) return SLUICE_OK;
+  if (!cookie)
+    return SLUICE_OK;
   const std::int32_t status = emit(out, object, *cookie);
-  if (status == SLUICE_OK) return status;
+  if (status == SLUICE_OK)
+    return status;
   if (status == SLUICE_INVALID || status == SLUICE_TOO_LARGE) {
     // One strange object stops nothing. It stays in hand: tried again after a restart.
-    config_.log(SLUICE_LOG_ERROR, fmt::format("the event of object {} was refused with status {}: the "
-                                              "object is left out",
-                                              support::json_quote(object.key), status));
+    config_.log(SLUICE_LOG_ERROR,
+                fmt::format("the event of object {} was refused with status {}: the "
+                            "object is left out",
+                            support::json_quote(object.key), status));
     return SLUICE_OK;
   }
   progress_.forget(*cookie);
-  if (status == SLUICE_CANCELLED) return status;
+  if (status == SLUICE_CANCELLED)
+    return status;
   throw Failure(status, fmt::format("the event of object {} cannot be emitted",
                                     support::json_quote(object.key)));
 }
@@ -209,16 +235,14 @@ std::int32_t BucketEvents::emit(Out& out, const Object& object, std::uint64_t co
   // A file name may be any bytes, a String attribute not.
   const std::uint32_t key_type = support::is_utf8(object.key) ? SLUICE_STRING : SLUICE_BINARY;
   const sluice_attribute attributes[] = {
-      attribute("s3.bucket", bucket_name_),
-      attribute("s3.key", object.key, key_type),
-      attribute("s3.etag", object.etag),
-      attribute("s3.size", size, SLUICE_NUMBER),
-      attribute("s3.event_name", kEventName),
-      attribute("s3.sequencer", sequencer),
+      attribute("s3.bucket", bucket_name_),   attribute("s3.key", object.key, key_type),
+      attribute("s3.etag", object.etag),      attribute("s3.size", size, SLUICE_NUMBER),
+      attribute("s3.event_name", kEventName), attribute("s3.sequencer", sequencer),
       attribute("s3.prefix", prefix_),
   };
   std::array<const sluice_attribute*, std::size(attributes)> pointers;
-  for (std::size_t i = 0; i < pointers.size(); ++i) pointers[i] = &attributes[i];
+  for (std::size_t i = 0; i < pointers.size(); ++i)
+    pointers[i] = &attributes[i];
   sluice_emission emission = sluice::emission();
   emission.body = reinterpret_cast<const std::uint8_t*>(body.data());
   emission.body_size = body.size();
@@ -231,7 +255,8 @@ std::int32_t BucketEvents::emit(Out& out, const Object& object, std::uint64_t co
 
 void BucketEvents::write_settled_if_due() {
   const Steady::time_point now = Steady::now();
-  if (now - last_write_ < kWriteInterval) return;
+  if (now - last_write_ < kWriteInterval)
+    return;
   last_write_ = now;
   progress_.write_settled();
 }
@@ -248,34 +273,61 @@ void BucketEvents::compact() {
           return at->source->cancelled() ? SLUICE_CANCELLED : SLUICE_OK;
         });
       });
-  if (call.fault) std::rethrow_exception(call.fault);
+  if (call.fault)
+    std::rethrow_exception(call.fault);
   if (status == SLUICE_OK) {
     progress_.compact(call.present);
     return;
   }
   progress_.put_off_compaction();
-  if (status == SLUICE_CANCELLED) return;
-  config_.log(SLUICE_LOG_WARNING, fmt::format("the ledger cannot be compacted: {}",
-                                              view(host().last_error())));
+  if (status == SLUICE_CANCELLED)
+    return;
+  config_.log(SLUICE_LOG_WARNING,
+              fmt::format("the ledger cannot be compacted: {}", view(host().last_error())));
 }
 
-constexpr sluice_option kBucket = {sizeof(sluice_option), "bucket", "bucket", nullptr, 1, nullptr,
-                                   nullptr, nullptr, "The bucket, or \"bucket/access point\"."};
+constexpr sluice_option kBucket = {sizeof(sluice_option),
+                                   "bucket",
+                                   "bucket",
+                                   nullptr,
+                                   1,
+                                   nullptr,
+                                   nullptr,
+                                   nullptr,
+                                   "The bucket, or \"bucket/access point\"."};
 constexpr sluice_option kEvents = {
-    sizeof(sluice_option), "events", "json", "[\"s3:ObjectCreated:*\"]", 0, nullptr, nullptr, nullptr,
+    sizeof(sluice_option),
+    "events",
+    "json",
+    "[\"s3:ObjectCreated:*\"]",
+    0,
+    nullptr,
+    nullptr,
+    nullptr,
     "List of event names; one may end with *. A directory knows s3:ObjectCreated:Put only."};
-constexpr sluice_option kPrefix = {sizeof(sluice_option), "prefix", "string", "\"\"", 0, nullptr, nullptr,
-                                   nullptr, "Only keys that begin so."};
-constexpr sluice_option kSuffix = {sizeof(sluice_option), "suffix", "string", "\"\"", 0, nullptr, nullptr,
-                                   nullptr, "Only keys that end so."};
+constexpr sluice_option kPrefix = {
+    sizeof(sluice_option),     "prefix", "string", "\"\"", 0, nullptr, nullptr, nullptr,
+    "Only keys that begin so."};
+constexpr sluice_option kSuffix = {
+    sizeof(sluice_option),   "suffix", "string", "\"\"", 0, nullptr, nullptr, nullptr,
+    "Only keys that end so."};
 constexpr sluice_option kPollInterval = {
-    sizeof(sluice_option), "poll_interval", "duration", "\"1s\"", 0, "\"10ms\"", "\"1d\"", nullptr,
+    sizeof(sluice_option),
+    "poll_interval",
+    "duration",
+    "\"1s\"",
+    0,
+    "\"10ms\"",
+    "\"1d\"",
+    nullptr,
     "How often all folders are read where inotify does not work."};
-constexpr const sluice_option* kOptions[] = {&kBucket, &kEvents, &kPrefix, &kSuffix, &kPollInterval, nullptr};
+constexpr const sluice_option* kOptions[] = {&kBucket, &kEvents,       &kPrefix,
+                                             &kSuffix, &kPollInterval, nullptr};
 
 const sluice_component kBucketEvents = source<BucketEvents>(
     "bucket_events",
-    "Tells each object of a bucket, and then each new version, as an S3 event record. A ledger in the "
+    "Tells each object of a bucket, and then each new version, as an S3 event record. A ledger in "
+    "the "
     "state folder keeps what was acknowledged: a restart neither repeats it nor misses what came "
     "meanwhile. One Record per message; attributes s3.bucket s3.key s3.etag s3.size s3.event_name "
     "s3.sequencer s3.prefix; the id is the same for the same version.",

@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sluice/plugin.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
+#include <sluice/plugin.hpp>
 
 #include <algorithm>
 #include <array>
@@ -25,7 +25,8 @@ static_assert(kHead.size() == 16);
 using Record = std::array<char, kRecordBytes>;
 
 void put_little_endian(char* to, std::uint64_t value, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; ++i) to[i] = static_cast<char>(value >> (8 * i));
+  for (std::size_t i = 0; i < bytes; ++i)
+    to[i] = static_cast<char>(value >> (8 * i));
 }
 
 std::uint64_t get_little_endian(const char* from, std::size_t bytes) {
@@ -60,7 +61,8 @@ class File {
  public:
   explicit File(int number) : number_(number) {}
   ~File() {
-    if (number_ >= 0) ::close(number_);
+    if (number_ >= 0)
+      ::close(number_);
   }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
@@ -83,7 +85,8 @@ VersionHash version_hash(std::string_view key, std::string_view etag) {
 
 Ledger::Ledger(std::string_view folder) : folder_(folder), path_(folder_ + "/ledger") {
   File file(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (file.get() < 0) fail_io("open", path_);
+  if (file.get() < 0)
+    fail_io("open", path_);
   file_ = file.get();
   read();
   file.release();
@@ -96,24 +99,31 @@ Ledger::~Ledger() {
 void Ledger::read() {
   std::string buffer(kBufferRecords * kRecordBytes, '\0');
   const ssize_t head = ::pread(file_, buffer.data(), kHead.size(), 0);
-  if (head < 0) fail_io("read", path_);
+  if (head < 0)
+    fail_io("read", path_);
   if (kHead != std::string_view(buffer.data(), static_cast<std::size_t>(head))) {
     // The process may have died while it wrote the head; anything else is not ours to overwrite.
     if (!kHead.starts_with(std::string_view(buffer.data(), static_cast<std::size_t>(head)))) {
-      throw Failure(SLUICE_UNAVAILABLE,
-                    fmt::format("\"{}\" is no ledger of this version: move it away, and every object "
-                                "is told once more", path_));
+      throw Failure(
+          SLUICE_UNAVAILABLE,
+          fmt::format("\"{}\" is no ledger of this version: move it away, and every object "
+                      "is told once more",
+                      path_));
     }
-    if (ftruncate(file_, 0) != 0) fail_io("cut", path_);
+    if (ftruncate(file_, 0) != 0)
+      fail_io("cut", path_);
     write_all(file_, kHead, path_);
     file_bytes_ = kHead.size();
     return;
   }
   file_bytes_ = kHead.size();
   while (true) {
-    const ssize_t got = ::pread(file_, buffer.data(), buffer.size(), static_cast<off_t>(file_bytes_));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail_io("read", path_);
+    const ssize_t got =
+        ::pread(file_, buffer.data(), buffer.size(), static_cast<off_t>(file_bytes_));
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      fail_io("read", path_);
     const std::size_t records = static_cast<std::size_t>(got) / kRecordBytes;
     for (std::size_t i = 0; i < records; ++i) {
       const char* record = buffer.data() + i * kRecordBytes;
@@ -124,17 +134,22 @@ void Ledger::read() {
       versions_.insert({get_little_endian(record, 8), get_little_endian(record + 8, 8)});
     }
     file_bytes_ += records * kRecordBytes;
-    if (records == 0) break;
+    if (records == 0)
+      break;
   }
-  if (ftruncate(file_, static_cast<off_t>(file_bytes_)) != 0) fail_io("cut", path_);
-  if (lseek(file_, static_cast<off_t>(file_bytes_), SEEK_SET) < 0) fail_io("seek in", path_);
+  if (ftruncate(file_, static_cast<off_t>(file_bytes_)) != 0)
+    fail_io("cut", path_);
+  if (lseek(file_, static_cast<off_t>(file_bytes_), SEEK_SET) < 0)
+    fail_io("seek in", path_);
 }
 
 void Ledger::write_all(int file, std::string_view bytes, const std::string& path) const {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail_io("write", path);
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0)
+      fail_io("write", path);
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
@@ -142,7 +157,8 @@ void Ledger::write_all(int file, std::string_view bytes, const std::string& path
 void Ledger::append(std::span<const VersionHash> versions) {
   std::string text;
   text.reserve(versions.size() * kRecordBytes);
-  for (const VersionHash& version : versions) append_record(text, version);
+  for (const VersionHash& version : versions)
+    append_record(text, version);
   try {
     write_all(file_, text, path_);
   } catch (...) {
@@ -160,7 +176,8 @@ void Ledger::append(std::span<const VersionHash> versions) {
 void Ledger::compact(const std::function<bool(const VersionHash&)>& keep) {
   const std::string path = path_ + ".new";
   File file(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (file.get() < 0) fail_io("open", path);
+  if (file.get() < 0)
+    fail_io("open", path);
   std::uint64_t bytes = 0;
   std::string text(kHead);
   const auto flush = [&] {
@@ -169,15 +186,20 @@ void Ledger::compact(const std::function<bool(const VersionHash&)>& keep) {
     text.clear();
   };
   for (const VersionHash& version : versions_) {
-    if (!keep(version)) continue;
+    if (!keep(version))
+      continue;
     append_record(text, version);
-    if (text.size() >= kBufferRecords * kRecordBytes) flush();
+    if (text.size() >= kBufferRecords * kRecordBytes)
+      flush();
   }
   flush();
-  if (fsync(file.get()) != 0) fail_io("sync", path);
-  if (::rename(path.c_str(), path_.c_str()) != 0) fail_io("rename", path);
+  if (fsync(file.get()) != 0)
+    fail_io("sync", path);
+  if (::rename(path.c_str(), path_.c_str()) != 0)
+    fail_io("rename", path);
   const File parent(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (parent.get() >= 0) fsync(parent.get());  // without it a loss of power brings the old file back
+  if (parent.get() >= 0)
+    fsync(parent.get());  // without it a loss of power brings the old file back
   ::close(std::exchange(file_, file.release()));
   file_bytes_ = bytes;
   boost::unordered::erase_if(versions_, [&](const VersionHash& version) { return !keep(version); });

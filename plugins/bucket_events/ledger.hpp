@@ -5,11 +5,12 @@
 //   | 0 .. 15  hash of key and etag, low word first, little-endian | 16 .. 19  check |
 //
 // hash = XXH3-128 of key NUL etag; check = low 32 bits of XXH3-64 of bytes 0 to 15. A tail shorter
-// than a record (the process died while writing) is cut off; a record whose check is wrong is passed
-// over. Either costs one redelivery, which is allowed.
+// than a record (the process died while writing) is cut off; a record whose check is wrong is
+// passed over. Either costs one redelivery, which is allowed.
 //
 // Two versions with the same hash would make the second one be taken for acknowledged. For 10^9
 // versions that has a chance of 10^18 / 2^129, some 1.5 in 10^21: no reason to keep the keys.
+// One who makes a collision on purpose must know the other object's time in nanoseconds beforehand.
 //
 // Written with write(2), not synced: kill -9 loses nothing that was written, a loss of power may
 // lose the tail. Compaction writes a new file, syncs it and renames it.

@@ -9,7 +9,8 @@ std::optional<std::uint64_t> Progress::begin(const VersionHash& version) {
     ++met_;
     return std::nullopt;
   }
-  if (!versions_in_hand_.insert(version).second) return std::nullopt;
+  if (!versions_in_hand_.insert(version).second)
+    return std::nullopt;
   const std::uint64_t cookie = next_cookie_++;
   in_hand_.emplace(cookie, version);
   return cookie;
@@ -17,7 +18,8 @@ std::optional<std::uint64_t> Progress::begin(const VersionHash& version) {
 
 void Progress::forget(std::uint64_t cookie) {
   const auto found = in_hand_.find(cookie);
-  if (found == in_hand_.end()) return;
+  if (found == in_hand_.end())
+    return;
   versions_in_hand_.erase(found->second);
   in_hand_.erase(found);
 }
@@ -37,7 +39,8 @@ void Progress::write_settled() {
       settled_.clear();
     }
   }
-  if (taken_.empty()) return;
+  if (taken_.empty())
+    return;
   std::vector<VersionHash> versions;
   versions.reserve(taken_.size());
   for (const std::uint64_t cookie : taken_) {
@@ -46,7 +49,8 @@ void Progress::write_settled() {
     }
   }
   ledger_.append(versions);
-  for (const std::uint64_t cookie : taken_) forget(cookie);
+  for (const std::uint64_t cookie : taken_)
+    forget(cookie);
   taken_.clear();
 }
 

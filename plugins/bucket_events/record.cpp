@@ -40,7 +40,8 @@ std::string sequencer_of(const Object& object) {
     const char* const end = object.etag.data() + object.etag.size();
     std::uint64_t parsed = 0;
     const auto [stop, error] = std::from_chars(object.etag.data() + dash + 1, end, parsed, 16);
-    if (error == std::errc() && stop == end) modified_ns = parsed;
+    if (error == std::errc() && stop == end)
+      modified_ns = parsed;
   }
   return fmt::format("{:016x}", modified_ns);
 }
@@ -55,7 +56,8 @@ std::string RecordWriter::body(const Object& object, std::string_view sequencer,
   const std::string id_text = support::to_text(std::span<const std::uint8_t, 16>(id));
   // S3's request ids are 16 upper-case hex digits.
   std::string request_id;
-  for (std::size_t i = 0; i < 8; ++i) request_id += fmt::format("{:02X}", id[i]);
+  for (std::size_t i = 0; i < 8; ++i)
+    request_id += fmt::format("{:02X}", id[i]);
   return fmt::format(
       R"({{"Records":[{{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"local",)"
       R"("eventTime":"{}","eventName":"{}","userIdentity":{{"principalId":"sluice"}},)"

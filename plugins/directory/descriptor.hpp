@@ -26,7 +26,8 @@ class Descriptor {
   int get() const { return number_; }
   int release() { return std::exchange(number_, -1); }
   void reset() {
-    if (number_ >= 0) ::close(std::exchange(number_, -1));
+    if (number_ >= 0)
+      ::close(std::exchange(number_, -1));
   }
 
  private:

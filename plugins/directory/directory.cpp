@@ -31,7 +31,8 @@ class Directory {
   using Watch = directory::Watch;
 
   explicit Directory(const Config& config)
-      : config_(config), root_(std::string(config.text("path"))),
+      : config_(config),
+        root_(std::string(config.text("path"))),
         poll_(config.text("watch") == "poll") {
     remove_stale(root_, now_ns(), kCleanedEntriesMax);
   }
@@ -67,13 +68,26 @@ class Directory {
   const bool poll_;
 };
 
-constexpr sluice_option kPath = {
-    sizeof(sluice_option), "path", "path", nullptr, 1, nullptr, nullptr, nullptr,
-    "The folder that holds the objects. It must exist."};
-constexpr sluice_option kWatch = {
-    sizeof(sluice_option), "watch", "enum", "\"auto\"", 0, nullptr, nullptr, "auto poll",
-    "How new objects are noticed. auto: inotify, and polling where that does not work; poll: always "
-    "by reading all folders every poll interval of the source."};
+constexpr sluice_option kPath = {sizeof(sluice_option),
+                                 "path",
+                                 "path",
+                                 nullptr,
+                                 1,
+                                 nullptr,
+                                 nullptr,
+                                 nullptr,
+                                 "The folder that holds the objects. It must exist."};
+constexpr sluice_option kWatch = {sizeof(sluice_option),
+                                  "watch",
+                                  "enum",
+                                  "\"auto\"",
+                                  0,
+                                  nullptr,
+                                  nullptr,
+                                  "auto poll",
+                                  "How new objects are noticed. auto: inotify, and polling where "
+                                  "that does not work; poll: always "
+                                  "by reading all folders every poll interval of the source."};
 constexpr const sluice_option* kOptions[] = {&kPath, &kWatch, nullptr};
 
 const sluice_component kDirectory = bucket<Directory>(

@@ -17,7 +17,8 @@ Folder::Folder(Descriptor descriptor) : stream_(fdopendir(descriptor.get())) {
 }
 
 bool Folder::next() {
-  if (stream_ == nullptr) return false;
+  if (stream_ == nullptr)
+    return false;
   while (true) {
     errno = 0;
     const dirent* found = readdir(stream_.get());
@@ -26,14 +27,17 @@ bool Folder::next() {
       return false;
     }
     const std::string_view name = found->d_name;
-    if (name == "." || name == "..") continue;
+    if (name == "." || name == "..")
+      continue;
     unsigned char type = found->d_type;
     if (type == DT_UNKNOWN) {  // some file systems do not tell
-      struct stat status{};
-      if (fstatat(descriptor(), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      struct stat status {};
+      if (fstatat(descriptor(), found->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        continue;
       type = S_ISDIR(status.st_mode) ? DT_DIR : S_ISREG(status.st_mode) ? DT_REG : DT_LNK;
     }
-    if (type != DT_DIR && type != DT_REG) continue;
+    if (type != DT_DIR && type != DT_REG)
+      continue;
     entry_.name = name;
     entry_.is_folder = type == DT_DIR;
     return true;

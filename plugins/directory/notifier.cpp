@@ -27,7 +27,8 @@ int Notifier::add(int folder, const std::string& path) {
   // By descriptor: a path could have become another folder since it was opened.
   const std::string name = fmt::format("/proc/self/fd/{}", folder);
   const int watch = inotify_add_watch(inotify_.get(), name.c_str(), kMask);
-  if (watch < 0) return errno;
+  if (watch < 0)
+    return errno;
   paths_[watch] = path;
   return 0;
 }
@@ -44,18 +45,20 @@ void Notifier::forget(const std::string& path) {
 }
 
 bool Notifier::read(std::vector<FolderEvent>* events) {
-  if (!running()) return false;
+  if (!running())
+    return false;
   alignas(inotify_event) std::array<char, 65536> buffer;
   const ssize_t got = ::read(inotify_.get(), buffer.data(), buffer.size());
-  if (got <= 0) return false;
+  if (got <= 0)
+    return false;
   const char* at = buffer.data();
   const char* const end = at + got;
   while (at < end) {
     inotify_event event;
     std::memcpy(&event, at, sizeof event);
     const char* name = at + sizeof event;
-    take(event.wd, event.mask, std::string_view(name, event.len == 0 ? 0 : strnlen(name, event.len)),
-         events);
+    take(event.wd, event.mask,
+         std::string_view(name, event.len == 0 ? 0 : strnlen(name, event.len)), events);
     at = name + event.len;
   }
   return true;
@@ -68,12 +71,14 @@ void Notifier::take(int watch, std::uint32_t mask, std::string_view name,
     return;
   }
   const auto found = paths_.find(watch);
-  if (found == paths_.end()) return;  // told before the folder was forgotten
+  if (found == paths_.end())
+    return;  // told before the folder was forgotten
   if ((mask & IN_IGNORED) != 0) {
     paths_.erase(found);
     return;
   }
-  if (!name.empty()) events->push_back({mask, found->second, std::string(name)});
+  if (!name.empty())
+    events->push_back({mask, found->second, std::string(name)});
 }
 
 void Notifier::stop() {
@@ -82,8 +87,9 @@ void Notifier::stop() {
 }
 
 bool is_remote(int folder) {
-  struct statfs status{};
-  if (fstatfs(folder, &status) != 0) return false;
+  struct statfs status {};
+  if (fstatfs(folder, &status) != 0)
+    return false;
   switch (static_cast<std::uint32_t>(status.f_type)) {
     case NFS_SUPER_MAGIC:
     case SMB_SUPER_MAGIC:
@@ -92,8 +98,10 @@ bool is_remote(int folder) {
     case FUSE_SUPER_MAGIC:
     case CEPH_SUPER_MAGIC:
     case AFS_SUPER_MAGIC:
-    case V9FS_MAGIC: return true;
-    default: return false;
+    case V9FS_MAGIC:
+      return true;
+    default:
+      return false;
   }
 }
 

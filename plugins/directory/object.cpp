@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sluice/plugin.hpp>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sluice/plugin.hpp>
 
 #include <cerrno>
 #include <cstdio>
@@ -30,13 +30,16 @@ std::string temporary_name() {
 /// Refuses to put over, or delete, what is no object.
 void require_replaceable(int folder, const std::string& leaf, std::string_view doing,
                          std::string_view key) {
-  struct stat status{};
+  struct stat status {};
   if (fstatat(folder, leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno == ENOENT) return;
+    if (errno == ENOENT)
+      return;
     fail(errno, doing, key);
   }
-  if (S_ISLNK(status.st_mode)) fail(ELOOP, doing, key);
-  if (S_ISDIR(status.st_mode)) fail(EISDIR, doing, key);
+  if (S_ISLNK(status.st_mode))
+    fail(ELOOP, doing, key);
+  if (S_ISDIR(status.st_mode))
+    fail(EISDIR, doing, key);
 }
 
 }  // namespace
@@ -44,8 +47,10 @@ void require_replaceable(int folder, const std::string& leaf, std::string_view d
 std::size_t ObjectReader::read(std::span<std::uint8_t> into) {
   while (true) {
     const ssize_t got = ::read(file_.get(), into.data(), into.size());
-    if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno != EINTR) fail(errno, "read", key_);
+    if (got >= 0)
+      return static_cast<std::size_t>(got);
+    if (errno != EINTR)
+      fail(errno, "read", key_);
   }
 }
 
@@ -53,7 +58,8 @@ ObjectWriter::ObjectWriter(const Root& root, std::string key) : key_(std::move(k
   require_key(key_);
   leaf_ = leaf_of(key_);
   Opened opened = root.open_parent(key_, true);
-  if (opened.error != 0) fail(opened.error, "put", key_);
+  if (opened.error != 0)
+    fail(opened.error, "put", key_);
   folder_ = std::move(opened.descriptor);
   require_replaceable(folder_.get(), leaf_, "put", key_);
   temporary_ = temporary_name();
@@ -67,14 +73,16 @@ ObjectWriter::ObjectWriter(const Root& root, std::string key) : key_(std::move(k
 }
 
 ObjectWriter::~ObjectWriter() {
-  if (!temporary_.empty()) unlinkat(folder_.get(), temporary_.c_str(), 0);
+  if (!temporary_.empty())
+    unlinkat(folder_.get(), temporary_.c_str(), 0);
 }
 
 void ObjectWriter::write(std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
     if (written < 0) {
-      if (errno == EINTR) continue;
+      if (errno == EINTR)
+        continue;
       fail(errno, "write", key_);
     }
     bytes = bytes.subspan(static_cast<std::size_t>(written));
@@ -84,7 +92,8 @@ void ObjectWriter::write(std::span<const std::uint8_t> bytes) {
 void ObjectWriter::commit() {
   // Closed before the rename: whoever sees the new name finds nobody writing. NFS and quotas tell
   // a full disk only here.
-  if (::close(file_.release()) != 0 && errno != EINTR) fail(errno, "write", key_);
+  if (::close(file_.release()) != 0 && errno != EINTR)
+    fail(errno, "write", key_);
   require_replaceable(folder_.get(), leaf_, "put", key_);
   if (renameat(folder_.get(), temporary_.c_str(), folder_.get(), leaf_.c_str()) != 0) {
     fail(errno == ENOENT ? EBUSY : errno, "put", key_);
@@ -98,16 +107,21 @@ std::unique_ptr<ObjectReader> open_object(const Root& root, std::string_view key
   require_key(key);
   // O_NONBLOCK: opening a FIFO must not wait for a writer.
   Opened opened = root.open(key, O_RDONLY | O_NONBLOCK);
-  if (opened.error == ENOTDIR || opened.error == ENXIO) opened.error = ENOENT;
-  if (opened.error != 0) fail(opened.error, "open", key);
-  struct stat status{};
-  if (fstat(opened.descriptor.get(), &status) != 0) fail(errno, "open", key);
-  if (!S_ISREG(status.st_mode)) fail(ENOENT, "open", key);
+  if (opened.error == ENOTDIR || opened.error == ENXIO)
+    opened.error = ENOENT;
+  if (opened.error != 0)
+    fail(opened.error, "open", key);
+  struct stat status {};
+  if (fstat(opened.descriptor.get(), &status) != 0)
+    fail(errno, "open", key);
+  if (!S_ISREG(status.st_mode))
+    fail(ENOENT, "open", key);
   if (!if_match.empty() && if_match != etag_of(status)) {
     throw Failure(SLUICE_CONFLICT, fmt::format("the object's etag is \"{}\", not \"{}\"",
                                                etag_of(status), if_match));
   }
-  if (offset > static_cast<std::uint64_t>(INT64_MAX)) fail(EINVAL, "open", key);
+  if (offset > static_cast<std::uint64_t>(INT64_MAX))
+    fail(EINVAL, "open", key);
   if (offset != 0 && lseek(opened.descriptor.get(), static_cast<off_t>(offset), SEEK_SET) < 0) {
     fail(errno, "open", key);
   }
@@ -118,8 +132,10 @@ std::unique_ptr<ObjectReader> open_object(const Root& root, std::string_view key
 void remove_object(const Root& root, std::string_view key) {
   require_key(key);
   const Opened folder = root.open_parent(key, false);
-  if (folder.error == ENOENT || folder.error == ENOTDIR) return;
-  if (folder.error != 0) fail(folder.error, "delete", key);
+  if (folder.error == ENOENT || folder.error == ENOTDIR)
+    return;
+  if (folder.error != 0)
+    fail(folder.error, "delete", key);
   const std::string leaf = leaf_of(key);
   require_replaceable(folder.descriptor.get(), leaf, "delete", key);
   if (unlinkat(folder.descriptor.get(), leaf.c_str(), 0) != 0 && errno != ENOENT) {
@@ -128,9 +144,11 @@ void remove_object(const Root& root, std::string_view key) {
 }
 
 void remove_if_stale(int folder, const char* name, std::int64_t now_ns) {
-  struct stat status{};
-  if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) return;
-  if (now_ns - modified_ns(status) > kStaleNs) unlinkat(folder, name, 0);
+  struct stat status {};
+  if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
+    return;
+  if (now_ns - modified_ns(status) > kStaleNs)
+    unlinkat(folder, name, 0);
 }
 
 void remove_stale(const Root& root, std::int64_t now_ns, std::size_t entries_max) {
@@ -139,7 +157,8 @@ void remove_stale(const Root& root, std::int64_t now_ns, std::size_t entries_max
     const std::string path = std::move(folders.back());
     folders.pop_back();
     Opened opened = root.open(path, O_RDONLY | O_DIRECTORY);
-    if (opened.error != 0) continue;
+    if (opened.error != 0)
+      continue;
     Folder folder(std::move(opened.descriptor));
     while (entries_max > 0 && folder.next()) {
       --entries_max;

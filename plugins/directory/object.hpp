@@ -49,7 +49,8 @@ class ObjectWriter {
 };
 
 /// `if_match`: an etag, or empty. *size is that of the whole object, whatever `offset` is.
-/// Throws Failure: NOT_FOUND (also for folders and devices), CONFLICT, INVALID, DENIED, UNAVAILABLE.
+/// Throws Failure: NOT_FOUND (also for folders and devices), CONFLICT, INVALID, DENIED,
+/// UNAVAILABLE.
 std::unique_ptr<ObjectReader> open_object(const Root& root, std::string_view key,
                                           std::string_view if_match, std::uint64_t offset,
                                           std::uint64_t* size);

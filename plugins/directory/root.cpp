@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
-#include <sluice/plugin.hpp>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sluice/plugin.hpp>
 
 #include <cerrno>
 #include <cstring>
@@ -18,7 +18,8 @@ constexpr int kAlways = O_CLOEXEC | O_NOFOLLOW;
 constexpr int kFolderOnPath = O_PATH | O_DIRECTORY | kAlways;
 
 Opened result_of(int number) {
-  if (number < 0) return {Descriptor(), errno};
+  if (number < 0)
+    return {Descriptor(), errno};
   return {Descriptor(number), 0};
 }
 
@@ -32,18 +33,22 @@ int openat2(int folder, const char* path, int flags) {
 
 /// O_DIRECTORY answers ENOTDIR for a symbolic link as well: tells them apart.
 int explain(int folder, const char* name, int error) {
-  struct stat status{};
-  if (error != ENOTDIR) return error;
-  if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return error;
+  struct stat status {};
+  if (error != ENOTDIR)
+    return error;
+  if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+    return error;
   return S_ISLNK(status.st_mode) ? ELOOP : error;
 }
 
 Opened open_component(int folder, const char* name, int flags) {
   Opened opened = result_of(::openat(folder, name, flags | kAlways));
-  if (opened.error != 0) opened.error = explain(folder, name, opened.error);
-  if (opened.error != 0 || (flags & O_PATH) == 0) return opened;
+  if (opened.error != 0)
+    opened.error = explain(folder, name, opened.error);
+  if (opened.error != 0 || (flags & O_PATH) == 0)
+    return opened;
   // O_PATH with O_NOFOLLOW opens the link itself.
-  struct stat status{};
+  struct stat status {};
   if (fstat(opened.descriptor.get(), &status) == 0 && S_ISLNK(status.st_mode)) {
     return {Descriptor(), ELOOP};
   }
@@ -72,8 +77,10 @@ Root::Root(std::string path, Resolve resolve) : path_(std::move(path)) {
 }
 
 Opened Root::open(std::string_view relative, int flags) const {
-  if (relative.empty()) return result_of(::openat(folder_.get(), ".", flags | kAlways));
-  if (kernel_resolves_) return open_by_kernel(std::string(relative), flags);
+  if (relative.empty())
+    return result_of(::openat(folder_.get(), ".", flags | kAlways));
+  if (kernel_resolves_)
+    return open_by_kernel(std::string(relative), flags);
   return open_by_component(relative, flags);
 }
 
@@ -83,7 +90,8 @@ Opened Root::open_by_kernel(const std::string& relative, int flags) const {
   Opened opened;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     opened = result_of(openat2(folder_.get(), relative.c_str(), flags | kAlways));
-    if (opened.error != EAGAIN && opened.error != EINTR) break;
+    if (opened.error != EAGAIN && opened.error != EINTR)
+      break;
   }
   return opened;
 }
@@ -98,7 +106,8 @@ Opened Root::open_by_component(std::string_view relative, int flags) const {
   for (std::size_t slash = relative.find('/'); slash != std::string_view::npos;
        slash = relative.find('/')) {
     Opened next = open_component(at, std::string(relative.substr(0, slash)).c_str(), kFolderOnPath);
-    if (next.error != 0) return next;
+    if (next.error != 0)
+      return next;
     folder = std::move(next);
     at = folder.descriptor.get();
     relative.remove_prefix(slash + 1);
@@ -109,7 +118,8 @@ Opened Root::open_by_component(std::string_view relative, int flags) const {
 Opened Root::open_parent(std::string_view key, bool create) const {
   const std::string_view folder = key.substr(0, key.rfind('/') + 1);
   Opened opened = open(folder, O_PATH | O_DIRECTORY);
-  if (opened.error == ENOENT && create) return make_folders(folder);
+  if (opened.error == ENOENT && create)
+    return make_folders(folder);
   return opened;
 }
 
@@ -119,9 +129,11 @@ Opened Root::make_folders(std::string_view folder) const {
   while (!folder.empty()) {
     const std::size_t slash = folder.find('/');
     const std::string name(folder.substr(0, slash));
-    if (mkdirat(at, name.c_str(), 0777) != 0 && errno != EEXIST) return {Descriptor(), errno};
+    if (mkdirat(at, name.c_str(), 0777) != 0 && errno != EEXIST)
+      return {Descriptor(), errno};
     Opened next = open_component(at, name.c_str(), kFolderOnPath);
-    if (next.error != 0) return next;
+    if (next.error != 0)
+      return next;
     made = std::move(next);
     at = made.descriptor.get();
     folder.remove_prefix(slash + 1);

@@ -3,10 +3,12 @@
 // One list of folders to read and one of keys to look at; whatever happens adds to them:
 //
 //   start, overflow, poll ──▶ folders_ ──scan──▶ candidates_ ──look──▶ told
-//   inotify: new folder ────────┘  inotify: file ───┘   └──▶ waiting_ (being written) ──┘ looked at again
+//   inotify: folder ────────────┘  inotify: file ───┘  ▲  └──▶ waiting_ (being written)
+//                                                      └──────────┘ looked at again
 //
-// A folder is watched before it is read, so nothing made in between is missed; it may be told twice.
-// A key stays in a list until it was told, so nothing is missed when the callback ends a call.
+// A folder is watched before it is read, so nothing made in between is missed; it may be told
+// twice. A key stays in a list until it was told, so nothing is missed when the callback ends a
+// call.
 //
 // Where inotify does not work (not available, its limits reached, a file system that others change
 // behind the kernel's back) all folders are read every poll interval, and what was told is
@@ -40,10 +42,10 @@ namespace sluice::directory {
 struct WatchOptions {
   std::string prefix;
   std::int64_t poll_interval_ms = 1000;
-  bool poll = false;   ///< never inotify
-  bool leases = true;  ///< false: as where leases are refused (tests)
-  std::function<std::int64_t()> now_ns;                             ///< wall clock
-  std::function<void(std::int32_t level, std::string_view)> log;    ///< rare events, SLUICE_LOG_...
+  bool poll = false;                     ///< never inotify
+  bool leases = true;                    ///< false: as where leases are refused (tests)
+  std::function<std::int64_t()> now_ns;  ///< wall clock
+  std::function<void(std::int32_t level, std::string_view)> log;  ///< rare events, SLUICE_LOG_...
 };
 
 class Watch {
@@ -55,7 +57,8 @@ class Watch {
 
   /// SLUICE_OK: told some. SLUICE_END: all that is there was told and none is being written; given
   /// once after the start and once after each OK. SLUICE_WOULD_BLOCK: wait_ms passed (below 0:
-  /// waits for ever). SLUICE_CANCELLED. Anything else: what `each` answered; that object comes again.
+  /// waits for ever). SLUICE_CANCELLED. Anything else: what `each` answered; that object comes
+  /// again.
   std::int32_t next(std::int64_t wait_ms, const EachObject& each);
 
   /// [any] A waiting next() returns SLUICE_CANCELLED at once, and so does every later one.
@@ -110,16 +113,16 @@ class Watch {
 
   // Owned by the thread that calls next().
   Notifier notifier_;
-  std::vector<std::string> folders_;         ///< to read, the last first; "" or ends with '/'
-  std::vector<std::string> retry_folders_;   ///< could not be read for now
-  std::optional<Folder> open_folder_;        ///< being read
+  std::vector<std::string> folders_;        ///< to read, the last first; "" or ends with '/'
+  std::vector<std::string> retry_folders_;  ///< could not be read for now
+  std::optional<Folder> open_folder_;       ///< being read
   std::string open_path_;
-  std::unordered_set<std::string> queued_;   ///< what candidates_ points to
+  std::unordered_set<std::string> queued_;  ///< what candidates_ points to
   std::deque<const std::string*> candidates_;
   std::unordered_map<std::string, Waiting> waiting_;
   boost::unordered_flat_map<Hash, std::uint32_t> told_;  ///< polling: last scan that saw it
   std::uint32_t scan_number_ = 0;
-  std::unordered_set<std::string> warned_;   ///< what was named in a warning
+  std::unordered_set<std::string> warned_;  ///< what was named in a warning
   bool end_told_ = false;
   Steady::time_point next_recheck_{};
   Steady::time_point next_poll_{};

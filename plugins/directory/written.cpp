@@ -25,7 +25,8 @@ enum class Lease { granted, writer, refused, failed };
 Lease status_under_lease(int file, struct stat* status) {
   // The kernel tells the holder that somebody wants to write by SIGIO, which ends a process that
   // does not handle it. SIGURG is ignored unless somebody wants it.
-  if (fcntl(file, F_SETSIG, SIGURG) != 0) return Lease::refused;
+  if (fcntl(file, F_SETSIG, SIGURG) != 0)
+    return Lease::refused;
   if (fcntl(file, F_SETLEASE, F_RDLCK) != 0) {
     return errno == EAGAIN ? Lease::writer : Lease::refused;
   }
@@ -40,11 +41,14 @@ Lease status_under_lease(int file, struct stat* status) {
 
 Written look_by_age(const struct stat& status, std::int64_t now_ns, EarlierLook* earlier) {
   const std::int64_t changed_ns = std::max(modified_ns(status), created_or_changed_ns(status));
-  if (now_ns - changed_ns >= kQuietNs) return Written::complete;
-  const bool same = earlier->at_ns != 0 && earlier->size == status.st_size &&
-                    earlier->changed_ns == changed_ns;
-  if (same && now_ns - earlier->at_ns >= kQuietNs) return Written::complete;
-  if (!same) *earlier = {now_ns, status.st_size, changed_ns};
+  if (now_ns - changed_ns >= kQuietNs)
+    return Written::complete;
+  const bool same =
+      earlier->at_ns != 0 && earlier->size == status.st_size && earlier->changed_ns == changed_ns;
+  if (same && now_ns - earlier->at_ns >= kQuietNs)
+    return Written::complete;
+  if (!same)
+    *earlier = {now_ns, status.st_size, changed_ns};
   return Written::being_written;
 }
 
@@ -52,16 +56,20 @@ Written look(int file, bool leases, std::int64_t now_ns, EarlierLook* earlier,
              struct stat* status) {
   const Lease lease = leases ? status_under_lease(file, status) : Lease::refused;
   switch (lease) {
-    case Lease::writer: return Written::being_written;
-    case Lease::failed: return Written::failed;
+    case Lease::writer:
+      return Written::being_written;
+    case Lease::failed:
+      return Written::failed;
     case Lease::granted: {
       const std::int64_t age_ns = now_ns - created_or_changed_ns(*status);
       const bool newborn = status->st_size == 0 && age_ns >= 0 && age_ns < kNewbornNs;
       return newborn ? Written::being_written : Written::complete;
     }
-    case Lease::refused: break;
+    case Lease::refused:
+      break;
   }
-  if (fstat(file, status) != 0) return Written::failed;
+  if (fstat(file, status) != 0)
+    return Written::failed;
   return look_by_age(*status, now_ns, earlier);
 }
 

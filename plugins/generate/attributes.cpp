@@ -19,8 +19,8 @@ bool is_number_text(const std::string& text) {
 }
 
 bool is_string_array(const json& value) {
-  return value.is_array() && std::all_of(value.begin(), value.end(),
-                                         [](const json& item) { return item.is_string(); });
+  return value.is_array() &&
+         std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_string(); });
 }
 
 /// The value as text, for an attribute of type `type`; nothing if it is none of that type.
@@ -55,7 +55,8 @@ std::expected<std::vector<Attribute>, std::string> read_attributes(std::string_v
   for (const auto& [name, given] : object.items()) {
     Attribute attribute{name, 0, {}};
     if (name.empty() || name.size() > kNameBytesMax) {
-      return std::unexpected(fmt::format("holds a name that is not 1 to {} bytes long", kNameBytesMax));
+      return std::unexpected(
+          fmt::format("holds a name that is not 1 to {} bytes long", kNameBytesMax));
     }
     if (given.is_object()) {
       const std::string type = given.value("type", json()).is_string() ? given["type"] : json("");
@@ -64,9 +65,11 @@ std::expected<std::vector<Attribute>, std::string> read_attributes(std::string_v
       attribute.value = text_of(bare_type(given), given, &attribute.type);
     }
     if (attribute.type == 0) {
-      return std::unexpected(fmt::format(
-          "attribute \"{}\" must be a string, a number, a list of strings, or {{\"type\":T,\"value\":V}} "
-          "with T one of String, Number, String.Array", name));
+      return std::unexpected(
+          fmt::format("attribute \"{}\" must be a string, a number, a list of strings, or "
+                      "{{\"type\":T,\"value\":V}} "
+                      "with T one of String, Number, String.Array",
+                      name));
     }
     result.push_back(std::move(attribute));
   }

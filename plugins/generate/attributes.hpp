@@ -15,8 +15,9 @@ struct Attribute {
   std::string value;   ///< a string array: JSON
 };
 
-/// Reads {"event":{"type":"String","value":"signup"}, "n":5, "s":"text", "l":["a","b"]}: types String,
-/// Number and String.Array, or a bare string, number or array. No Binary. The error says what is wrong.
+/// Reads {"event":{"type":"String","value":"signup"}, "n":5, "s":"text", "l":["a","b"]}: types
+/// String, Number and String.Array, or a bare string, number or array. No Binary. The error says
+/// what is wrong.
 std::expected<std::vector<Attribute>, std::string> read_attributes(std::string_view json);
 
 }  // namespace sluice::generate

@@ -41,7 +41,8 @@ Bodies::Bodies(std::size_t body_bytes, std::uint64_t seed) : template_(body_byte
       template_[byte] = static_cast<std::uint8_t>(1U << bit);
       const std::uint32_t change = crc_of({template_.data(), end}) ^ crc_0_;
       for (unsigned value = 0; value < 256; ++value) {
-        if ((value >> bit & 1U) != 0) change_[byte][value] ^= change;
+        if ((value >> bit & 1U) != 0)
+          change_[byte][value] ^= change;
       }
     }
     template_[byte] = 0;
@@ -53,12 +54,14 @@ void Bodies::write(std::uint64_t sequence, std::span<std::uint8_t> body) const {
   std::memcpy(body.data(), &sequence, 8);
   std::memcpy(body.data() + 8, template_.data() + 8, template_.size() - 12);
   std::uint32_t crc = crc_0_;
-  for (std::size_t byte = 0; byte < 8; ++byte) crc ^= change_[byte][sequence >> (8 * byte) & 0xff];
+  for (std::size_t byte = 0; byte < 8; ++byte)
+    crc ^= change_[byte][sequence >> (8 * byte) & 0xff];
   std::memcpy(body.data() + body.size() - 4, &crc, 4);
 }
 
 bool check_body(std::span<const std::uint8_t> body, std::uint64_t* sequence) {
-  if (body.size() < kBodyBytesMin) return false;
+  if (body.size() < kBodyBytesMin)
+    return false;
   std::uint32_t crc = 0;
   std::memcpy(&crc, body.data() + body.size() - 4, 4);
   std::memcpy(sequence, body.data(), 8);

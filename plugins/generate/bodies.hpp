@@ -31,7 +31,8 @@ class Bodies {
  private:
   std::vector<std::uint8_t> template_;  ///< sequence 0, without its CRC
   std::uint32_t crc_0_ = 0;             ///< CRC of sequence 0
-  std::array<std::array<std::uint32_t, 256>, 8> change_{};  ///< [byte][value]: what it changes in the CRC
+  std::array<std::array<std::uint32_t, 256>, 8>
+      change_{};  ///< [byte][value]: what it changes in the CRC
 };
 
 /// Whether `body` is whole, and its sequence. For tests and checkers.

@@ -50,21 +50,27 @@ class Generate {
  public:
   static bool check(const Config& config) {
     const auto attributes = read_attributes(config.find_json("attributes").value_or("{}"));
-    if (!attributes) config.error("attributes", attributes.error());
+    if (!attributes)
+      config.error("attributes", attributes.error());
     return attributes.has_value();
   }
 
   explicit Generate(const Config& config)
       : bodies_(static_cast<std::size_t>(config.integer("body_bytes")),
                 static_cast<std::uint64_t>(config.integer("seed"))),
-        count_(static_cast<std::uint64_t>(config.integer("count"))), rate_(config.number("rate")),
+        count_(static_cast<std::uint64_t>(config.integer("count"))),
+        rate_(config.number("rate")),
         batch_(batch_for(static_cast<std::uint64_t>(config.integer("batch")), rate_)) {
     auto attributes = read_attributes(config.find_json("attributes").value_or("{}"));
-    if (!attributes) throw Failure(SLUICE_BAD_OPTION, attributes.error());
+    if (!attributes)
+      throw Failure(SLUICE_BAD_OPTION, attributes.error());
     owned_ = *std::move(attributes);
-    for (const Attribute& one : owned_) views_.push_back(attribute(one.name, one.value, one.type));
-    for (const sluice_attribute& one : views_) pointers_.push_back(&one);
-    if (bodies_.size() > kReserveBytesMax) body_.resize(bodies_.size());
+    for (const Attribute& one : owned_)
+      views_.push_back(attribute(one.name, one.value, one.type));
+    for (const sluice_attribute& one : views_)
+      pointers_.push_back(&one);
+    if (bodies_.size() > kReserveBytesMax)
+      body_.resize(bodies_.size());
     emission_.attribute_count = static_cast<std::uint32_t>(pointers_.size());
     emission_.attributes = pointers_.data();
   }
@@ -74,13 +80,17 @@ class Generate {
     for (std::uint64_t sequence = 0; count_ == 0 || sequence < count_;) {
       const std::uint64_t left = count_ == 0 ? batch_ : count_ - sequence;
       const std::uint64_t batch = left < batch_ ? left : batch_;
-      if (!wait(pace, batch)) return SLUICE_CANCELLED;
+      if (!wait(pace, batch))
+        return SLUICE_CANCELLED;
       for (const std::uint64_t end = sequence + batch; sequence < end; ++sequence) {
         const std::int32_t status = emit(out, sequence);
-        if (status != SLUICE_OK) return ended(status);
+        if (status != SLUICE_OK)
+          return ended(status);
       }
-      if (const std::int32_t status = out.flush(); status != SLUICE_OK) return ended(status);
-      if (rate_ > 0) pace.sent(batch, steady_ns());
+      if (const std::int32_t status = out.flush(); status != SLUICE_OK)
+        return ended(status);
+      if (rate_ > 0)
+        pace.sent(batch, steady_ns());
     }
     return SLUICE_END;
   }
@@ -90,7 +100,8 @@ class Generate {
  private:
   /// A slow rate is not gathered: a batch spans 10 ms at most.
   static std::uint64_t batch_for(std::uint64_t batch, double rate) {
-    if (rate <= 0) return batch;
+    if (rate <= 0)
+      return batch;
     return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(rate / 100), 1, batch);
   }
 
@@ -99,7 +110,8 @@ class Generate {
   }
 
   static std::int32_t ended(std::int32_t status) {
-    if (status == SLUICE_CANCELLED) return status;
+    if (status == SLUICE_CANCELLED)
+      return status;
     throw Failure(SLUICE_FATAL, "a message was refused with status " + std::to_string(status));
   }
 
@@ -107,7 +119,8 @@ class Generate {
     if (bodies_.size() <= kReserveBytesMax) {
       std::uint8_t* room = nullptr;
       const std::int32_t status = host().reserve(out.get(), bodies_.size(), &room);
-      if (status != SLUICE_OK) return status;
+      if (status != SLUICE_OK)
+        return status;
       bodies_.write(sequence, {room, bodies_.size()});
       return host().commit(out.get(), bodies_.size(), pointers_.empty() ? nullptr : &emission_);
     }
@@ -129,28 +142,60 @@ class Generate {
   Alarm alarm_;
 };
 
-constexpr sluice_option kCount = {sizeof(sluice_option), "count", "int", "0", 0, "0", nullptr, nullptr,
+constexpr sluice_option kCount = {sizeof(sluice_option),
+                                  "count",
+                                  "int",
+                                  "0",
+                                  0,
+                                  "0",
+                                  nullptr,
+                                  nullptr,
                                   "How many messages; 0: without end."};
-constexpr sluice_option kBodyBytes = {sizeof(sluice_option), "body_bytes", "size", "\"256B\"", 0,
-                                      "\"12B\"", "\"64MiB\"", nullptr, "The size of each body."};
-constexpr sluice_option kRate = {sizeof(sluice_option), "rate", "float", "0", 0, "0", "1000000000",
-                                 nullptr, "Messages per second; 0: as fast as they are taken."};
-constexpr sluice_option kBatch = {sizeof(sluice_option), "batch", "int", "64", 0, "1", "64", nullptr,
-                                  "Messages published together."};
-constexpr sluice_option kSeed = {sizeof(sluice_option), "seed", "int", "0", 0, "0", nullptr, nullptr,
+constexpr sluice_option kBodyBytes = {
+    sizeof(sluice_option),   "body_bytes", "size", "\"256B\"", 0, "\"12B\"", "\"64MiB\"", nullptr,
+    "The size of each body."};
+constexpr sluice_option kRate = {sizeof(sluice_option),
+                                 "rate",
+                                 "float",
+                                 "0",
+                                 0,
+                                 "0",
+                                 "1000000000",
+                                 nullptr,
+                                 "Messages per second; 0: as fast as they are taken."};
+constexpr sluice_option kBatch = {
+    sizeof(sluice_option),         "batch", "int", "64", 0, "1", "64", nullptr,
+    "Messages published together."};
+constexpr sluice_option kSeed = {sizeof(sluice_option),
+                                 "seed",
+                                 "int",
+                                 "0",
+                                 0,
+                                 "0",
+                                 nullptr,
+                                 nullptr,
                                  "Chooses the bytes that fill the bodies."};
 constexpr sluice_option kAttributes = {
-    sizeof(sluice_option), "attributes", "json", "{}", 0, nullptr, nullptr, nullptr,
+    sizeof(sluice_option),
+    "attributes",
+    "json",
+    "{}",
+    0,
+    nullptr,
+    nullptr,
+    nullptr,
     "Attributes of every message, such as {\"event\":\"signup\",\"size\":5}."};
-constexpr const sluice_option* kOptions[] = {&kCount, &kBodyBytes, &kRate, &kBatch, &kSeed, &kAttributes,
-                                             nullptr};
+constexpr const sluice_option* kOptions[] = {&kCount, &kBodyBytes,  &kRate, &kBatch,
+                                             &kSeed,  &kAttributes, nullptr};
 
-const sluice_component kGenerate = source<Generate>(
-    "generate",
-    "Makes messages for tests and measurements: 8 bytes of sequence number, filler, CRC-32. The same "
-    "options make the same bodies. What is not settled does not come again after a restart: it begins at "
-    "0 anew.",
-    0, kOptions);
+const sluice_component kGenerate =
+    source<Generate>("generate",
+                     "Makes messages for tests and measurements: 8 bytes of sequence number, "
+                     "filler, CRC-32. The same "
+                     "options make the same bodies. What is not settled does not come again after "
+                     "a restart: it begins at "
+                     "0 anew.",
+                     0, kOptions);
 
 }  // namespace
 }  // namespace sluice::generate

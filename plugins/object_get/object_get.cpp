@@ -15,12 +15,18 @@ struct Outcome {
 
 Outcome outcome_of(std::int32_t status) {
   switch (status) {
-    case SLUICE_NOT_FOUND: return {false, "object_not_found"};
-    case SLUICE_DENIED: return {false, "access_denied"};
-    case SLUICE_INVALID: return {false, "invalid_key"};
-    case SLUICE_TOO_LARGE: return {false, "too_large"};
-    case SLUICE_UNAVAILABLE: return {true, "bucket_unavailable"};
-    default: return {true, "open_failed"};
+    case SLUICE_NOT_FOUND:
+      return {false, "object_not_found"};
+    case SLUICE_DENIED:
+      return {false, "access_denied"};
+    case SLUICE_INVALID:
+      return {false, "invalid_key"};
+    case SLUICE_TOO_LARGE:
+      return {false, "too_large"};
+    case SLUICE_UNAVAILABLE:
+      return {true, "bucket_unavailable"};
+    default:
+      return {true, "open_failed"};
   }
 }
 
@@ -46,7 +52,8 @@ class ObjectGet {
       Reader reader = bucket_.open(key);
       emit(index, std::move(reader), out);
     } catch (const Failure& failure) {
-      if (failure.status() == SLUICE_FATAL || failure.status() == SLUICE_CANCELLED) throw;
+      if (failure.status() == SLUICE_FATAL || failure.status() == SLUICE_CANCELLED)
+        throw;
       const Outcome outcome = outcome_of(failure.status());
       if (outcome.retry) {
         out.retry(index, outcome.reason, failure.what());
@@ -61,7 +68,8 @@ class ObjectGet {
     emission.body_size = reader.size();
     emission.reader = reader.release();
     const std::int32_t status = out.emit(emission);
-    if (status == SLUICE_OK) return;  // the host's now
+    if (status == SLUICE_OK)
+      return;  // the host's now
     host().close(emission.reader);
     throw Failure(status, fmt::format("the object cannot be handed on: status {}", status));
   }
@@ -69,17 +77,25 @@ class ObjectGet {
   const Bucket bucket_;
 };
 
-constexpr sluice_option kBucket = {
-    sizeof(sluice_option), "bucket", "bucket", nullptr, 1, nullptr, nullptr, nullptr,
-    "The bucket that holds the object, or \"bucket/access point\"."};
+constexpr sluice_option kBucket = {sizeof(sluice_option),
+                                   "bucket",
+                                   "bucket",
+                                   nullptr,
+                                   1,
+                                   nullptr,
+                                   nullptr,
+                                   nullptr,
+                                   "The bucket that holds the object, or \"bucket/access point\"."};
 constexpr const sluice_option* kOptions[] = {&kBucket, nullptr};
 
-const sluice_component kObjectGet = stage<ObjectGet>(
-    "object_get",
-    "Reads the object that attribute s3.key names; the body is streamed, the attributes stay. A message "
-    "without s3.key is ok, emits nothing and counts as ignored. Not found, denied or an impossible key: "
-    "rejected; bucket unavailable: retried.",
-    SLUICE_BLOCKS | SLUICE_STREAMS | SLUICE_MAY_RETRY, kOptions);
+const sluice_component kObjectGet =
+    stage<ObjectGet>("object_get",
+                     "Reads the object that attribute s3.key names; the body is streamed, the "
+                     "attributes stay. A message "
+                     "without s3.key is ok, emits nothing and counts as ignored. Not found, denied "
+                     "or an impossible key: "
+                     "rejected; bucket unavailable: retried.",
+                     SLUICE_BLOCKS | SLUICE_STREAMS | SLUICE_MAY_RETRY, kOptions);
 
 }  // namespace
 }  // namespace sluice::object_get

@@ -31,13 +31,20 @@ struct Give {
 [[noreturn]] void give(const Failure& failure) {
   switch (failure.status()) {
     case SLUICE_FATAL:
-    case SLUICE_CANCELLED: throw failure;
-    case SLUICE_NOT_FOUND: throw Give{false, "object_not_found", failure.what()};
-    case SLUICE_DENIED: throw Give{false, "access_denied", failure.what()};
-    case SLUICE_INVALID: throw Give{false, "invalid_key", failure.what()};
-    case SLUICE_TOO_LARGE: throw Give{false, "too_large", failure.what()};
-    case SLUICE_UNAVAILABLE: throw Give{true, "bucket_unavailable", failure.what()};
-    default: throw Give{true, "put_failed", failure.what()};
+    case SLUICE_CANCELLED:
+      throw failure;
+    case SLUICE_NOT_FOUND:
+      throw Give{false, "object_not_found", failure.what()};
+    case SLUICE_DENIED:
+      throw Give{false, "access_denied", failure.what()};
+    case SLUICE_INVALID:
+      throw Give{false, "invalid_key", failure.what()};
+    case SLUICE_TOO_LARGE:
+      throw Give{false, "too_large", failure.what()};
+    case SLUICE_UNAVAILABLE:
+      throw Give{true, "bucket_unavailable", failure.what()};
+    default:
+      throw Give{true, "put_failed", failure.what()};
   }
 }
 
@@ -48,11 +55,14 @@ class Body {
 
   /// The whole body; a streamed one is read into memory. Throws Failure; TOO_LARGE over the limit.
   std::string_view in_memory() {
-    if (!message_.streamed()) return message_.text();
+    if (!message_.streamed())
+      return message_.text();
     while (const std::size_t got = more()) {
       if (held_.size() + got > kTemplateBodyMax) {
-        throw Failure(SLUICE_TOO_LARGE, fmt::format("a key template with {{body:...}} reads at most {} "
-                                                    "bytes", kTemplateBodyMax));
+        throw Failure(SLUICE_TOO_LARGE,
+                      fmt::format("a key template with {{body:...}} reads at most {} "
+                                  "bytes",
+                                  kTemplateBodyMax));
       }
       held_.append(reinterpret_cast<const char*>(chunk_.data()), got);
     }
@@ -66,43 +76,49 @@ class Body {
       const std::size_t got = more();  // first: it makes the room that data() names
       return {chunk_.data(), got};
     }
-    if (ended_) return {};
+    if (ended_)
+      return {};
     ended_ = true;
-    if (!message_.streamed()) return message_.body();
+    if (!message_.streamed())
+      return message_.body();
     return {reinterpret_cast<const std::uint8_t*>(held_.data()), held_.size()};
   }
 
  private:
   std::size_t more() {
-    if (chunk_.empty()) chunk_.resize(kChunkBytes);
+    if (chunk_.empty())
+      chunk_.resize(kChunkBytes);
     std::uint64_t got = 0;
-    const std::int32_t status =
-        host().read(message_->reader, chunk_.data(), chunk_.size(), &got);
-    if (status == SLUICE_END) return 0;
-    if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
+    const std::int32_t status = host().read(message_->reader, chunk_.data(), chunk_.size(), &got);
+    if (status == SLUICE_END)
+      return 0;
+    if (status != SLUICE_OK)
+      throw Failure(status, std::string(view(host().last_error())));
     return got;
   }
 
   Message message_;
   std::vector<std::uint8_t> chunk_;
   std::string held_;
-  bool read_ = false;   ///< held_ is the body
+  bool read_ = false;  ///< held_ is the body
   bool ended_ = false;
 };
 
 /// "SERVICE-N": the Nth worker that this stage of the service has had. [control]
 std::string worker_name(const Config& config) {
   static std::map<std::string, unsigned> made;
-  const std::string stage = fmt::format("{}\n{}\n{}", config.name(), config.text("bucket"),
-                                        config.text("key"));
+  const std::string stage =
+      fmt::format("{}\n{}\n{}", config.name(), config.text("bucket"), config.text("key"));
   return fmt::format("{}-{}", config.name(), ++made[stage]);
 }
 
 std::optional<KeyTemplate> find_template(const Config& config, const char* option) {
   const std::optional<std::string_view> text = config.find_text(option);
-  if (!text) return std::nullopt;
+  if (!text)
+    return std::nullopt;
   auto parsed = KeyTemplate::parse(*text);
-  if (!parsed) throw Failure(SLUICE_BAD_OPTION, fmt::format("{}: {}", option, parsed.error()));
+  if (!parsed)
+    throw Failure(SLUICE_BAD_OPTION, fmt::format("{}: {}", option, parsed.error()));
   return *std::move(parsed);
 }
 
@@ -112,9 +128,11 @@ class ObjectPut {
     bool good = true;
     for (const char* option : {"key", "content_type"}) {
       const std::optional<std::string_view> text = config.find_text(option);
-      if (!text) continue;
+      if (!text)
+        continue;
       const auto parsed = KeyTemplate::parse(*text);
-      if (parsed) continue;
+      if (parsed)
+        continue;
       config.error(option, parsed.error());
       good = false;
     }
@@ -122,8 +140,10 @@ class ObjectPut {
   }
 
   explicit ObjectPut(const Config& config)
-      : bucket_(config.bucket("bucket")), key_(*find_template(config, "key")),
-        content_type_(find_template(config, "content_type")), worker_(worker_name(config)) {}
+      : bucket_(config.bucket("bucket")),
+        key_(*find_template(config, "key")),
+        content_type_(find_template(config, "content_type")),
+        worker_(worker_name(config)) {}
 
   void process(const Batch& batch, Out& out) {
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
@@ -145,7 +165,8 @@ class ObjectPut {
     try {
       const std::string key = expand(key_, message, body);
       Writer writer = bucket_.create(key, content_type(message, body));
-      if (write(writer, body, message, index, out)) writer.commit();
+      if (write(writer, body, message, index, out))
+        writer.commit();
     } catch (const Failure& failure) {
       give(failure);
     }
@@ -153,30 +174,37 @@ class ObjectPut {
 
   std::string expand(const KeyTemplate& text, const Message& message, Body& body) const {
     TemplateInput input{message, std::nullopt, worker_, host().now_ms()};
-    if (text.needs_body()) input.body = body.in_memory();
+    if (text.needs_body())
+      input.body = body.in_memory();
     auto expanded = text.expand(input);
-    if (!expanded) throw Give{false, "template_value_missing", expanded.error()};
+    if (!expanded)
+      throw Give{false, "template_value_missing", expanded.error()};
     return *std::move(expanded);
   }
 
   /// The option's text; without it, what a stage before said of its body.
   std::string content_type(const Message& message, Body& body) const {
-    if (content_type_) return expand(*content_type_, message, body);
+    if (content_type_)
+      return expand(*content_type_, message, body);
     return std::string(message.attribute("content_type").value_or(""));
   }
 
   /// False: the lease is gone, nothing is to become visible.
-  static bool write(Writer& writer, Body& body, const Message& message, std::uint32_t index, Out& out) {
+  static bool write(Writer& writer, Body& body, const Message& message, std::uint32_t index,
+                    Out& out) {
     std::uint64_t done = 0, told = 0;
     for (auto piece = body.next(); !piece.empty(); piece = body.next()) {
       writer.write(piece);
       done += piece.size();
-      if (done - told < kProgressBytes) continue;
+      if (done - told < kProgressBytes)
+        continue;
       told = done;
       const std::uint64_t total = message->body_size == UINT64_MAX ? 0 : message->body_size;
       const std::int32_t status = out.progress(index, done, total);
-      if (status == SLUICE_CANCELLED) throw Failure(status, "cancelled");
-      if (status == SLUICE_STALE) return false;
+      if (status == SLUICE_CANCELLED)
+        throw Failure(status, "cancelled");
+      if (status == SLUICE_STALE)
+        return false;
     }
     return true;
   }
@@ -187,22 +215,43 @@ class ObjectPut {
   const std::string worker_;
 };
 
-constexpr sluice_option kBucket = {
-    sizeof(sluice_option), "bucket", "bucket", nullptr, 1, nullptr, nullptr, nullptr,
-    "The bucket to write to, or \"bucket/access point\"."};
+constexpr sluice_option kBucket = {sizeof(sluice_option),
+                                   "bucket",
+                                   "bucket",
+                                   nullptr,
+                                   1,
+                                   nullptr,
+                                   nullptr,
+                                   nullptr,
+                                   "The bucket to write to, or \"bucket/access point\"."};
 constexpr sluice_option kKey = {
-    sizeof(sluice_option), "key", "template", nullptr, 1, nullptr, nullptr, nullptr,
+    sizeof(sluice_option),
+    "key",
+    "template",
+    nullptr,
+    1,
+    nullptr,
+    nullptr,
+    nullptr,
     "Template of the key, for example \"icons-size-16/{key_after_prefix}\"."};
-constexpr sluice_option kContentType = {
-    sizeof(sluice_option), "content_type", "template", nullptr, 0, nullptr, nullptr, nullptr,
-    "Template of the content type; by default attribute content_type, if there is one. A directory keeps "
-    "none."};
+constexpr sluice_option kContentType = {sizeof(sluice_option),
+                                        "content_type",
+                                        "template",
+                                        nullptr,
+                                        0,
+                                        nullptr,
+                                        nullptr,
+                                        nullptr,
+                                        "Template of the content type; by default attribute "
+                                        "content_type, if there is one. A directory keeps "
+                                        "none."};
 constexpr const sluice_option* kOptions[] = {&kBucket, &kKey, &kContentType, nullptr};
 
 const sluice_component kObjectPut = stage<ObjectPut>(
     "object_put",
     "Writes each body to a bucket; what was there under the key is replaced when the whole body is "
-    "written. Emits nothing. A value that the template misses, a denied or impossible key: rejected; a "
+    "written. Emits nothing. A value that the template misses, a denied or impossible key: "
+    "rejected; a "
     "full disk or another fault that may pass: retried.",
     SLUICE_BLOCKS | SLUICE_SINK | SLUICE_STREAMS | SLUICE_MAY_RETRY, kOptions);
 

@@ -15,9 +15,9 @@
 //   {hostname} {worker} {receive_count}
 //   {width} {height}    attributes of these names, as image_resize sets them
 //
-// `{{` and `}}` stand for one brace; a single `}` stands for itself. Names are expanded once: braces
-// in a value stay what they are. A '/' right after an empty {key_dir} and a '.' right before an
-// empty {key_ext} are left out, so "{key_dir}/{key_base}.{key_ext}" is the key itself.
+// `{{` and `}}` stand for one brace; a single `}` stands for itself. Names are expanded once:
+// braces in a value stay what they are. A '/' right after an empty {key_dir} and a '.' right before
+// an empty {key_ext} are left out, so "{key_dir}/{key_base}.{key_ext}" is the key itself.
 #pragma once
 
 #include <sluice/plugin.hpp>
@@ -55,8 +55,22 @@ class KeyTemplate {
   friend class TemplateParser;
 
   enum class Kind : std::uint8_t {
-    literal, key, key_after_prefix, key_dir, key_base, key_ext, id, attribute, body, uuid, uuid5,
-    now, now_ms, hostname, worker, receive_count,
+    literal,
+    key,
+    key_after_prefix,
+    key_dir,
+    key_base,
+    key_ext,
+    id,
+    attribute,
+    body,
+    uuid,
+    uuid5,
+    now,
+    now_ms,
+    hostname,
+    worker,
+    receive_count,
   };
   struct Piece {
     Kind kind = Kind::literal;

@@ -15,19 +15,25 @@ namespace {
 /// What application/x-www-form-urlencoded leaves as it is (WHATWG URL §5.2), and '/'.
 bool is_plain(unsigned char byte) {
   return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-         (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
-         byte == '*' || byte == '/';
+         (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' || byte == '*' ||
+         byte == '/';
 }
 
 std::optional<std::string> scalar_text(const simdjson::dom::element& value) {
   using simdjson::dom::element_type;
   switch (value.type()) {
-    case element_type::STRING: return std::string(value.get_string().value_unsafe());
-    case element_type::INT64: return fmt::format("{}", value.get_int64().value_unsafe());
-    case element_type::UINT64: return fmt::format("{}", value.get_uint64().value_unsafe());
-    case element_type::DOUBLE: return fmt::format("{}", value.get_double().value_unsafe());
-    case element_type::BOOL: return value.get_bool().value_unsafe() ? "true" : "false";
-    default: return std::nullopt;  // null, array, object
+    case element_type::STRING:
+      return std::string(value.get_string().value_unsafe());
+    case element_type::INT64:
+      return fmt::format("{}", value.get_int64().value_unsafe());
+    case element_type::UINT64:
+      return fmt::format("{}", value.get_uint64().value_unsafe());
+    case element_type::DOUBLE:
+      return fmt::format("{}", value.get_double().value_unsafe());
+    case element_type::BOOL:
+      return value.get_bool().value_unsafe() ? "true" : "false";
+    default:
+      return std::nullopt;  // null, array, object
   }
 }
 
@@ -74,10 +80,13 @@ std::string iso_time(std::int64_t unix_ms) {
 std::optional<std::string> json_scalar(std::string_view body, std::string_view pointer) {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
-  if (parser.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) return std::nullopt;
-  if (pointer.empty()) return scalar_text(root);
+  if (parser.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS)
+    return std::nullopt;
+  if (pointer.empty())
+    return scalar_text(root);
   simdjson::dom::element value;
-  if (root.at_pointer(pointer).get(value) != simdjson::SUCCESS) return std::nullopt;
+  if (root.at_pointer(pointer).get(value) != simdjson::SUCCESS)
+    return std::nullopt;
   return scalar_text(value);
 }
 

@@ -1,8 +1,8 @@
 #include "bucket_events/ledger.hpp"
 
 #include <gtest/gtest.h>
-#include <sluice/plugin.hpp>
 #include <sys/resource.h>
+#include <sluice/plugin.hpp>
 
 #include <csignal>
 
@@ -31,7 +31,8 @@ class Ledgers : public testing::Test {
     const Ledger ledger(folder_.path());
     std::set<int> result;
     for (int i = 0; i < to; ++i) {
-      if (ledger.holds(version(i))) result.insert(i);
+      if (ledger.holds(version(i)))
+        result.insert(i);
     }
     return result;
   }
@@ -63,7 +64,8 @@ TEST_F(Ledgers, a_file_cut_anywhere_keeps_its_whole_records_and_can_be_continued
     append(7, 8);
 
     std::set<int> expected{7};
-    for (int i = 0; i < records; ++i) expected.insert(i);
+    for (int i = 0; i < records; ++i)
+      expected.insert(i);
     EXPECT_EQ(held(10), expected) << "cut to " << bytes << " bytes";
   }
 }
@@ -105,8 +107,10 @@ TEST_F(Ledgers, compaction_keeps_what_is_asked_for_and_the_file_goes_on) {
 TEST_F(Ledgers, a_write_that_fails_halfway_leaves_whole_records_and_is_tried_again) {
   Progress progress(folder_.path());
   std::vector<std::uint64_t> cookies;
-  for (int i = 0; i < 10; ++i) cookies.push_back(*progress.begin(version(i)));
-  for (const std::uint64_t cookie : cookies) progress.settled(cookie);
+  for (int i = 0; i < 10; ++i)
+    cookies.push_back(*progress.begin(version(i)));
+  for (const std::uint64_t cookie : cookies)
+    progress.settled(cookie);
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   const rlimit small = {kHead + 3 * kRecord + 7, before.rlim_max};
@@ -145,7 +149,8 @@ TEST(Progressing, compaction_is_due_when_most_of_the_ledger_was_not_met_in_the_s
   constexpr int kAll = Progress::kCompactMin + 1000;
   {
     Progress progress(folder.path());
-    for (int i = 0; i < kAll; ++i) progress.settled(*progress.begin(version(i)));
+    for (int i = 0; i < kAll; ++i)
+      progress.settled(*progress.begin(version(i)));
     progress.write_settled();
   }
   Progress progress(folder.path());

@@ -7,7 +7,8 @@
 namespace sluice::bucket_events {
 namespace {
 
-constexpr Object kIcon = {"icons/a b+\xc3\xbc.png", 1024, "400-18867251f555cd15", 1'767'225'600'123};
+constexpr Object kIcon = {"icons/a b+\xc3\xbc.png", 1024, "400-18867251f555cd15",
+                          1'767'225'600'123};
 
 TEST(Records, hold_what_s3_writes_to_the_letter) {
   const RecordWriter writer("uploads", "graphics");
@@ -15,18 +16,22 @@ TEST(Records, hold_what_s3_writes_to_the_letter) {
   const std::string id_text = support::to_text(id);
   std::string request_id;
   for (const char digit : id_text.substr(0, 18)) {
-    if (digit != '-') request_id += static_cast<char>(std::toupper(digit));
+    if (digit != '-')
+      request_id += static_cast<char>(std::toupper(digit));
   }
 
-  EXPECT_EQ(writer.body(kIcon, sequencer_of(kIcon), id),
-            R"({"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"local",)"
-            R"("eventTime":"2026-01-01T00:00:00.123Z","eventName":"ObjectCreated:Put",)"
-            R"("userIdentity":{"principalId":"sluice"},"requestParameters":{"sourceIPAddress":"127.0.0.1"},)"
-            R"("responseElements":{"x-amz-request-id":")" + request_id + R"(","x-amz-id-2":")" + id_text + R"("},)"
-            R"("s3":{"s3SchemaVersion":"1.0","configurationId":"uploads","bucket":{"name":"graphics",)"
-            R"("ownerIdentity":{"principalId":"sluice"},"arn":"arn:aws:s3:::graphics"},)"
-            R"("object":{"key":"icons/a+b%2B%C3%BC.png","size":1024,"eTag":"400-18867251f555cd15",)"
-            R"("sequencer":"18867251f555cd15"}}}]})");
+  EXPECT_EQ(
+      writer.body(kIcon, sequencer_of(kIcon), id),
+      R"({"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"local",)"
+      R"("eventTime":"2026-01-01T00:00:00.123Z","eventName":"ObjectCreated:Put",)"
+      R"("userIdentity":{"principalId":"sluice"},"requestParameters":{"sourceIPAddress":"127.0.0.1"},)"
+      R"("responseElements":{"x-amz-request-id":")" +
+          request_id + R"(","x-amz-id-2":")" + id_text +
+          R"("},)"
+          R"("s3":{"s3SchemaVersion":"1.0","configurationId":"uploads","bucket":{"name":"graphics",)"
+          R"("ownerIdentity":{"principalId":"sluice"},"arn":"arn:aws:s3:::graphics"},)"
+          R"("object":{"key":"icons/a+b%2B%C3%BC.png","size":1024,"eTag":"400-18867251f555cd15",)"
+          R"("sequencer":"18867251f555cd15"}}}]})");
 }
 
 TEST(Records, stay_json_whatever_the_names_are) {
@@ -42,7 +47,8 @@ TEST(Records, stay_json_whatever_the_names_are) {
   EXPECT_EQ(s3["object"]["sequencer"], "0000000000000001");
 }
 
-// uuid5(bd1c57a0-f91e-5664-b24f-a90f58ed9739, "graphics\0icons/x.png\0" "5-1"), by Python's uuid module.
+// uuid5(bd1c57a0-f91e-5664-b24f-a90f58ed9739, "graphics\0icons/x.png\0" "5-1"), by Python's uuid
+// module.
 TEST(Records, the_id_follows_from_bucket_key_and_etag) {
   const Object object = {"icons/x.png", 5, "5-1", 0};
   EXPECT_EQ(support::to_text(event_id("graphics", object)), "847f9de5-532f-5e16-a464-93ea427f4cdf");
@@ -58,11 +64,13 @@ TEST(Records, a_sequencer_comes_from_the_etag_or_else_from_the_time) {
 }
 
 TEST(Patterns, a_directory_meets_only_puts) {
-  for (const char* pattern : {"s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:*", "s3:ObjectCreated:P*"}) {
+  for (const char* pattern :
+       {"s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:*", "s3:ObjectCreated:P*"}) {
     EXPECT_TRUE(can_be_met(pattern)) << pattern;
   }
-  for (const char* pattern : {"s3:ObjectCreated:Copy", "s3:ObjectRemoved:*", "s3:ObjectCreated", "ObjectCreated:Put",
-                              "", "*", "s3:ObjectCreated:CompleteMultipartUpload", "s3:objectcreated:*"}) {
+  for (const char* pattern :
+       {"s3:ObjectCreated:Copy", "s3:ObjectRemoved:*", "s3:ObjectCreated", "ObjectCreated:Put", "",
+        "*", "s3:ObjectCreated:CompleteMultipartUpload", "s3:objectcreated:*"}) {
     EXPECT_FALSE(can_be_met(pattern)) << pattern;
   }
 }

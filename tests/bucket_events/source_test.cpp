@@ -16,10 +16,12 @@ class BucketEvents : public testing::Test {
   BucketEvents() { plugins_.add_directory("graphics", folder_.path()); }
 
   /// Runs the source until it has told all that is there. `settle`: acknowledges each event.
-  Receiver run(bool settle, std::string_view options = R"({"bucket":"graphics","prefix":"icons/"})") {
+  Receiver run(bool settle,
+               std::string_view options = R"({"bucket":"graphics","prefix":"icons/"})") {
     Receiver out;
     const auto source = plugins_.make("source", "bucket_events", "uploads", options, state_.path());
-    if (source == nullptr) return out;
+    if (source == nullptr)
+      return out;
     const auto& functions = source->functions<sluice_source>();
     if (settle) {
       out.on_emit = [&](const Receiver::Emitted& one) {
@@ -33,7 +35,8 @@ class BucketEvents : public testing::Test {
 
   static std::set<std::string> keys(const Receiver& out) {
     std::set<std::string> result;
-    for (const auto& one : out.emitted) result.insert(one.attributes.at("s3.key"));
+    for (const auto& one : out.emitted)
+      result.insert(one.attributes.at("s3.key"));
     return result;
   }
 
@@ -52,17 +55,21 @@ TEST_F(BucketEvents, each_object_under_the_prefix_is_one_event_with_its_attribut
   const Receiver out = run(true);
 
   ASSERT_EQ(out.emitted.size(), 1U);
-  EXPECT_EQ(out.emitted[0].attributes,
-            (Attributes{{"s3.bucket", "graphics"}, {"s3.key", "icons/a b.png"}, {"s3.etag", "5-18867251f555cd15"},
-                        {"s3.size", "5"}, {"s3.event_name", "ObjectCreated:Put"},
-                        {"s3.sequencer", "18867251f555cd15"}, {"s3.prefix", "icons/"}}));
+  EXPECT_EQ(out.emitted[0].attributes, (Attributes{{"s3.bucket", "graphics"},
+                                                   {"s3.key", "icons/a b.png"},
+                                                   {"s3.etag", "5-18867251f555cd15"},
+                                                   {"s3.size", "5"},
+                                                   {"s3.event_name", "ObjectCreated:Put"},
+                                                   {"s3.sequencer", "18867251f555cd15"},
+                                                   {"s3.prefix", "icons/"}}));
   EXPECT_EQ(out.emitted[0].types.at("s3.size"), std::uint32_t{SLUICE_NUMBER});
   EXPECT_EQ(out.emitted[0].types.at("s3.key"), std::uint32_t{SLUICE_STRING});
   const bucket_events::Object object{"icons/a b.png", 5, "5-18867251f555cd15", 1'767'225'600'123};
   const support::Uuid id = bucket_events::event_id("graphics", object);
   EXPECT_EQ(out.emitted[0].id, std::string(id.begin(), id.end()));
-  EXPECT_EQ(out.emitted[0].body,
-            bucket_events::RecordWriter("uploads", "graphics").body(object, "18867251f555cd15", id));
+  EXPECT_EQ(
+      out.emitted[0].body,
+      bucket_events::RecordWriter("uploads", "graphics").body(object, "18867251f555cd15", id));
   EXPECT_EQ(out.exhausted_calls, 1);
   EXPECT_GE(out.flushes, 1);
 }
@@ -112,20 +119,25 @@ TEST_F(BucketEvents, an_event_that_the_host_does_not_take_comes_again) {
 
 TEST_F(BucketEvents, new_objects_are_told_while_it_runs_and_acknowledged_from_other_threads) {
   Receiver out;
-  const auto source = plugins_.make("source", "bucket_events", "uploads", R"({"bucket":"graphics"})", state_.path());
+  const auto source = plugins_.make("source", "bucket_events", "uploads",
+                                    R"({"bucket":"graphics"})", state_.path());
   const auto& functions = source->functions<sluice_source>();
   std::vector<std::thread> threads;
   out.on_exhausted = [&] {
-    if (out.exhausted_calls == 1) folder_.write("later", "x");
-    if (out.exhausted_calls == 2) source->cancel();
+    if (out.exhausted_calls == 1)
+      folder_.write("later", "x");
+    if (out.exhausted_calls == 2)
+      source->cancel();
   };
   out.on_emit = [&](const Receiver::Emitted& one) {
-    threads.emplace_back([&, cookie = one.cookie] { functions.settled(source->self(), cookie, SLUICE_OK); });
+    threads.emplace_back(
+        [&, cookie = one.cookie] { functions.settled(source->self(), cookie, SLUICE_OK); });
   };
   folder_.write("first", "x");
 
   EXPECT_EQ(functions.run(source->self(), &out), SLUICE_CANCELLED);
-  for (std::thread& thread : threads) thread.join();
+  for (std::thread& thread : threads)
+    thread.join();
 
   EXPECT_EQ(keys(out), (Keys{"first", "later"}));
   EXPECT_EQ(out.emitted.size(), 2U);
@@ -134,19 +146,23 @@ TEST_F(BucketEvents, new_objects_are_told_while_it_runs_and_acknowledged_from_ot
 TEST_F(BucketEvents, cancelling_before_or_during_the_wait_ends_the_run) {
   for (const bool early : {true, false}) {
     Receiver out;
-    const auto source = plugins_.make("source", "bucket_events", "uploads", R"({"bucket":"graphics"})", state_.path());
+    const auto source = plugins_.make("source", "bucket_events", "uploads",
+                                      R"({"bucket":"graphics"})", state_.path());
     std::atomic<bool> exhausted{false};
     out.on_exhausted = [&] {
       exhausted.store(true);
       exhausted.notify_one();
     };
     std::thread canceller([&] {
-      if (!early) exhausted.wait(false);
+      if (!early)
+        exhausted.wait(false);
       source->cancel();
     });
-    if (early) canceller.join();
+    if (early)
+      canceller.join();
     EXPECT_EQ(source->functions<sluice_source>().run(source->self(), &out), SLUICE_CANCELLED);
-    if (!early) canceller.join();
+    if (!early)
+      canceller.join();
   }
 }
 
@@ -165,15 +181,18 @@ TEST_F(BucketEvents, a_suffix_chooses_and_names_that_are_no_text_are_binary) {
 }
 
 TEST_F(BucketEvents, many_acknowledged_and_deleted_objects_leave_a_small_ledger) {
-  for (int i = 0; i < 4200; ++i) folder_.write("d" + std::to_string(i % 50) + "/" + std::to_string(i), "x");
+  for (int i = 0; i < 4200; ++i)
+    folder_.write("d" + std::to_string(i % 50) + "/" + std::to_string(i), "x");
   EXPECT_EQ(run(true, R"({"bucket":"graphics"})").emitted.size(), 4200U);
-  for (int i = 0; i < 49; ++i) std::filesystem::remove_all(folder_.at("d" + std::to_string(i)));
+  for (int i = 0; i < 49; ++i)
+    std::filesystem::remove_all(folder_.at("d" + std::to_string(i)));
 
   EXPECT_EQ(run(true, R"({"bucket":"graphics"})").emitted.size(), 0U);
 
   std::uintmax_t bytes = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(state_.path())) {
-    if (entry.is_regular_file()) bytes += entry.file_size();
+    if (entry.is_regular_file())
+      bytes += entry.file_size();
   }
   EXPECT_EQ(bytes, 16U + 84U * 20U);
   EXPECT_EQ(run(true, R"({"bucket":"graphics"})").emitted.size(), 0U);
@@ -181,12 +200,15 @@ TEST_F(BucketEvents, many_acknowledged_and_deleted_objects_leave_a_small_ledger)
 
 TEST_F(BucketEvents, patterns_that_never_happen_are_config_errors) {
   const auto faults = [&](std::string_view events) {
-    return plugins_.faults("source", "bucket_events", R"({"bucket":"graphics","events":)" + std::string(events) + "}");
+    return plugins_.faults("source", "bucket_events",
+                           R"({"bucket":"graphics","events":)" + std::string(events) + "}");
   };
   EXPECT_EQ(faults(R"(["s3:ObjectCreated:Put"])"), "");
-  EXPECT_NE(faults(R"(["s3:ObjectCreated:*","s3:ObjectRemoved:*"])").find(
-                "/events: \"s3:ObjectRemoved:*\" never happens in a directory"), std::string::npos);
-  for (const char* bad : {"[]", "{}", "\"s3:ObjectCreated:*\"", "[1]"}) EXPECT_NE(faults(bad), "") << bad;
+  EXPECT_NE(faults(R"(["s3:ObjectCreated:*","s3:ObjectRemoved:*"])")
+                .find("/events: \"s3:ObjectRemoved:*\" never happens in a directory"),
+            std::string::npos);
+  for (const char* bad : {"[]", "{}", "\"s3:ObjectCreated:*\"", "[1]"})
+    EXPECT_NE(faults(bad), "") << bad;
 }
 
 TEST_F(BucketEvents, a_prefix_that_no_key_can_have_is_an_error_of_the_start) {
@@ -194,7 +216,8 @@ TEST_F(BucketEvents, a_prefix_that_no_key_can_have_is_an_error_of_the_start) {
                                       R"({"bucket":"graphics","prefix":"/icons"})", state_.path());
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, core::Errc::config);
-  EXPECT_NE(made.error().message.find("no key of a directory can begin with \"/icons\""), std::string::npos)
+  EXPECT_NE(made.error().message.find("no key of a directory can begin with \"/icons\""),
+            std::string::npos)
       << made.error().message;
 }
 

@@ -11,8 +11,9 @@ using namespace std::string_literals;
 
 TEST(Keys, names_of_files_below_the_folder_are_keys) {
   for (const std::string& key :
-       {"a"s, "a/b/c.png"s, "icons/a b+c.png"s, ".hidden"s, "..."s, "..a/b.."s, "a\nb"s, "\xff\xfe"s,
-        "-rf"s, "a\\..\\b"s, "ü"s, std::string(255, 'n'), std::string(200, 'd') + "/" + std::string(255, 'n')}) {
+       {"a"s, "a/b/c.png"s, "icons/a b+c.png"s, ".hidden"s, "..."s, "..a/b.."s, "a\nb"s,
+        "\xff\xfe"s, "-rf"s, "a\\..\\b"s, "ü"s, std::string(255, 'n'),
+        std::string(200, 'd') + "/" + std::string(255, 'n')}) {
     EXPECT_EQ(key_fault(key), "") << key;
   }
 }
@@ -23,7 +24,8 @@ TEST(Keys, what_could_leave_the_folder_or_be_no_file_is_no_key) {
     const char* fault;
   };
   std::string deep;
-  for (std::size_t i = 0; i <= kDepthMax; ++i) deep += "d/";
+  for (std::size_t i = 0; i <= kDepthMax; ++i)
+    deep += "d/";
   for (const Bad& bad : {
            Bad{"", "is empty"},
            Bad{"..", "\"..\""},
@@ -59,15 +61,14 @@ TEST(Keys, a_prefix_may_end_anywhere_in_a_key) {
   for (const std::string& prefix : {""s, "icons/"s, "icons/a"s, "."s, ".."s, "a/.."s, ".slu"s}) {
     EXPECT_EQ(prefix_fault(prefix), "") << prefix;
   }
-  for (const std::string& prefix :
-       {"/"s, "../"s, "a//"s, "a/../b"s, "a\0"s, std::string(256, 'n'), ".sluice-tmp-"s,
-        ".sluice-tmp-1/a"s, std::string(1025, 'n')}) {
+  for (const std::string& prefix : {"/"s, "../"s, "a//"s, "a/../b"s, "a\0"s, std::string(256, 'n'),
+                                    ".sluice-tmp-"s, ".sluice-tmp-1/a"s, std::string(1025, 'n')}) {
     EXPECT_NE(prefix_fault(prefix), "") << prefix;
   }
 }
 
 TEST(Keys, an_etag_is_size_and_time_in_hex) {
-  struct stat status{};
+  struct stat status {};
   status.st_size = 0x1a2b;
   status.st_mtim = {1'767'225'600, 123'456'789};
 

@@ -1,8 +1,8 @@
 #include "directory/listing.hpp"
 
 #include <gtest/gtest.h>
-#include <sluice/plugin.hpp>
 #include <sys/stat.h>
+#include <sluice/plugin.hpp>
 
 #include <algorithm>
 #include <vector>
@@ -31,17 +31,20 @@ class Listing : public testing::Test {
 using Keys = std::vector<std::string>;
 
 TEST_F(Listing, keys_come_in_bytewise_order_across_folders) {
-  for (const char* key : {"a/b", "a-b", "a.b", "a0", "a/c/d", "a/c.d", "A", "\xc3\xbc", "a b", "a/c0"}) {
+  for (const char* key :
+       {"a/b", "a-b", "a.b", "a0", "a/c/d", "a/c.d", "A", "\xc3\xbc", "a b", "a/c0"}) {
     folder_.write(key, "x");
   }
 
   Keys sorted = keys();
-  EXPECT_EQ(sorted, (Keys{"A", "a b", "a-b", "a.b", "a/b", "a/c.d", "a/c/d", "a/c0", "a0", "\xc3\xbc"}));
+  EXPECT_EQ(sorted,
+            (Keys{"A", "a b", "a-b", "a.b", "a/b", "a/c.d", "a/c/d", "a/c0", "a0", "\xc3\xbc"}));
   EXPECT_TRUE(std::is_sorted(sorted.begin(), sorted.end()));
 }
 
 TEST_F(Listing, a_prefix_need_not_end_at_a_folder) {
-  for (const char* key : {"icons/a", "icons/b/c", "icons-16/a", "icon", "other"}) folder_.write(key, "x");
+  for (const char* key : {"icons/a", "icons/b/c", "icons-16/a", "icon", "other"})
+    folder_.write(key, "x");
 
   EXPECT_EQ(keys("icons/"), (Keys{"icons/a", "icons/b/c"}));
   EXPECT_EQ(keys("icon"), (Keys{"icon", "icons-16/a", "icons/a", "icons/b/c"}));
@@ -52,12 +55,14 @@ TEST_F(Listing, a_prefix_need_not_end_at_a_folder) {
 }
 
 TEST_F(Listing, every_key_can_be_the_place_to_go_on_after) {
-  for (const char* key : {"a-b", "a.b", "a/b", "a/c/d", "a/c/e", "a0", "b/x"}) folder_.write(key, "x");
+  for (const char* key : {"a-b", "a.b", "a/b", "a/c/d", "a/c/e", "a0", "b/x"})
+    folder_.write(key, "x");
   const Keys all = keys();
   ASSERT_EQ(all.size(), 7U);
 
   for (std::size_t i = 0; i < all.size(); ++i) {
-    EXPECT_EQ(keys("", all[i]), Keys(all.begin() + static_cast<std::ptrdiff_t>(i) + 1, all.end())) << all[i];
+    EXPECT_EQ(keys("", all[i]), Keys(all.begin() + static_cast<std::ptrdiff_t>(i) + 1, all.end()))
+        << all[i];
   }
   EXPECT_EQ(keys("", "a/c"), (Keys{"a/c/d", "a/c/e", "a0", "b/x"}));
   EXPECT_EQ(keys("a/", "a/c/d"), (Keys{"a/c/e"}));
@@ -77,7 +82,8 @@ TEST_F(Listing, links_pipes_and_temporary_names_are_no_objects) {
 }
 
 TEST_F(Listing, the_caller_ends_the_listing) {
-  for (const char* key : {"a", "b", "c"}) folder_.write(key, "x");
+  for (const char* key : {"a", "b", "c"})
+    folder_.write(key, "x");
   int told = 0;
 
   const std::int32_t status = list_objects(

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sluice/plugin.hpp>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sluice/plugin.hpp>
 
 #include <vector>
 
@@ -51,8 +51,7 @@ class Objects : public testing::TestWithParam<Root::Resolve> {
     return text.substr(0, got);
   }
   std::size_t entries(const std::string& folder) {
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator(folder), {}));
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
   }
 
   test::TemporaryFolder outside_;
@@ -63,7 +62,8 @@ class Objects : public testing::TestWithParam<Root::Resolve> {
 INSTANTIATE_TEST_SUITE_P(Resolve, Objects,
                          testing::Values(Root::Resolve::by_kernel, Root::Resolve::by_component),
                          [](const auto& mode) {
-                           return mode.param == Root::Resolve::by_kernel ? "by_kernel" : "by_component";
+                           return mode.param == Root::Resolve::by_kernel ? "by_kernel"
+                                                                         : "by_component";
                          });
 
 TEST_P(Objects, what_is_put_is_got_and_folders_are_made) {
@@ -101,7 +101,7 @@ TEST_P(Objects, a_reader_keeps_its_version_while_a_put_replaces_it) {
 
 TEST_P(Objects, an_etag_that_does_not_match_is_a_conflict) {
   put("x", "12345");
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(stat(folder_.at("x").c_str(), &status), 0);
 
   EXPECT_EQ(get("x", etag_of(status)), "12345");
@@ -109,9 +109,10 @@ TEST_P(Objects, an_etag_that_does_not_match_is_a_conflict) {
 }
 
 TEST_P(Objects, hostile_keys_are_invalid_for_every_call) {
-  for (const std::string& key : {std::string("../x"), std::string("/etc/passwd"), std::string("a//b"),
-                                 std::string("a/"), std::string(), std::string("a\0b", 3),
-                                 std::string(256, 'n'), std::string(".sluice-tmp-1")}) {
+  for (const std::string& key :
+       {std::string("../x"), std::string("/etc/passwd"), std::string("a//b"), std::string("a/"),
+        std::string(), std::string("a\0b", 3), std::string(256, 'n'),
+        std::string(".sluice-tmp-1")}) {
     EXPECT_EQ(status_of([&] { get(key); }), SLUICE_INVALID) << key;
     EXPECT_EQ(status_of([&] { put(key, "x"); }), SLUICE_INVALID) << key;
     EXPECT_EQ(status_of([&] { remove_object(root_, key); }), SLUICE_INVALID) << key;

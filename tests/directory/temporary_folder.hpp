@@ -17,7 +17,8 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::string pattern = testing::TempDir() + "sluice-XXXXXX";
-    if (mkdtemp(pattern.data()) == nullptr) std::abort();
+    if (mkdtemp(pattern.data()) == nullptr)
+      std::abort();
     path_ = pattern;
   }
   ~TemporaryFolder() {
@@ -47,7 +48,8 @@ class TemporaryFolder {
   void touch(std::string_view relative, std::int64_t ns) const {
     const timespec times[2] = {{ns / 1'000'000'000, ns % 1'000'000'000},
                                {ns / 1'000'000'000, ns % 1'000'000'000}};
-    if (utimensat(AT_FDCWD, at(relative).c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) std::abort();
+    if (utimensat(AT_FDCWD, at(relative).c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+      std::abort();
   }
 
  private:

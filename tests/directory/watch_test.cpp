@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sluice/plugin.hpp>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sluice/plugin.hpp>
 
 #include <ctime>
 #include <memory>
@@ -54,7 +54,8 @@ class WatchTest : public testing::Test {
   std::set<std::string> until_end() {
     told_.clear();
     std::int32_t status = SLUICE_OK;
-    while (status == SLUICE_OK) status = next();
+    while (status == SLUICE_OK)
+      status = next();
     EXPECT_EQ(status, SLUICE_END);
     return told_;
   }
@@ -66,7 +67,7 @@ class WatchTest : public testing::Test {
   }
 
   std::string etag(const std::string& key) {
-    struct stat status{};
+    struct stat status {};
     EXPECT_EQ(stat(folder_.at(key).c_str(), &status), 0);
     return etag_of(status);
   }
@@ -92,7 +93,8 @@ INSTANTIATE_TEST_SUITE_P(Mode, BothModes, testing::Bool(),
                          [](const auto& mode) { return mode.param ? "polling" : "inotify"; });
 
 TEST_P(BothModes, all_that_is_there_is_told_before_the_end) {
-  for (const char* key : {"icons/a", "icons/b/c/d", "icons-16/a", "x"}) folder_.write(key, "12345");
+  for (const char* key : {"icons/a", "icons/b/c/d", "icons-16/a", "x"})
+    folder_.write(key, "12345");
   folder_.write("icons/.sluice-tmp-1", "x");
   open("icons/", GetParam());
 
@@ -228,7 +230,8 @@ TEST_P(BothModes, cancelling_wakes_a_waiting_call_and_holds) {
 }
 
 TEST_P(BothModes, more_objects_than_a_call_tells_are_all_told) {
-  for (int i = 0; i < 1000; ++i) folder_.write("f" + std::to_string(i % 7) + "/" + std::to_string(i), "x");
+  for (int i = 0; i < 1000; ++i)
+    folder_.write("f" + std::to_string(i % 7) + "/" + std::to_string(i), "x");
   open({}, GetParam());
 
   EXPECT_EQ(until_end().size(), 1000U);
@@ -253,19 +256,22 @@ TEST_F(WatchTest, a_real_overflow_of_the_kernels_queue_loses_nothing) {
   std::ifstream limit_file("/proc/sys/fs/inotify/max_queued_events");
   int limit = 0;
   ASSERT_TRUE(limit_file >> limit);
-  if (limit > 50'000) GTEST_SKIP() << "the queue takes " << limit << " events";
+  if (limit > 50'000)
+    GTEST_SKIP() << "the queue takes " << limit << " events";
   elsewhere_.write("x", "x");
   for (int i = 0; i < limit; ++i) {  // in and out: fills the queue
     ASSERT_EQ(rename(elsewhere_.at("x").c_str(), folder_.at("x").c_str()), 0);
     ASSERT_EQ(rename(folder_.at("x").c_str(), elsewhere_.at("x").c_str()), 0);
   }
-  for (const char* key : {"a/b/c", "d"}) folder_.write(key, "x");  // of these no event comes
+  for (const char* key : {"a/b/c", "d"})
+    folder_.write(key, "x");  // of these no event comes
 
   EXPECT_EQ(until_end(), (Keys{"a/b/c", "d"}));
   EXPECT_NE(log_.find("reading all of it again"), std::string::npos);
 }
 
-TEST_F(WatchTest, a_folder_that_moves_away_is_watched_no_longer_and_one_that_moves_is_under_its_new_name) {
+TEST_F(WatchTest,
+       a_folder_that_moves_away_is_watched_no_longer_and_one_that_moves_is_under_its_new_name) {
   folder_.write("a/sub/x", "x");
   open();
   until_end();

@@ -31,7 +31,7 @@ class BeingWritten : public testing::Test {
 
   test::TemporaryFolder folder_;
   EarlierLook earlier_;
-  struct stat status_{};
+  struct stat status_ {};
 };
 
 TEST_F(BeingWritten, a_file_is_complete_once_its_writer_has_closed_it) {

@@ -17,7 +17,8 @@ std::span<const std::uint8_t> bytes(const std::string& text) {
 TEST(Bodies, carry_their_sequence_and_a_crc_that_zlib_confirms) {
   for (const std::size_t size : {12, 13, 20, 64, 256, 8192, 10'001}) {
     const Bodies bodies(size, 42);
-    for (const std::uint64_t sequence : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0xfedcba9876543210}}) {
+    for (const std::uint64_t sequence :
+         {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0xfedcba9876543210}}) {
       std::string body(size, '\0');
       bodies.write(sequence, {reinterpret_cast<std::uint8_t*>(body.data()), size});
       std::uint64_t read = 0;
@@ -45,11 +46,13 @@ TEST(Attributes, are_read_in_every_form_of_a_message_and_faults_are_named) {
       R"({"e":{"type":"String","value":"signup"},"n":5,"s":"text","l":["a","b"],"m":{"type":"Number","value":"1.50"}})");
   ASSERT_TRUE(read);
   std::set<std::string> all;
-  for (const Attribute& one : *read) all.insert(one.name + ':' + std::to_string(one.type) + ':' + one.value);
-  EXPECT_EQ(all, (std::set<std::string>{"e:1:signup", "n:2:5", "s:1:text", "l:3:[\"a\",\"b\"]", "m:2:1.50"}));
+  for (const Attribute& one : *read)
+    all.insert(one.name + ':' + std::to_string(one.type) + ':' + one.value);
+  EXPECT_EQ(all, (std::set<std::string>{"e:1:signup", "n:2:5", "s:1:text", "l:3:[\"a\",\"b\"]",
+                                        "m:2:1.50"}));
   for (const char* bad : {"[]", R"({"":1})", R"({"a":null})", R"({"a":true})", R"({"a":[1]})",
-                          R"({"a":{"type":"Number","value":"x"}})", R"({"a":{"type":"Binary","value":"eA=="}})",
-                          R"({"a":{}})"}) {
+                          R"({"a":{"type":"Number","value":"x"}})",
+                          R"({"a":{"type":"Binary","value":"eA=="}})", R"({"a":{}})"}) {
     EXPECT_FALSE(read_attributes(bad)) << bad;
   }
 }
@@ -92,8 +95,9 @@ TEST(Generate, without_an_end_stops_when_it_is_cancelled) {
 
 TEST(Generate, refuses_impossible_options) {
   test::Plugins plugins;
-  for (const char* options : {R"({"batch":65})", R"({"batch":0})", R"({"body_bytes":"11B"})", R"({"count":-1})",
-                              R"({"rate":-1})", R"({"attributes":{"a":null}})", R"({"attributes":[]})"}) {
+  for (const char* options :
+       {R"({"batch":65})", R"({"batch":0})", R"({"body_bytes":"11B"})", R"({"count":-1})",
+        R"({"rate":-1})", R"({"attributes":{"a":null}})", R"({"attributes":[]})"}) {
     EXPECT_NE(plugins.faults("source", "generate", options), "") << options;
   }
 }

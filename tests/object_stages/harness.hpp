@@ -31,15 +31,18 @@ class Plugins {
                                        const std::string& name, std::string_view options,
                                        const std::string& state = {}) {
     auto made = try_make(kind, type, name, options, state);
-    if (made) return std::make_unique<core::Instance>(*std::move(made));
+    if (made)
+      return std::make_unique<core::Instance>(*std::move(made));
     ADD_FAILURE() << made.error().message;
     return nullptr;
   }
 
-  core::Result<core::Instance> try_make(std::string_view kind, std::string_view type, const std::string& name,
-                                        std::string_view options, const std::string& state) {
+  core::Result<core::Instance> try_make(std::string_view kind, std::string_view type,
+                                        const std::string& name, std::string_view options,
+                                        const std::string& state) {
     auto config = complete(kind, type, name, options, state);
-    if (config == nullptr) return core::fail(core::Errc::config, faults_);
+    if (config == nullptr)
+      return core::fail(core::Errc::config, faults_);
     return core::Instance::create(std::move(config));
   }
 
@@ -70,11 +73,12 @@ class Plugins {
       return nullptr;
     }
     const auto json = core::parse_json(options);
-    auto config = core::complete_options(
-        **component, {name, "/", state}, &*json, {}, [this](std::string_view at, std::string text) {
-          faults_ += std::string(at) + ": " + text + "\n";
-        });
-    if (config == nullptr) return nullptr;
+    auto config = core::complete_options(**component, {name, "/", state}, &*json, {},
+                                         [this](std::string_view at, std::string text) {
+                                           faults_ += std::string(at) + ": " + text + "\n";
+                                         });
+    if (config == nullptr)
+      return nullptr;
     config->bucket = [this](std::string_view reference) -> sluice_bucket_ref* {
       const auto found = refs_.find(std::string(reference));
       return found == refs_.end() ? nullptr : &found->second;
@@ -110,12 +114,13 @@ class Receiver final : public sluice_out {
   std::vector<std::uint32_t> ignored;
   int flushes = 0;
   int exhausted_calls = 0;
-  std::int32_t emit_status = SLUICE_OK;               ///< what emit answers
-  std::function<void(const Emitted&)> on_emit;        ///< after each
+  std::int32_t emit_status = SLUICE_OK;         ///< what emit answers
+  std::function<void(const Emitted&)> on_emit;  ///< after each
   std::function<void()> on_exhausted;
 
   int32_t emit(const sluice_emission& emission, bool) override {
-    if (emit_status != SLUICE_OK) return emit_status;
+    if (emit_status != SLUICE_OK)
+      return emit_status;
     Emitted one{emission.parent, {}, emission.reader != nullptr, emission.cookie, {}, {}, {}};
     if (emission.reader != nullptr) {
       EXPECT_EQ(core::read_all(*emission.reader, UINT64_MAX, &one.body), SLUICE_OK);
@@ -126,7 +131,8 @@ class Receiver final : public sluice_out {
     return keep(std::move(one), &emission);
   }
   int32_t reserve(uint64_t size, uint8_t** body) override {
-    if (emit_status != SLUICE_OK) return emit_status;
+    if (emit_status != SLUICE_OK)
+      return emit_status;
     reserved_.assign(size, '\0');
     *body = reinterpret_cast<uint8_t*>(reserved_.data());
     return SLUICE_OK;
@@ -138,8 +144,11 @@ class Receiver final : public sluice_out {
     ++flushes;
     return SLUICE_OK;
   }
-  int32_t reject_part(const sluice_emission&, sluice_str, sluice_str) override { return SLUICE_INVALID; }
-  int32_t settle(uint32_t index, int32_t status, int64_t, sluice_str reason, sluice_str detail) override {
+  int32_t reject_part(const sluice_emission&, sluice_str, sluice_str) override {
+    return SLUICE_INVALID;
+  }
+  int32_t settle(uint32_t index, int32_t status, int64_t, sluice_str reason,
+                 sluice_str detail) override {
     outcomes[index] = {status, std::string(view(reason)), std::string(view(detail))};
     return SLUICE_OK;
   }
@@ -150,7 +159,8 @@ class Receiver final : public sluice_out {
   }
   int32_t exhausted() override {
     ++exhausted_calls;
-    if (on_exhausted) on_exhausted();
+    if (on_exhausted)
+      on_exhausted();
     return SLUICE_OK;
   }
 
@@ -159,7 +169,8 @@ class Receiver final : public sluice_out {
 
   int32_t keep(Emitted one, const sluice_emission* emission) {
     if (emission != nullptr) {
-      if (emission->id != nullptr) one.id.assign(reinterpret_cast<const char*>(emission->id), 16);
+      if (emission->id != nullptr)
+        one.id.assign(reinterpret_cast<const char*>(emission->id), 16);
       for (std::uint32_t i = 0; i < emission->attribute_count; ++i) {
         const sluice_attribute& attribute = *emission->attributes[i];
         one.attributes[std::string(view(attribute.name))] = view(attribute.value);
@@ -167,7 +178,8 @@ class Receiver final : public sluice_out {
       }
     }
     emitted.push_back(std::move(one));
-    if (on_emit) on_emit(emitted.back());
+    if (on_emit)
+      on_emit(emitted.back());
     return SLUICE_OK;
   }
 
@@ -182,11 +194,14 @@ class Messages {
     auto& one = *held_.emplace_back(std::make_unique<Held>());
     one.body = std::move(body);
     one.texts = attributes;
-    for (const auto& [name, value] : one.texts) one.attributes.push_back(attribute(name, value));
-    for (const sluice_attribute& each : one.attributes) one.pointers.push_back(&each);
+    for (const auto& [name, value] : one.texts)
+      one.attributes.push_back(attribute(name, value));
+    for (const sluice_attribute& each : one.attributes)
+      one.pointers.push_back(&each);
     one.message.struct_size = sizeof one.message;
     one.message.receive_count = 1;
-    for (std::uint8_t i = 0; i < 16; ++i) one.message.id[i] = i;
+    for (std::uint8_t i = 0; i < 16; ++i)
+      one.message.id[i] = i;
     one.message.body_size = one.body.size();
     if (streamed) {
       one.message.reader = core::memory_reader(one.body);
@@ -201,9 +216,10 @@ class Messages {
 
   std::int32_t process(core::Instance& stage, Receiver& out) {
     std::vector<const sluice_message*> pointers;
-    for (const auto& one : held_) pointers.push_back(&one->message);
-    const sluice_batch batch = {sizeof(sluice_batch), static_cast<std::uint32_t>(pointers.size()), 0,
-                                pointers.data()};
+    for (const auto& one : held_)
+      pointers.push_back(&one->message);
+    const sluice_batch batch = {sizeof(sluice_batch), static_cast<std::uint32_t>(pointers.size()),
+                                0, pointers.data()};
     return stage.functions<sluice_stage>().process(stage.self(), &batch, &out);
   }
 
@@ -215,7 +231,8 @@ class Messages {
     std::vector<const sluice_attribute*> pointers;
     sluice_message message{};
     ~Held() {
-      if (message.reader != nullptr) core::host().close(message.reader);
+      if (message.reader != nullptr)
+        core::host().close(message.reader);
     }
   };
   std::vector<std::unique_ptr<Held>> held_;

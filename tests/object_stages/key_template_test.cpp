@@ -16,17 +16,22 @@ class Templates : public testing::Test {
   std::string expand(std::string_view text, const test::Attributes& attributes,
                      std::optional<std::string_view> body = std::nullopt) {
     const auto parsed = KeyTemplate::parse(text);
-    if (!parsed) return "wrong: " + parsed.error();
+    if (!parsed)
+      return "wrong: " + parsed.error();
     test::Messages messages;
     const std::uint32_t index = messages.add("", attributes);
-    const auto result = parsed->expand({Message(&messages[index]), body, "resize-16-3", 1'767'225'600'123});
+    const auto result =
+        parsed->expand({Message(&messages[index]), body, "resize-16-3", 1'767'225'600'123});
     return result ? *result : "missing: " + result.error();
   }
 };
 
 TEST_F(Templates, each_name_stands_for_its_value) {
-  const test::Attributes photo = {{"s3.key", "icons/a/b c.tar.gz"}, {"s3.prefix", "icons/"},
-                                  {"event", "signup"}, {"width", "16"}, {"height", "8"}};
+  const test::Attributes photo = {{"s3.key", "icons/a/b c.tar.gz"},
+                                  {"s3.prefix", "icons/"},
+                                  {"event", "signup"},
+                                  {"width", "16"},
+                                  {"height", "8"}};
   struct Case {
     const char* text;
     const char* expected;
@@ -78,8 +83,10 @@ TEST_F(Templates, a_scalar_of_the_body_is_found_by_its_pointer) {
   EXPECT_EQ(expand("{body:/a/b~0~1c/3}", {}, body), "true");
   EXPECT_EQ(expand("{body:/big}", {}, body), "18446744073709551615");
   EXPECT_EQ(expand("{body:}", {}, "\"whole\""), "whole");
-  for (const char* text : {"{body:/a}", "{body:/a/b~0~1c/4}", "{body:/a/b~0~1c/5}", "{body:/none}"}) {
-    EXPECT_NE(expand(text, {}, body).find("missing: the message has no scalar at"), std::string::npos);
+  for (const char* text :
+       {"{body:/a}", "{body:/a/b~0~1c/4}", "{body:/a/b~0~1c/5}", "{body:/none}"}) {
+    EXPECT_NE(expand(text, {}, body).find("missing: the message has no scalar at"),
+              std::string::npos);
   }
   EXPECT_NE(expand("{body:/a}", {}, "{broken").find("missing"), std::string::npos);
   EXPECT_NE(expand("{body:/a}", {}).find("missing"), std::string::npos);
@@ -131,7 +138,10 @@ TEST_F(Templates, a_wrong_template_is_refused_with_its_place) {
 
 // seed-systems.md and csv-import.md give these ids, made by another program.
 TEST(Uuids, version_5_agrees_with_the_vectors) {
-  const std::string name("bucket/todos.csv\0\"9b2cf535f27731c974343645a3985328\"\0" "1", 53);
+  const std::string name(
+      "bucket/todos.csv\0\"9b2cf535f27731c974343645a3985328\"\0"
+      "1",
+      53);
   EXPECT_EQ(to_text(uuid5(kNameSpace, name)), "f051ba35-3d8c-56bb-a2c0-2b9594d0e9be");
 }
 

@@ -65,7 +65,8 @@ TEST_F(Stages, object_put_writes_bodies_from_memory_and_streams) {
 
   EXPECT_EQ(messages_.process(*stage, out_), SLUICE_OK);
 
-  for (const auto& [index, outcome] : out_.outcomes) ADD_FAILURE() << outcome.reason << outcome.detail;
+  for (const auto& [index, outcome] : out_.outcomes)
+    ADD_FAILURE() << outcome.reason << outcome.detail;
   EXPECT_EQ(folder_.read("out/a.png"), "small");
   EXPECT_TRUE(folder_.read("out/b/c.png") == large);
   EXPECT_TRUE(folder_.exists("out/empty"));
@@ -126,7 +127,8 @@ TEST_F(Stages, faults_of_templates_are_told_with_the_option) {
   EXPECT_NE(fault.find("no JSON pointer"), std::string::npos) << fault;
   EXPECT_NE(plugins_.faults("stage", "object_put", R"({"bucket":"graphics"})"), "");
   EXPECT_EQ(plugins_.faults("stage", "object_put",
-                            R"({"bucket":"b","key":"{key}","content_type":"image/{key_ext}"})"), "");
+                            R"({"bucket":"b","key":"{key}","content_type":"image/{key_ext}"})"),
+            "");
 }
 
 }  // namespace
