@@ -14,8 +14,10 @@ namespace {
 /// Of a first word that is neither a command nor an option; empty if it is one.
 std::string unknown_command(const CLI::App& app, std::string_view word) {
   std::vector<std::string_view> known;
-  for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
-  if (word.starts_with("-") || std::find(known.begin(), known.end(), word) != known.end()) return {};
+  for (const CLI::App* command : app.get_subcommands({}))
+    known.push_back(command->get_name());
+  if (word.starts_with("-") || std::find(known.begin(), known.end(), word) != known.end())
+    return {};
   const std::string near = word.size() > 100 ? "" : did_you_mean(nearest_name(word, known));
   return fmt::format("there is no command {}{} (see sluice --help)", in_quotes(word), near);
 }
@@ -40,40 +42,55 @@ CLI::App& command(CLI::App& app, const char* name, const char* help, const char*
 }
 
 void add_plugin_dirs(CLI::App& app, std::vector<std::string>& folders) {
-  app.add_option("--plugin-dir", folders, "Folder with plugins, searched before the ones beside the program")
-      ->type_name("DIR")->take_all()->expected(1);
+  app.add_option("--plugin-dir", folders,
+                 "Folder with plugins, searched before the ones beside the program")
+      ->type_name("DIR")
+      ->take_all()
+      ->expected(1);
 }
 
 void add_sets(CLI::App& app, std::vector<std::string>& sets) {
-  app.add_option("--set", sets, "Override a value by its JSON pointer; VALUE is JSON, or else a string")
-      ->type_name("PTR=VALUE")->take_all()->expected(1);
+  app.add_option("--set", sets,
+                 "Override a value by its JSON pointer; VALUE is JSON, or else a string")
+      ->type_name("PTR=VALUE")
+      ->take_all()
+      ->expected(1);
 }
 
 void add_run(CLI::App& app, Raw& raw) {
-  CLI::App& run = command(app, "run", "Run a pipeline",
-                          "Examples:\n"
-                          "  sluice run configs/icons.json\n"
-                          "  sluice run configs/icons.json --until-idle --summary json\n"
-                          "  sluice run configs/icons.json --set /services/resize-16/batch_size=1\n"
-                          "Ctrl-C finishes what is in hand and stops; a second Ctrl-C stops at once.\n"
-                          "Exit codes: 0 nothing left but dead letters, 64 usage, 66 input missing, 69 plugin or endpoint\n"
-                          "unavailable, 73 state folder in use, 74 I/O, 75 what is left comes again, 76 it does not, 78 configuration");
+  CLI::App& run =
+      command(app, "run", "Run a pipeline",
+              "Examples:\n"
+              "  sluice run configs/icons.json\n"
+              "  sluice run configs/icons.json --until-idle --summary json\n"
+              "  sluice run configs/icons.json --set /services/resize-16/batch_size=1\n"
+              "Ctrl-C finishes what is in hand and stops; a second Ctrl-C stops at once.\n"
+              "Exit codes: 0 nothing left but dead letters, 64 usage, 66 input missing, 69 plugin "
+              "or endpoint\n"
+              "unavailable, 73 state folder in use, 74 I/O, 75 what is left comes again, 76 it "
+              "does not, 78 configuration");
   run.add_option("CONFIG", raw.run.config, "The pipeline's configuration")->required();
-  run.add_flag("--until-idle", raw.run.until_idle, "End when the sources are exhausted and the queues with a service are empty");
+  run.add_flag("--until-idle", raw.run.until_idle,
+               "End when the sources are exhausted and the queues with a service are empty");
   add_sets(run, raw.sets);
   add_plugin_dirs(run, raw.run.plugin_dirs);
   run.add_option("--log-level", raw.log_level, "debug, info, warning or error (default: info)")
-      ->type_name("LEVEL")->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   run.add_option("--log-format", raw.log_format, "text or json, one line each (default: text)")
-      ->type_name("FORMAT")->check(CLI::IsMember({"text", "json"}));
-  run.add_option("--summary", raw.summary, "text, or json: one object, the last line of stdout (default: text)")
-      ->type_name("FORMAT")->check(CLI::IsMember({"text", "json"}));
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+  run.add_option("--summary", raw.summary,
+                 "text, or json: one object, the last line of stdout (default: text)")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
 }
 
 void add_checks(CLI::App& app, Raw& raw) {
-  CLI::App& validate = command(app, "validate", "Check configurations: all errors and warnings; touches no endpoint",
-                               "Example:\n  sluice validate configs/*.json\n"
-                               "Prints the memory bound and which queue can make which source wait.");
+  CLI::App& validate =
+      command(app, "validate", "Check configurations: all errors and warnings; touches no endpoint",
+              "Example:\n  sluice validate configs/*.json\n"
+              "Prints the memory bound and which queue can make which source wait.");
   validate.add_option("CONFIG", raw.validate.configs, "Configurations")->required();
   add_sets(validate, raw.sets);
   add_plugin_dirs(validate, raw.validate.plugin_dirs);
@@ -94,7 +111,8 @@ void add_plugin_commands(CLI::App& app, Raw& raw) {
   add_plugin_dirs(plugins, raw.plugins.plugin_dirs);
   CLI::App& inspect = command(app, "inspect", "Explain a plugin: its contract and its options",
                               "Example:\n  sluice inspect image_resize");
-  inspect.add_option("TYPE", raw.inspect.type, "What stands as \"type\" in a configuration")->required();
+  inspect.add_option("TYPE", raw.inspect.type, "What stands as \"type\" in a configuration")
+      ->required();
   add_plugin_dirs(inspect, raw.inspect.plugin_dirs);
   CLI::App& schema = command(app, "schema", "Print the JSON Schema of configurations, for editors",
                              "Example:\n  sluice schema > docs/pipeline.schema.json");
@@ -105,18 +123,24 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
   std::vector<Override> overrides;
   for (const std::string& set : raw.sets) {
     Result<Override> parsed = parse_override(set);
-    if (!parsed) return Farewell{exit_code(Errc::usage), parsed.error().message};
+    if (!parsed)
+      return Farewell{exit_code(Errc::usage), parsed.error().message};
     overrides.push_back(std::move(*parsed));
   }
   raw.run.overrides = raw.validate.overrides = raw.graph.overrides = overrides;
   raw.run.summary_json = raw.summary == "json";
   raw.run.log_level = *log_level_from(raw.log_level);
   raw.run.log_format = *log_format_from(raw.log_format);
-  if (app.got_subcommand("run")) return std::move(raw.run);
-  if (app.got_subcommand("validate")) return std::move(raw.validate);
-  if (app.got_subcommand("graph")) return std::move(raw.graph);
-  if (app.got_subcommand("plugins")) return std::move(raw.plugins);
-  if (app.got_subcommand("inspect")) return std::move(raw.inspect);
+  if (app.got_subcommand("run"))
+    return std::move(raw.run);
+  if (app.got_subcommand("validate"))
+    return std::move(raw.validate);
+  if (app.got_subcommand("graph"))
+    return std::move(raw.graph);
+  if (app.got_subcommand("plugins"))
+    return std::move(raw.plugins);
+  if (app.got_subcommand("inspect"))
+    return std::move(raw.inspect);
   return std::move(raw.schema);
 }
 
@@ -124,20 +148,28 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
 
 Arguments parse_arguments(int argc, const char* const* argv) {
   // The options of `stage` are its plugin's: they are not known here.
-  if (argc >= 2 && std::string_view(argv[1]) == "stage") return StageArguments{{argv + 2, argv + argc}};
+  if (argc >= 2 && std::string_view(argv[1]) == "stage")
+    return StageArguments{{argv + 2, argv + argc}};
 
   Raw raw;
-  CLI::App app("Runs message pipelines: sources, topics, queues, services of stages, in one process.", "sluice");
+  CLI::App app(
+      "Runs message pipelines: sources, topics, queues, services of stages, in one process.",
+      "sluice");
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
-  app.footer("Example:\n  sluice run configs/icons.json --until-idle\n"
-             "`sluice COMMAND --help` explains a command with an example.");
+  app.footer(
+      "Example:\n  sluice run configs/icons.json --until-idle\n"
+      "`sluice COMMAND --help` explains a command with an example.");
   add_run(app, raw);
   add_checks(app, raw);
   add_plugin_commands(app, raw);
-  if (argc < 2) return Farewell{exit_code(Errc::usage), "a command is needed, such as: sluice run configs/icons.json (see sluice --help)"};
+  if (argc < 2)
+    return Farewell{
+        exit_code(Errc::usage),
+        "a command is needed, such as: sluice run configs/icons.json (see sluice --help)"};
   const std::string unknown = unknown_command(app, argv[1]);
-  if (!unknown.empty()) return Farewell{exit_code(Errc::usage), unknown};
+  if (!unknown.empty())
+    return Farewell{exit_code(Errc::usage), unknown};
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion& version) {

@@ -57,8 +57,8 @@ struct Farewell {
   std::string text;
 };
 
-using Arguments = std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments, StageArguments,
-                               PluginsArguments, InspectArguments, SchemaArguments>;
+using Arguments = std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments,
+                               StageArguments, PluginsArguments, InspectArguments, SchemaArguments>;
 
 /// Usage errors become a Farewell with 64, help and version one with 0.
 Arguments parse_arguments(int argc, const char* const* argv);

@@ -13,7 +13,8 @@ struct FlagText {
 };
 constexpr FlagText kFlagTexts[] = {
     {SLUICE_BLOCKS, "may wait for a disk or a network: its workers get threads of their own"},
-    {SLUICE_SPLITS, "emits without bound per message: it must be the last stage and needs a publish_to"},
+    {SLUICE_SPLITS,
+     "emits without bound per message: it must be the last stage and needs a publish_to"},
     {SLUICE_STREAMS, "takes bodies as streams: their size costs no memory"},
     {SLUICE_SINK, "emits nothing: it must be the last stage"},
     {SLUICE_MAY_RETRY, "may ask for a message to come again later"},
@@ -26,39 +27,56 @@ std::string_view bound_text(std::string_view bound) {
 }
 
 std::string range_text(const sluice_option& option) {
-  if (option.choices != nullptr) return option.choices;
+  if (option.choices != nullptr)
+    return option.choices;
   if (option.minimum != nullptr && option.maximum != nullptr) {
     return fmt::format("{} to {}", bound_text(option.minimum), bound_text(option.maximum));
   }
-  if (option.minimum != nullptr) return fmt::format("at least {}", bound_text(option.minimum));
-  if (option.maximum != nullptr) return fmt::format("at most {}", bound_text(option.maximum));
+  if (option.minimum != nullptr)
+    return fmt::format("at least {}", bound_text(option.minimum));
+  if (option.maximum != nullptr)
+    return fmt::format("at most {}", bound_text(option.maximum));
   return "";
 }
 
 /// A value that may stand for the option in an example.
 std::string example_value(const sluice_option& option) {
   const std::string_view type = option.type;
-  if (option.default_json != nullptr) return option.default_json;
-  if (option.choices != nullptr) return fmt::format("\"{}\"", std::string_view(option.choices).substr(0, std::string_view(option.choices).find(' ')));
-  const std::string least = option.minimum == nullptr ? "" : std::string(bound_text(option.minimum));
-  if (type == "int" || type == "float") return least.empty() ? "1" : least;
-  if (type == "bool") return "true";
-  if (type == "duration") return fmt::format("\"{}\"", least.empty() ? "10s" : least);
-  if (type == "size") return fmt::format("\"{}\"", least.empty() ? "1MiB" : least);
-  if (type == "json") return "{}";
-  if (type == "template") return "\"{key}\"";
+  if (option.default_json != nullptr)
+    return option.default_json;
+  if (option.choices != nullptr)
+    return fmt::format(
+        "\"{}\"",
+        std::string_view(option.choices).substr(0, std::string_view(option.choices).find(' ')));
+  const std::string least =
+      option.minimum == nullptr ? "" : std::string(bound_text(option.minimum));
+  if (type == "int" || type == "float")
+    return least.empty() ? "1" : least;
+  if (type == "bool")
+    return "true";
+  if (type == "duration")
+    return fmt::format("\"{}\"", least.empty() ? "10s" : least);
+  if (type == "size")
+    return fmt::format("\"{}\"", least.empty() ? "1MiB" : least);
+  if (type == "json")
+    return "{}";
+  if (type == "template")
+    return "\"{key}\"";
   return fmt::format("\"{}\"", option.name);
 }
 
 std::string example_text(const sluice_component& component) {
   std::string object = fmt::format("{{ \"type\": \"{}\"", component.type);
   for (auto option = component.options; option != nullptr && *option != nullptr; ++option) {
-    if ((*option)->required != 0) object += fmt::format(", \"{}\": {}", (*option)->name, example_value(**option));
+    if ((*option)->required != 0)
+      object += fmt::format(", \"{}\": {}", (*option)->name, example_value(**option));
   }
   const std::string_view kind = component.kind;
-  if (kind == "source") object += ", \"publish_to\": \"my-topic\"";
+  if (kind == "source")
+    object += ", \"publish_to\": \"my-topic\"";
   object += " }";
-  if (kind == "stage") return fmt::format("example\n  \"stages\": [ {} ]\n", object);
+  if (kind == "stage")
+    return fmt::format("example\n  \"stages\": [ {} ]\n", object);
   return fmt::format("example\n  \"{}s\": {{ \"my-{}\": {} }}\n", kind, kind, object);
 }
 
@@ -66,10 +84,11 @@ std::string example_text(const sluice_component& component) {
 
 std::string describe_component(const Component& component) {
   const sluice_component& c = *component.descriptor;
-  std::string text = fmt::format("{} {} ({} {}, {})\n  {}\n", c.kind, c.type, component.plugin->id, component.plugin->version,
-                                 component.library, c.help);
+  std::string text = fmt::format("{} {} ({} {}, {})\n  {}\n", c.kind, c.type, component.plugin->id,
+                                 component.plugin->version, component.library, c.help);
   for (const FlagText& flag : kFlagTexts) {
-    if ((c.flags & flag.flag) != 0) text += fmt::format("  - {}\n", flag.text);
+    if ((c.flags & flag.flag) != 0)
+      text += fmt::format("  - {}\n", flag.text);
   }
   return text + "\n" + describe_options(c) + "\n" + example_text(c);
 }
@@ -78,7 +97,9 @@ std::string describe_options(const sluice_component& component) {
   std::vector<std::vector<std::string>> rows{{"  OPTION", "TYPE", "DEFAULT", "RANGE", "HELP"}};
   for (auto option = component.options; option != nullptr && *option != nullptr; ++option) {
     const sluice_option& o = **option;
-    const std::string by_default = o.required != 0 ? "(required)" : o.default_json == nullptr ? "" : o.default_json;
+    const std::string by_default = o.required != 0             ? "(required)"
+                                   : o.default_json == nullptr ? ""
+                                                               : o.default_json;
     rows.push_back({fmt::format("  {}", o.name), o.type, by_default, range_text(o), o.help});
   }
   return rows.size() == 1 ? "no options\n" : "options\n" + columns_text(rows);
@@ -88,11 +109,13 @@ std::string columns_text(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], row[i].size());
   }
   std::string text;
   for (const auto& row : rows) {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) text += fmt::format("{:<{}}  ", row[i], widths[i]);
+    for (std::size_t i = 0; i + 1 < row.size(); ++i)
+      text += fmt::format("{:<{}}  ", row[i], widths[i]);
     text += row.back() + "\n";
   }
   return text;

@@ -15,7 +15,8 @@ class LentBuckets {
  public:
   /// Makes a reference to each bucket or access point of `references`; only the buckets named are
   /// started. REQUIRES: the description outlives nothing here; it is taken apart.
-  static Result<LentBuckets> open(PipelineDescription&& pipeline, const std::vector<std::string>& references);
+  static Result<LentBuckets> open(PipelineDescription&& pipeline,
+                                  const std::vector<std::string>& references);
 
   /// nullptr: not among the references.
   sluice_bucket_ref* find(std::string_view reference) const;

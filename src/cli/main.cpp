@@ -18,13 +18,27 @@ struct Execute {
     }
     return farewell.exit;
   }
-  int operator()(const RunArguments& arguments) const { return run_pipeline(arguments); }          // run.cpp
-  int operator()(const ValidateArguments& arguments) const { return validate_configs(arguments); }  // validate.cpp
-  int operator()(const GraphArguments& arguments) const { return print_graph(arguments); }          // validate.cpp
-  int operator()(const StageArguments& arguments) const { return run_stage(arguments); }            // stage_command.cpp
-  int operator()(const PluginsArguments& arguments) const { return list_plugins(arguments); }       // plugin_commands.cpp
-  int operator()(const InspectArguments& arguments) const { return inspect_plugin(arguments); }     // plugin_commands.cpp
-  int operator()(const SchemaArguments& arguments) const { return print_schema(arguments); }        // plugin_commands.cpp
+  int operator()(const RunArguments& arguments) const {
+    return run_pipeline(arguments);
+  }  // run.cpp
+  int operator()(const ValidateArguments& arguments) const {
+    return validate_configs(arguments);
+  }  // validate.cpp
+  int operator()(const GraphArguments& arguments) const {
+    return print_graph(arguments);
+  }  // validate.cpp
+  int operator()(const StageArguments& arguments) const {
+    return run_stage(arguments);
+  }  // stage_command.cpp
+  int operator()(const PluginsArguments& arguments) const {
+    return list_plugins(arguments);
+  }  // plugin_commands.cpp
+  int operator()(const InspectArguments& arguments) const {
+    return inspect_plugin(arguments);
+  }  // plugin_commands.cpp
+  int operator()(const SchemaArguments& arguments) const {
+    return print_schema(arguments);
+  }  // plugin_commands.cpp
 };
 
 }  // namespace

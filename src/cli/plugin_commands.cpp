@@ -22,14 +22,18 @@ std::string_view first_sentence(std::string_view help) {
 int list_plugins(const PluginsArguments& arguments) {
   Registry registry(plugin_folders(arguments.plugin_dirs));
   std::vector<Error> failures;
-  std::vector<std::vector<std::string>> rows{{"KIND", "TYPE", "VERSION", "LIBRARY", "WHAT IT DOES"}};
+  std::vector<std::vector<std::string>> rows{
+      {"KIND", "TYPE", "VERSION", "LIBRARY", "WHAT IT DOES"}};
   for (const Component* component : registry.all(&failures)) {
     const sluice_component& c = *component->descriptor;
-    rows.push_back({c.kind, c.type, component->plugin->version, component->library, std::string(first_sentence(c.help))});
+    rows.push_back({c.kind, c.type, component->plugin->version, component->library,
+                    std::string(first_sentence(c.help))});
   }
   print(columns_text(rows));
-  if (!failures.empty()) print("\nnot usable:\n");
-  for (const Error& failure : failures) print(fmt::format("  {}\n", failure.message));
+  if (!failures.empty())
+    print("\nnot usable:\n");
+  for (const Error& failure : failures)
+    print(fmt::format("  {}\n", failure.message));
   return 0;
 }
 
@@ -49,18 +53,23 @@ int inspect_plugin(const InspectArguments& arguments) {
     print(text);
     return 0;
   }
-  if (broken) return report(*broken);
+  if (broken)
+    return report(*broken);
   std::vector<std::string_view> types;
-  for (const Component* component : registry.all(nullptr)) types.push_back(component->descriptor->type);
-  const std::string near = arguments.type.size() > 100 ? "" : did_you_mean(nearest_name(arguments.type, types));
-  return report({Errc::config, fmt::format("there is no plugin of type {}{}", in_quotes(arguments.type), near)});
+  for (const Component* component : registry.all(nullptr))
+    types.push_back(component->descriptor->type);
+  const std::string near =
+      arguments.type.size() > 100 ? "" : did_you_mean(nearest_name(arguments.type, types));
+  return report({Errc::config,
+                 fmt::format("there is no plugin of type {}{}", in_quotes(arguments.type), near)});
 }
 
 int print_schema(const SchemaArguments& arguments) {
   Registry registry(plugin_folders(arguments.plugin_dirs));
   std::vector<Error> failures;
   const std::vector<const Component*> components = registry.all(&failures);
-  for (const Error& failure : failures) print_error(failure.message);
+  for (const Error& failure : failures)
+    print_error(failure.message);
   print(schema_text(components));
   return failures.empty() ? 0 : exit_code(Errc::unavailable);
 }

@@ -11,7 +11,8 @@ namespace {
 
 template <class Things>
 auto find_named(const Things& things, std::string_view name) {
-  const auto found = std::find_if(things.begin(), things.end(), [&](const auto& thing) { return thing.name == name; });
+  const auto found = std::find_if(things.begin(), things.end(),
+                                  [&](const auto& thing) { return thing.name == name; });
   return found == things.end() ? nullptr : &*found;
 }
 
@@ -25,33 +26,43 @@ std::string rate_text(std::uint64_t before, std::uint64_t now, double seconds) {
 std::string cut(std::string line, std::size_t width) {
   std::size_t characters = 0;
   for (std::size_t i = 0; i < line.size(); ++i) {
-    if ((static_cast<unsigned char>(line[i]) & 0xC0) == 0x80) continue;
-    if (characters++ == width) return line.substr(0, i);
+    if ((static_cast<unsigned char>(line[i]) & 0xC0) == 0x80)
+      continue;
+    if (characters++ == width)
+      return line.substr(0, i);
   }
   return line;
 }
 
 }  // namespace
 
-std::vector<std::string> progress_lines(const ServiceQueues& services, const Snapshot& before, const Snapshot& now,
-                                        double seconds, std::size_t width, std::size_t height) {
+std::vector<std::string> progress_lines(const ServiceQueues& services, const Snapshot& before,
+                                        const Snapshot& now, double seconds, std::size_t width,
+                                        std::size_t height) {
   std::size_t names = 7;
-  for (const auto& source : now.sources) names = std::max(names, std::min<std::size_t>(source.name.size(), 24));
-  for (const auto& [service, queue] : services) names = std::max(names, std::min<std::size_t>(service.size(), 24));
+  for (const auto& source : now.sources)
+    names = std::max(names, std::min<std::size_t>(source.name.size(), 24));
+  for (const auto& [service, queue] : services)
+    names = std::max(names, std::min<std::size_t>(service.size(), 24));
   std::vector<std::string> lines;
   for (const auto& source : now.sources) {
     const auto* former = find_named(before.sources, source.name);
-    lines.push_back(fmt::format("{:<{}.{}}  {:>9} in    {:>8}  acknowledged {}", source.name, names, names, source.events,
-                                rate_text(former == nullptr ? 0 : former->events, source.events, seconds), source.acknowledged));
+    lines.push_back(fmt::format(
+        "{:<{}.{}}  {:>9} in    {:>8}  acknowledged {}", source.name, names, names, source.events,
+        rate_text(former == nullptr ? 0 : former->events, source.events, seconds),
+        source.acknowledged));
   }
   for (const auto& [name, queue_name] : services) {
     const auto* service = find_named(now.services, name);
     const auto* former = find_named(before.services, name);
     const auto* queue = find_named(now.queues, queue_name);
-    if (service == nullptr || queue == nullptr) continue;
-    lines.push_back(fmt::format("{:<{}.{}}  {:>9} done  {:>8}  in flight {}, backlog {}", name, names, names, service->processed,
-                                rate_text(former == nullptr ? 0 : former->processed, service->processed, seconds),
-                                queue->in_flight, queue->visible + queue->delayed));
+    if (service == nullptr || queue == nullptr)
+      continue;
+    lines.push_back(fmt::format(
+        "{:<{}.{}}  {:>9} done  {:>8}  in flight {}, backlog {}", name, names, names,
+        service->processed,
+        rate_text(former == nullptr ? 0 : former->processed, service->processed, seconds),
+        queue->in_flight, queue->visible + queue->delayed));
   }
   const std::string last = fmt::format("dead letters {}", now.dead_letters);
   if (lines.size() + 1 > height) {
@@ -62,7 +73,8 @@ std::vector<std::string> progress_lines(const ServiceQueues& services, const Sna
   } else {
     lines.push_back(last);
   }
-  for (std::string& line : lines) line = cut(std::move(line), width);
+  for (std::string& line : lines)
+    line = cut(std::move(line), width);
   return lines;
 }
 
@@ -73,18 +85,21 @@ std::string progress_text(const Snapshot& now) {
     events += static_cast<std::uint64_t>(source.events);
     acknowledged += static_cast<std::uint64_t>(source.acknowledged);
   }
-  for (const auto& service : now.services) processed += static_cast<std::uint64_t>(service.processed);
+  for (const auto& service : now.services)
+    processed += static_cast<std::uint64_t>(service.processed);
   for (const auto& queue : now.queues) {
     in_flight += static_cast<std::int64_t>(queue.in_flight);
     backlog += static_cast<std::int64_t>(queue.visible) + static_cast<std::int64_t>(queue.delayed);
   }
-  return fmt::format("{} in, {} acknowledged, {} processed, {} in flight, backlog {}, {} dead letters", events, acknowledged,
-                     processed, in_flight, backlog, now.dead_letters);
+  return fmt::format(
+      "{} in, {} acknowledged, {} processed, {} in flight, backlog {}, {} dead letters", events,
+      acknowledged, processed, in_flight, backlog, now.dead_letters);
 }
 
 std::pair<std::size_t, std::size_t> LiveDisplay::size() const {
   winsize window{};
-  if (::ioctl(terminal_, TIOCGWINSZ, &window) != 0 || window.ws_col == 0 || window.ws_row == 0) return {80, 24};
+  if (::ioctl(terminal_, TIOCGWINSZ, &window) != 0 || window.ws_col == 0 || window.ws_row == 0)
+    return {80, 24};
   return {window.ws_col, window.ws_row};
 }
 
@@ -105,18 +120,22 @@ void LiveDisplay::clear() {
   put({});
 }
 
-/// REQUIRES: mutex_. Goes back to the display's first line and writes over everything, line by line,
-/// clearing only behind what was written: nothing that stays the same ever vanishes.
+/// REQUIRES: mutex_. Goes back to the display's first line and writes over everything, line by
+/// line, clearing only behind what was written: nothing that stays the same ever vanishes.
 void LiveDisplay::put(std::string_view above) {
-  if (drawn_ == 0 && lines_.empty() && above.empty()) return;
+  if (drawn_ == 0 && lines_.empty() && above.empty())
+    return;
   std::string text = drawn_ > 0 ? fmt::format("\033[{}F", drawn_) : "";
-  if (!above.empty()) text += fmt::format("{}\033[K\n", above);
-  for (const std::string& line : lines_) text += line + "\033[K\n";
+  if (!above.empty())
+    text += fmt::format("{}\033[K\n", above);
+  for (const std::string& line : lines_)
+    text += line + "\033[K\n";
   text += "\033[J";
   drawn_ = lines_.size();
   for (std::string_view rest = text; !rest.empty();) {
     const ssize_t written = ::write(terminal_, rest.data(), rest.size());
-    if (written <= 0) return;  // the terminal is gone: nobody is there to see it
+    if (written <= 0)
+      return;  // the terminal is gone: nobody is there to see it
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
 }

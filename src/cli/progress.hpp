@@ -18,8 +18,9 @@ using ServiceQueues = std::vector<std::pair<std::string, std::string>>;
 /// The lines of the display: one per source and service, one for the dead letters; none is wider
 /// than `width` characters, and there are at most `height`. Rates are taken over `seconds` between
 /// the two snapshots.
-std::vector<std::string> progress_lines(const ServiceQueues& services, const Snapshot& before, const Snapshot& now,
-                                        double seconds, std::size_t width, std::size_t height);
+std::vector<std::string> progress_lines(const ServiceQueues& services, const Snapshot& before,
+                                        const Snapshot& now, double seconds, std::size_t width,
+                                        std::size_t height);
 
 /// One line with the totals, for a log; equal texts mean that nothing has changed.
 std::string progress_text(const Snapshot& now);

@@ -20,7 +20,7 @@
 namespace sluice::core {
 namespace {
 
-constexpr std::chrono::milliseconds kStep{50};      // how soon a signal is seen
+constexpr std::chrono::milliseconds kStep{50};  // how soon a signal is seen
 constexpr double kDrawSeconds = 0.2, kLogSeconds = 5;
 
 /// SIGINT and SIGTERM as something to be asked for. They are blocked in this thread and in all that
@@ -36,13 +36,15 @@ class StopSignals {
     descriptor_ = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   }
   ~StopSignals() {
-    if (descriptor_ >= 0) ::close(descriptor_);
+    if (descriptor_ >= 0)
+      ::close(descriptor_);
   }
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
   bool usable() const { return descriptor_ >= 0; }
-  /// Whether one came since the last call; two of a kind at once count as one, as the kernel merges them.
+  /// Whether one came since the last call; two of a kind at once count as one, as the kernel merges
+  /// them.
   bool take() const {
     signalfd_siginfo info{};
     return ::read(descriptor_, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
@@ -56,7 +58,8 @@ class StopSignals {
 class Progress {
  public:
   Progress(ServiceQueues services, const RunArguments& arguments) : services_(std::move(services)) {
-    if (!colour_on_stderr() || arguments.log_format == LogFormat::json) return;
+    if (!colour_on_stderr() || arguments.log_format == LogFormat::json)
+      return;
     display_.emplace(STDERR_FILENO);
     set_log_sink([this](std::string_view line) { display_->write_above(line); });
   }
@@ -66,14 +69,17 @@ class Progress {
 
   void show(const Engine& engine) {
     const double now = seconds();
-    if (now - shown_at_ < (display_ ? kDrawSeconds : kLogSeconds)) return;
+    if (now - shown_at_ < (display_ ? kDrawSeconds : kLogSeconds))
+      return;
     Snapshot snapshot = engine.snapshot();
     if (display_) {
       const auto [columns, rows] = display_->size();
-      display_->draw(progress_lines(services_, before_, snapshot, now - shown_at_, columns - 1, rows - 1));
+      display_->draw(
+          progress_lines(services_, before_, snapshot, now - shown_at_, columns - 1, rows - 1));
     } else {
       std::string text = progress_text(snapshot);
-      if (text != logged_) log_info("", "{}", text);
+      if (text != logged_)
+        log_info("", "{}", text);
       logged_ = std::move(text);
     }
     before_ = std::move(snapshot);
@@ -82,7 +88,8 @@ class Progress {
 
   /// Takes the display away; log lines go to stderr as they are again.
   void end() {
-    if (!display_) return;
+    if (!display_)
+      return;
     set_log_sink({});
     display_.reset();
   }
@@ -103,12 +110,14 @@ void show_diagnostics(const Diagnostics& diagnostics, const RunArguments& argume
     print_raw_error(render(diagnostics, colour_on_stderr()));
     return;
   }
-  for (const Diagnostic& diagnostic : diagnostics.all()) log_warning("", "{}: {}", diagnostic.place.label, diagnostic.text);
+  for (const Diagnostic& diagnostic : diagnostics.all())
+    log_warning("", "{}: {}", diagnostic.place.label, diagnostic.text);
 }
 
 ServiceQueues service_queues(const PipelineDescription& pipeline) {
   ServiceQueues services;
-  for (const ServiceDescription& service : pipeline.services) services.emplace_back(service.name, pipeline.queues[service.queue].name);
+  for (const ServiceDescription& service : pipeline.services)
+    services.emplace_back(service.name, pipeline.queues[service.queue].name);
   return services;
 }
 
@@ -135,7 +144,8 @@ int end_run(const std::string& name, const Summary& summary, const RunArguments&
     print(summary_text(name, summary));
     return summary.exit;
   }
-  for (const std::string& note : summary.notes) log_warning("", "{}", note);
+  for (const std::string& note : summary.notes)
+    log_warning("", "{}", note);
   print(summary_json(name, summary) + "\n");
   return summary.exit;
 }
@@ -146,17 +156,23 @@ int run_pipeline(const RunArguments& arguments) {
   configure_log(arguments.log_level, arguments.log_format);
   Registry registry(plugin_folders(arguments.plugin_dirs));
   Diagnostics diagnostics;
-  Result<PipelineDescription> pipeline = load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
+  Result<PipelineDescription> pipeline =
+      load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
   show_diagnostics(diagnostics, arguments);
-  if (!pipeline) return report(pipeline.error());
+  if (!pipeline)
+    return report(pipeline.error());
 
   const StopSignals signals;
-  if (!signals.usable()) return report({Errc::internal, "the system has no descriptor left for signals"});
+  if (!signals.usable())
+    return report({Errc::internal, "the system has no descriptor left for signals"});
   const std::string name = pipeline->name;
   ServiceQueues services = service_queues(*pipeline);
-  const RunOptions options{.until_idle = arguments.until_idle, .plugin_dirs = arguments.plugin_dirs};
-  Result<std::unique_ptr<Engine>> engine = Engine::start(std::move(*pipeline), system_clock(), options);
-  if (!engine) return report(engine.error());
+  const RunOptions options{.until_idle = arguments.until_idle,
+                           .plugin_dirs = arguments.plugin_dirs};
+  Result<std::unique_ptr<Engine>> engine =
+      Engine::start(std::move(*pipeline), system_clock(), options);
+  if (!engine)
+    return report(engine.error());
 
   Progress progress(std::move(services), arguments);
   watch(**engine, signals, progress);
@@ -164,7 +180,8 @@ int run_pipeline(const RunArguments& arguments) {
   progress.end();
   const int exit = end_run(name, summary, arguments);
   // A stage that never returned still holds what destructors would take away.
-  if (summary.threads_left) std::_Exit(finish_output(exit));
+  if (summary.threads_left)
+    std::_Exit(finish_output(exit));
   return exit;
 }
 

@@ -22,11 +22,13 @@ struct StageCall {
   std::vector<std::string> files;  ///< "-": stdin; empty: stdin
 };
 
-/// Folders given by --plugin-dir, wherever they stand: they are needed before the rest is understood.
+/// Folders given by --plugin-dir, wherever they stand: they are needed before the rest is
+/// understood.
 std::vector<std::string> plugin_dirs_of(const std::vector<std::string>& words);
 
 /// Reads the words. `find` looks a stage type up. Errors: usage, or what `find` says.
-Result<StageCall> parse_stage_words(const std::vector<std::string>& words,
-                                    const std::function<Result<const Component*>(const std::string& type)>& find);
+Result<StageCall> parse_stage_words(
+    const std::vector<std::string>& words,
+    const std::function<Result<const Component*>(const std::string& type)>& find);
 
 }  // namespace sluice::core

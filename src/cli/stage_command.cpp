@@ -1,4 +1,5 @@
-// `stage`: one stage plugin in this process, without an engine. Each input is a batch of one message.
+// `stage`: one stage plugin in this process, without an engine. Each input is a batch of one
+// message.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -26,30 +27,38 @@ constexpr int64_t kLeaseMs = int64_t{12} * 3600 * 1000;  // longer than any visi
 
 constexpr const char* kHelp =
     "sluice stage TYPE [--OPTION VALUE]... [FILE...]: run one stage plugin from the shell\n\n"
-    "Each FILE, or else the standard input, is the body of one message. One emitted body goes to the standard\n"
-    "output as it is; a stage that emits several needs --jsonl. A message that fails prints one JSON line with its\n"
+    "Each FILE, or else the standard input, is the body of one message. One emitted body goes to "
+    "the standard\n"
+    "output as it is; a stage that emits several needs --jsonl. A message that fails prints one "
+    "JSON line with its\n"
     "reason on the standard error, and the exit code is 65.\n\n"
     "Examples:\n"
     "  sluice stage image_resize --width 64 --height 64 photo.jpg > small.png\n"
-    "  sluice stage object_get --config configs/icons.json --bucket graphics --attribute s3.key=icons/a.png < /dev/null\n\n"
+    "  sluice stage object_get --config configs/icons.json --bucket graphics --attribute "
+    "s3.key=icons/a.png < /dev/null\n\n"
     "  --jsonl               print each emitted message as a line of JSON\n"
     "  --config FILE         lends its buckets to the stage\n"
     "  --attribute NAME=VALUE  an attribute of every message\n"
     "  --plugin-dir DIR      searched before the plugins beside the program\n"
     "  --                    what follows are files\n"
-    "All other options are the plugin's, with - or _; structured values are JSON; --FLAG stands for --FLAG=true.\n";
+    "All other options are the plugin's, with - or _; structured values are JSON; --FLAG stands "
+    "for --FLAG=true.\n";
 
-std::string reason_of_errno() { return std::strerror(errno); }  // NOLINT(concurrency-mt-unsafe)
+std::string reason_of_errno() {
+  return std::strerror(errno);
+}  // NOLINT(concurrency-mt-unsafe)
 
 /// missing_input if a file cannot be read; all are looked at before the first is worked on.
 Result<void> check_files(const std::vector<std::string>& files) {
   for (const std::string& file : files) {
     struct stat status {};
-    if (file == "-") continue;
+    if (file == "-")
+      continue;
     if (::stat(file.c_str(), &status) != 0 || ::access(file.c_str(), R_OK) != 0) {
       return fail(Errc::missing_input, fmt::format("{}: {}", file, reason_of_errno()));
     }
-    if (S_ISDIR(status.st_mode)) return fail(Errc::missing_input, fmt::format("{}: is a directory", file));
+    if (S_ISDIR(status.st_mode))
+      return fail(Errc::missing_input, fmt::format("{}: is a directory", file));
   }
   return {};
 }
@@ -61,8 +70,10 @@ struct Input {
 };
 
 Result<Input> open_input(const std::string& file) {
-  const int descriptor = file == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return fail(Errc::missing_input, fmt::format("{}: {}", file, reason_of_errno()));
+  const int descriptor = file == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                     : ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0)
+    return fail(Errc::missing_input, fmt::format("{}: {}", file, reason_of_errno()));
   Input input;
   struct stat status {};
   if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
@@ -81,46 +92,54 @@ class StageRun {
         call_(call),
         flags_(stage.component().descriptor->flags),
         printer_(call.jsonl, (flags_ & SLUICE_SPLITS) != 0),
-        out_(stage.component().descriptor->type, (flags_ & SLUICE_SPLITS) != 0,
-             [this](Emitted&& emitted) { return printer_.take(std::move(emitted)); },
-             [this](const StageMessage& part, const std::string& reason, const std::string& detail) {
-               printer_.part_failed(file_, part, reason, detail);
-             }) {}
+        out_(
+            stage.component().descriptor->type, (flags_ & SLUICE_SPLITS) != 0,
+            [this](Emitted&& emitted) { return printer_.take(std::move(emitted)); },
+            [this](const StageMessage& part, const std::string& reason, const std::string& detail) {
+              printer_.part_failed(file_, part, reason, detail);
+            }) {}
 
   /// The exit code, or what ended the run before its end.
   Result<int> run(const std::vector<std::string>& files) {
     for (const std::string& file : files) {
       file_ = file;
       Result<void> done = run_file();
-      if (!done) return std::unexpected(done.error());
+      if (!done)
+        return std::unexpected(done.error());
     }
     Result<void> finished = printer_.finish();
-    if (!finished) return std::unexpected(finished.error());
+    if (!finished)
+      return std::unexpected(finished.error());
     return printer_.failed() ? exit_code(Errc::bad_data) : 0;
   }
 
  private:
   Result<void> run_file() {
     Result<Input> input = open_input(file_);
-    if (!input) return std::unexpected(input.error());
+    if (!input)
+      return std::unexpected(input.error());
     StageMessage message;
     message.id = uuid7(host().now_ms(), random_.next(), random_.next());
-    for (const auto& [name, value] : call_.attributes) message.attributes[name] = {SLUICE_STRING, value};
+    for (const auto& [name, value] : call_.attributes)
+      message.attributes[name] = {SLUICE_STRING, value};
     message.sent_ms = host().now_ms();
     message.receive_count = 1;
     const bool streams = (flags_ & SLUICE_STREAMS) != 0;
     if (!streams) {
       const int32_t status = read_all(*input->reader, kBodyBytesMax, &message.body);
-      if (status != SLUICE_OK) return unreadable(message.id, status);
+      if (status != SLUICE_OK)
+        return unreadable(message.id, status);
     }
     StageMessageView view(message);
-    if (streams) view.stream(input->reader.get(), input->size);
+    if (streams)
+      view.stream(input->reader.get(), input->size);
     return process(message, view.get());
   }
 
   Result<void> unreadable(const Uuid& id, int32_t status) {
     if (status == SLUICE_TOO_LARGE) {
-      printer_.message_failed(file_, id, false, "too_large", "the stage takes no streams, and the body has more than 1 GiB");
+      printer_.message_failed(file_, id, false, "too_large",
+                              "the stage takes no streams, and the body has more than 1 GiB");
       return {};
     }
     const sluice_str text = host().last_error();
@@ -132,20 +151,24 @@ class StageRun {
     const sluice_message* const messages[] = {&view};
     const sluice_batch batch{sizeof(sluice_batch), 1, message.sent_ms + kLeaseMs, messages};
     const ComponentScope scope(stage_.component().descriptor->type);
-    return judge(message.id, stage_.functions<sluice_stage>().process(stage_.self(), &batch, &out_));
+    return judge(message.id,
+                 stage_.functions<sluice_stage>().process(stage_.self(), &batch, &out_));
   }
 
   Result<void> judge(const Uuid& id, int32_t status) {
     if (printer_.several()) {
-      return fail(Errc::usage, fmt::format("stage {} emitted more than one body: print them with --jsonl",
-                                           stage_.component().descriptor->type));
+      return fail(Errc::usage,
+                  fmt::format("stage {} emitted more than one body: print them with --jsonl",
+                              stage_.component().descriptor->type));
     }
     if (status != SLUICE_OK) {
       return fail(Errc::internal, fmt::format("{}: stage {} failed with status {}", file_,
                                               stage_.component().descriptor->type, status));
     }
     const bool good = out_.status() == SLUICE_OK;
-    if (!good) printer_.message_failed(file_, id, out_.status() == SLUICE_RETRY, out_.reason(), out_.detail());
+    if (!good)
+      printer_.message_failed(file_, id, out_.status() == SLUICE_RETRY, out_.reason(),
+                              out_.detail());
     return printer_.finish_message(good);
   }
 
@@ -171,30 +194,39 @@ Result<Prepared> prepare(const StageCall& call, Registry& registry) {
     Diagnostics diagnostics;
     Result<PipelineDescription> loaded = load_pipeline(*call.config, {}, registry, diagnostics);
     print_raw_error(render(diagnostics, colour_on_stderr()));
-    if (!loaded) return std::unexpected(loaded.error());
+    if (!loaded)
+      return std::unexpected(loaded.error());
     pipeline = std::move(*loaded);
   }
   const std::string type = call.component->descriptor->type;
   std::error_code ignored;
   const std::string here = std::filesystem::current_path(ignored).string();
   std::size_t faults = 0;
-  prepared.options = complete_options(*call.component, {type, here, ""}, &call.options, {}, [&](std::string_view, std::string text) {
-    ++faults;
-    print_error(fmt::format("stage {}: {}", type, text));
-  });
+  prepared.options = complete_options(*call.component, {type, here, ""}, &call.options, {},
+                                      [&](std::string_view, std::string text) {
+                                        ++faults;
+                                        print_error(fmt::format("stage {}: {}", type, text));
+                                      });
   if (prepared.options == nullptr) {
-    return fail(Errc::config, fmt::format("stage {}: {} bad option{} (see sluice stage {} --help)", type, faults, faults == 1 ? "" : "s", type));
+    return fail(Errc::config, fmt::format("stage {}: {} bad option{} (see sluice stage {} --help)",
+                                          type, faults, faults == 1 ? "" : "s", type));
   }
   std::vector<std::string> references;
   for (const OptionReference& reference : option_references(*prepared.options)) {
-    if (reference.kind == OptionReference::Kind::table) return fail(Errc::config, fmt::format("stage {}: {} names no table", type, in_quotes(reference.text)));
+    if (reference.kind == OptionReference::Kind::table)
+      return fail(Errc::config,
+                  fmt::format("stage {}: {} names no table", type, in_quotes(reference.text)));
     if (!call.config) {
-      return fail(Errc::usage, fmt::format("stage {} names the bucket {}: give --config FILE, which lends its buckets", type, in_quotes(reference.text)));
+      return fail(
+          Errc::usage,
+          fmt::format("stage {} names the bucket {}: give --config FILE, which lends its buckets",
+                      type, in_quotes(reference.text)));
     }
     references.push_back(reference.text);
   }
   Result<LentBuckets> buckets = LentBuckets::open(std::move(pipeline), references);
-  if (!buckets) return std::unexpected(buckets.error());
+  if (!buckets)
+    return std::unexpected(buckets.error());
   prepared.buckets = std::move(*buckets);
   return prepared;
 }
@@ -202,13 +234,18 @@ Result<Prepared> prepare(const StageCall& call, Registry& registry) {
 Result<int> run_call(const StageCall& call, Registry& registry) {
   std::vector<std::string> files = call.files.empty() ? std::vector<std::string>{"-"} : call.files;
   Result<void> readable = check_files(files);
-  if (!readable) return std::unexpected(readable.error());
+  if (!readable)
+    return std::unexpected(readable.error());
   Result<Prepared> prepared = prepare(call, registry);
-  if (!prepared) return std::unexpected(prepared.error());
+  if (!prepared)
+    return std::unexpected(prepared.error());
   const LentBuckets& buckets = prepared->buckets;
-  prepared->options->bucket = [&buckets](std::string_view reference) { return buckets.find(reference); };
+  prepared->options->bucket = [&buckets](std::string_view reference) {
+    return buckets.find(reference);
+  };
   Result<Instance> stage = Instance::create(std::move(prepared->options));
-  if (!stage) return std::unexpected(stage.error());
+  if (!stage)
+    return std::unexpected(stage.error());
   return StageRun(*stage, call).run(files);
 }
 
@@ -217,12 +254,14 @@ Result<int> run_call(const StageCall& call, Registry& registry) {
 int run_stage(const StageArguments& arguments) {
   configure_log(LogLevel::warning, LogFormat::text);
   Registry registry(plugin_folders(plugin_dirs_of(arguments.words)));
-  const Result<StageCall> call =
-      parse_stage_words(arguments.words, [&](const std::string& type) { return registry.find("stage", type); });
-  if (!call) return report(call.error());
+  const Result<StageCall> call = parse_stage_words(
+      arguments.words, [&](const std::string& type) { return registry.find("stage", type); });
+  if (!call)
+    return report(call.error());
   if (call->help) {
     print(kHelp);
-    if (call->component != nullptr) print("\n" + describe_component(*call->component));
+    if (call->component != nullptr)
+      print("\n" + describe_component(*call->component));
     return 0;
   }
   const Result<int> exit = run_call(*call, registry);

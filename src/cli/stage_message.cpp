@@ -5,15 +5,20 @@
 namespace sluice::core {
 namespace {
 
-sluice_str str(const std::string& text) { return {text.data(), text.size()}; }
+sluice_str str(const std::string& text) {
+  return {text.data(), text.size()};
+}
 
 }  // namespace
 
 StageMessageView::StageMessageView(const StageMessage& message) {
-  for (const auto& [name, attribute] : message.attributes) {  // a map: sorted, as the contract wants it
-    attributes_.push_back({sizeof(sluice_attribute), attribute.type, str(name), str(attribute.value)});
+  for (const auto& [name, attribute] :
+       message.attributes) {  // a map: sorted, as the contract wants it
+    attributes_.push_back(
+        {sizeof(sluice_attribute), attribute.type, str(name), str(attribute.value)});
   }
-  for (const sluice_attribute& attribute : attributes_) pointers_.push_back(&attribute);
+  for (const sluice_attribute& attribute : attributes_)
+    pointers_.push_back(&attribute);
   view_.struct_size = sizeof view_;
   view_.receive_count = message.receive_count;
   std::memcpy(view_.id, message.id.bytes.data(), sizeof view_.id);

@@ -29,16 +29,22 @@ class StageOut final : public sluice_out {
   /// The receiver of each emission: SLUICE_OK, or SLUICE_CANCELLED to end the run.
   using Receive = std::function<int32_t(Emitted&&)>;
   /// The receiver of each part that alone is rejected.
-  using ReceivePart = std::function<void(const StageMessage& part, std::string reason, std::string detail)>;
+  using ReceivePart =
+      std::function<void(const StageMessage& part, std::string reason, std::string detail)>;
 
   /// `splits`: emissions per message are without bound.
   StageOut(std::string stage, bool splits, Receive receive, ReceivePart receive_part)
-      : stage_(std::move(stage)), splits_(splits), receive_(std::move(receive)), receive_part_(std::move(receive_part)) {}
+      : stage_(std::move(stage)),
+        splits_(splits),
+        receive_(std::move(receive)),
+        receive_part_(std::move(receive_part)) {}
 
   /// Forgets the last message; results of `parent` follow.
   void begin(const StageMessage& parent);
 
-  int32_t status() const { return status_; }  ///< SLUICE_OK, SLUICE_RETRY or SLUICE_REJECT, the worst said
+  int32_t status() const {
+    return status_;
+  }  ///< SLUICE_OK, SLUICE_RETRY or SLUICE_REJECT, the worst said
   const std::string& reason() const { return reason_; }
   const std::string& detail() const { return detail_; }
 
@@ -47,7 +53,8 @@ class StageOut final : public sluice_out {
   int32_t commit(uint64_t body_size, const sluice_emission* emission) override;
   int32_t flush() override { return SLUICE_OK; }
   int32_t reject_part(const sluice_emission& part, sluice_str reason, sluice_str detail) override;
-  int32_t settle(uint32_t index, int32_t status, int64_t retry_after_ms, sluice_str reason, sluice_str detail) override;
+  int32_t settle(uint32_t index, int32_t status, int64_t retry_after_ms, sluice_str reason,
+                 sluice_str detail) override;
   int32_t progress(uint32_t index, uint64_t done, uint64_t total) override;
   int32_t ignore(uint32_t index) override;
   int32_t exhausted() override { return SLUICE_INVALID; }  // a source's call

@@ -1,4 +1,5 @@
-// What `sluice stage` prints: emitted messages on stdout, failures as JSON lines on stderr (DESIGN §5).
+// What `sluice stage` prints: emitted messages on stdout, failures as JSON lines on stderr (DESIGN
+// §5).
 #pragma once
 
 #include <optional>
@@ -24,8 +25,10 @@ class StagePrinter {
   /// Writes the one body.
   Result<void> finish();
 
-  void part_failed(const std::string& file, const StageMessage& part, const std::string& reason, const std::string& detail);
-  void message_failed(const std::string& file, const Uuid& id, bool retry, const std::string& reason, const std::string& detail);
+  void part_failed(const std::string& file, const StageMessage& part, const std::string& reason,
+                   const std::string& detail);
+  void message_failed(const std::string& file, const Uuid& id, bool retry,
+                      const std::string& reason, const std::string& detail);
 
   bool several() const { return several_; }
   bool failed() const { return failed_; }

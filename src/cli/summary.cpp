@@ -13,13 +13,16 @@ template <class Things, class Fields>
 std::string object_of(const Things& things, Fields&& fields) {
   std::string text = "{";
   for (const auto& thing : things) {
-    if (text.size() > 1) text += ',';
+    if (text.size() > 1)
+      text += ',';
     text += json_quote(thing.name) + ":{" + fields(thing) + "}";
   }
   return text + "}";
 }
 
-std::string cell(auto number) { return fmt::format("{}", number); }
+std::string cell(auto number) {
+  return fmt::format("{}", number);
+}
 
 }  // namespace
 
@@ -28,39 +31,52 @@ std::string summary_json(const std::string& pipeline, const Summary& summary) {
     return fmt::format(R"("events":{},"acknowledged":{})", source.events, source.acknowledged);
   });
   const std::string queues = object_of(summary.queues, [](const auto& queue) {
-    return fmt::format(R"("sent":{},"moved_in":{},"received":{},"deleted":{},"visible":{},"in_flight":{},"delayed":{},)"
-                       R"("moved_to_dead_letter":{},"expired":{},"dropped":{},"purged":{})",
-                       queue.sent, queue.moved_in, queue.received, queue.deleted, queue.visible, queue.in_flight,
-                       queue.delayed, queue.moved_to_dead_letter, queue.expired, queue.dropped, queue.purged);
+    return fmt::format(
+        R"("sent":{},"moved_in":{},"received":{},"deleted":{},"visible":{},"in_flight":{},"delayed":{},)"
+        R"("moved_to_dead_letter":{},"expired":{},"dropped":{},"purged":{})",
+        queue.sent, queue.moved_in, queue.received, queue.deleted, queue.visible, queue.in_flight,
+        queue.delayed, queue.moved_to_dead_letter, queue.expired, queue.dropped, queue.purged);
   });
   const std::string services = object_of(summary.services, [](const auto& service) {
-    return fmt::format(R"("processed":{},"retried":{},"rejected":{},"stale":{},"ignored":{},"workers_max":{})",
-                       service.processed, service.retried, service.rejected, service.stale, service.ignored,
-                       service.workers_max);
+    return fmt::format(
+        R"("processed":{},"retried":{},"rejected":{},"stale":{},"ignored":{},"workers_max":{})",
+        service.processed, service.retried, service.rejected, service.stale, service.ignored,
+        service.workers_max);
   });
-  return fmt::format(R"({{"pipeline":{},"seconds":{:.3f},"exit":{},"dead_letters":{},"sources":{},"queues":{},"services":{}}})",
-                     json_quote(pipeline), summary.seconds, summary.exit, summary.dead_letters, sources, queues, services);
+  return fmt::format(
+      R"({{"pipeline":{},"seconds":{:.3f},"exit":{},"dead_letters":{},"sources":{},"queues":{},"services":{}}})",
+      json_quote(pipeline), summary.seconds, summary.exit, summary.dead_letters, sources, queues,
+      services);
 }
 
 std::string summary_text(const std::string& pipeline, const Summary& summary) {
-  std::string text = fmt::format("{}: {:.1f} s, {} dead letter{} stored, exit {}\n", pipeline, summary.seconds,
-                                 summary.dead_letters, summary.dead_letters == 1 ? "" : "s", summary.exit);
+  std::string text =
+      fmt::format("{}: {:.1f} s, {} dead letter{} stored, exit {}\n", pipeline, summary.seconds,
+                  summary.dead_letters, summary.dead_letters == 1 ? "" : "s", summary.exit);
   std::vector<std::vector<std::string>> rows{{"source", "events", "acknowledged"}};
-  for (const auto& source : summary.sources) rows.push_back({source.name, cell(source.events), cell(source.acknowledged)});
-  if (rows.size() > 1) text += columns_text(rows);
+  for (const auto& source : summary.sources)
+    rows.push_back({source.name, cell(source.events), cell(source.acknowledged)});
+  if (rows.size() > 1)
+    text += columns_text(rows);
   rows = {{"service", "processed", "retried", "rejected", "stale", "ignored", "workers"}};
   for (const auto& service : summary.services) {
-    rows.push_back({service.name, cell(service.processed), cell(service.retried), cell(service.rejected),
-                    cell(service.stale), cell(service.ignored), cell(service.workers_max)});
+    rows.push_back({service.name, cell(service.processed), cell(service.retried),
+                    cell(service.rejected), cell(service.stale), cell(service.ignored),
+                    cell(service.workers_max)});
   }
-  if (rows.size() > 1) text += columns_text(rows);
-  rows = {{"queue", "sent", "moved in", "received", "deleted", "visible", "in flight", "delayed", "dead-lettered"}};
+  if (rows.size() > 1)
+    text += columns_text(rows);
+  rows = {{"queue", "sent", "moved in", "received", "deleted", "visible", "in flight", "delayed",
+           "dead-lettered"}};
   for (const auto& queue : summary.queues) {
-    rows.push_back({queue.name, cell(queue.sent), cell(queue.moved_in), cell(queue.received), cell(queue.deleted),
-                    cell(queue.visible), cell(queue.in_flight), cell(queue.delayed), cell(queue.moved_to_dead_letter)});
+    rows.push_back({queue.name, cell(queue.sent), cell(queue.moved_in), cell(queue.received),
+                    cell(queue.deleted), cell(queue.visible), cell(queue.in_flight),
+                    cell(queue.delayed), cell(queue.moved_to_dead_letter)});
   }
-  if (rows.size() > 1) text += columns_text(rows);
-  for (const std::string& note : summary.notes) text += note + "\n";
+  if (rows.size() > 1)
+    text += columns_text(rows);
+  for (const std::string& note : summary.notes)
+    text += note + "\n";
   return text;
 }
 

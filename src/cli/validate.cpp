@@ -20,8 +20,9 @@ std::string human_size(std::int64_t bytes) {
     value /= 1024;
     ++unit;
   }
-  return value == static_cast<double>(static_cast<std::int64_t>(value)) ? fmt::format("{:.0f} {}", value, units[unit])
-                                                                        : fmt::format("{:.2f} {}", value, units[unit]);
+  return value == static_cast<double>(static_cast<std::int64_t>(value))
+             ? fmt::format("{:.0f} {}", value, units[unit])
+             : fmt::format("{:.2f} {}", value, units[unit]);
 }
 
 std::string count_text(std::size_t number, std::string_view what) {
@@ -34,10 +35,13 @@ std::string memory_text(const PipelineDescription& pipeline) {
     return bytes == 0 ? std::string() : fmt::format("    {:>12}  {}\n", human_size(bytes), what);
   };
   return fmt::format("  memory bound {}\n", human_size(bound.total())) +
-         line(bound.queues, count_text(pipeline.queues.size(), "queue") + ": the sum of capacity_bytes") +
+         line(bound.queues,
+              count_text(pipeline.queues.size(), "queue") + ": the sum of capacity_bytes") +
          line(bound.producers, "one chunk for each source and each worker that publishes") +
          line(bound.workers, "one batch in each worker's hands, if every body had max_body_bytes") +
-         line(bound.emissions, "what a batch becomes in each worker that publishes without waiting: 64 such bodies a message");
+         line(bound.emissions,
+              "what a batch becomes in each worker that publishes without waiting: 64 such bodies "
+              "a message");
 }
 
 /// Which full queue makes which source wait.
@@ -48,8 +52,10 @@ std::string stalls_text(const PipelineDescription& pipeline) {
     for (const std::uint32_t queue : stalling_queues(pipeline, source)) {
       queues += (queues.empty() ? "" : ", ") + pipeline.queues[queue].name;
     }
-    text += queues.empty() ? fmt::format("  source {} never waits: no queue gets its messages\n", source.name)
-                           : fmt::format("  source {} waits while one of these is full: {}\n", source.name, queues);
+    text += queues.empty()
+                ? fmt::format("  source {} never waits: no queue gets its messages\n", source.name)
+                : fmt::format("  source {} waits while one of these is full: {}\n", source.name,
+                              queues);
   }
   return text;
 }
@@ -57,7 +63,8 @@ std::string stalls_text(const PipelineDescription& pipeline) {
 /// 78 over 66 over 69 over 0.
 int worse(int a, int b) {
   for (const int exit : {exit_code(Errc::config), exit_code(Errc::missing_input)}) {
-    if (a == exit || b == exit) return exit;
+    if (a == exit || b == exit)
+      return exit;
   }
   return a == 0 ? b : a;
 }
@@ -69,14 +76,15 @@ int validate_configs(const ValidateArguments& arguments) {
   int exit = 0;
   for (const std::string& config : arguments.configs) {
     Diagnostics diagnostics;
-    const Result<PipelineDescription> pipeline = load_pipeline(config, arguments.overrides, registry, diagnostics);
+    const Result<PipelineDescription> pipeline =
+        load_pipeline(config, arguments.overrides, registry, diagnostics);
     print_raw_error(render(diagnostics, colour_on_stderr()));
     if (!pipeline) {
       exit = worse(exit, report(pipeline.error()));
       continue;
     }
-    print(fmt::format("{}: ok, {}\n{}{}", config, count_text(diagnostics.warnings(), "warning"), memory_text(*pipeline),
-                      stalls_text(*pipeline)));
+    print(fmt::format("{}: ok, {}\n{}{}", config, count_text(diagnostics.warnings(), "warning"),
+                      memory_text(*pipeline), stalls_text(*pipeline)));
   }
   return exit;
 }
@@ -84,9 +92,11 @@ int validate_configs(const ValidateArguments& arguments) {
 int print_graph(const GraphArguments& arguments) {
   Registry registry(plugin_folders(arguments.plugin_dirs));
   Diagnostics diagnostics;
-  const Result<PipelineDescription> pipeline = load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
+  const Result<PipelineDescription> pipeline =
+      load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
   print_raw_error(render(diagnostics, colour_on_stderr()));
-  if (!pipeline) return report(pipeline.error());
+  if (!pipeline)
+    return report(pipeline.error());
   print(graph_text(*pipeline));
   return 0;
 }

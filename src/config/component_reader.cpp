@@ -22,15 +22,19 @@ std::uint32_t offset_at(const Json& object, const Component& component, std::str
     }
     const Json* next = nullptr;
     for (const JsonMember& member : at->members) {
-      if (member.name != name) continue;
-      if (at == &object && find_option(*component.descriptor, name) == nullptr) return member.offset;
+      if (member.name != name)
+        continue;
+      if (at == &object && find_option(*component.descriptor, name) == nullptr)
+        return member.offset;
       next = &member.value;
     }
     if (at->type == Json::Type::array && !name.empty() && name.size() < 7 &&
-        name.find_first_not_of("0123456789") == std::string::npos && std::stoul(name) < at->items.size()) {
+        name.find_first_not_of("0123456789") == std::string::npos &&
+        std::stoul(name) < at->items.size()) {
       next = &at->items[std::stoul(name)];
     }
-    if (next == nullptr) break;
+    if (next == nullptr)
+      break;
     at = next;
   }
   return at->offset;
@@ -43,19 +47,24 @@ std::string absolute_path(const std::string& folder, const std::string& path) {
   const fs::path joined = fs::path(folder) / path;
   std::error_code fault;
   fs::path result = fs::weakly_canonical(joined, fault);
-  if (fault) result = joined.lexically_normal();
+  if (fault)
+    result = joined.lexically_normal();
   std::string text = result.string();
-  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  while (text.size() > 1 && text.back() == '/')
+    text.pop_back();
   return text;
 }
 
 std::unique_ptr<sluice_config> ComponentReader::read(const Json& object, const Shape& shape,
-                                                     const ObjectReader& fields, const std::string& name) {
+                                                     const ObjectReader& fields,
+                                                     const std::string& name) {
   const Component* component = find_component(shape, fields);
-  if (component == nullptr) return nullptr;
+  if (component == nullptr)
+    return nullptr;
   check_references(*component, object, fields.who());
   std::vector<std::string_view> reserved;
-  for (const Key& key : shape.keys) reserved.push_back(key.name);
+  for (const Key& key : shape.keys)
+    reserved.push_back(key.name);
   return complete_options(*component, {name, folder_, state_}, &object, reserved,
                           [&](std::string_view pointer, std::string text) {
                             reporter_.error(offset_at(object, *component, pointer),
@@ -65,35 +74,46 @@ std::unique_ptr<sluice_config> ComponentReader::read(const Json& object, const S
 
 const Component* ComponentReader::find_component(const Shape& shape, const ObjectReader& fields) {
   const Json* type = fields.find("type");
-  if (type == nullptr) return nullptr;
+  if (type == nullptr)
+    return nullptr;
   Result<const Component*> found = registry_.find(shape.plugin_kind, type->text);
-  if (found) return *found;
-  reporter_.error(type->offset, fmt::format("{}: {}", fields.who(), found.error().message), found.error().code);
+  if (found)
+    return *found;
+  reporter_.error(type->offset, fmt::format("{}: {}", fields.who(), found.error().message),
+                  found.error().code);
   return nullptr;
 }
 
-void ComponentReader::check_references(const Component& component, const Json& object, const std::string& who) {
-  for (auto option = component.descriptor->options; option != nullptr && *option != nullptr; ++option) {
+void ComponentReader::check_references(const Component& component, const Json& object,
+                                       const std::string& who) {
+  for (auto option = component.descriptor->options; option != nullptr && *option != nullptr;
+       ++option) {
     const Json* value = object.find((*option)->name);
-    if (value == nullptr || value->type != Json::Type::string) continue;  // of another type: reported elsewhere
+    if (value == nullptr || value->type != Json::Type::string)
+      continue;  // of another type: reported elsewhere
     const std::string_view type = (*option)->type;
-    if (type == "bucket") check_bucket(*value, (*option)->name, who);
+    if (type == "bucket")
+      check_bucket(*value, (*option)->name, who);
     if (type == "table") {
-      reporter_.error(value->offset, fmt::format("{}: {} names no table", who, in_quotes(value->text)));
+      reporter_.error(value->offset,
+                      fmt::format("{}: {} names no table", who, in_quotes(value->text)));
     }
   }
 }
 
-void ComponentReader::check_bucket(const Json& value, std::string_view option, const std::string& who) {
-  if (buckets_.contains(value.text)) return;
+void ComponentReader::check_bucket(const Json& value, std::string_view option,
+                                   const std::string& who) {
+  if (buckets_.contains(value.text))
+    return;
   const std::vector<std::string_view> known(buckets_.begin(), buckets_.end());
   const std::string bucket = value.text.substr(0, value.text.find('/'));
   const bool point = bucket.size() < value.text.size() && buckets_.contains(bucket);
-  reporter_.error(value.offset,
-                  point ? fmt::format("{}: bucket {} has no access point {}{}", who, in_quotes(bucket),
-                                      in_quotes(value.text.substr(bucket.size() + 1)), hint(value.text, known))
-                        : fmt::format("{}: \"{}\" names no bucket: {} is not declared{}", who, option,
-                                      in_quotes(value.text), hint(value.text, known)));
+  reporter_.error(
+      value.offset,
+      point ? fmt::format("{}: bucket {} has no access point {}{}", who, in_quotes(bucket),
+                          in_quotes(value.text.substr(bucket.size() + 1)), hint(value.text, known))
+            : fmt::format("{}: \"{}\" names no bucket: {} is not declared{}", who, option,
+                          in_quotes(value.text), hint(value.text, known)));
 }
 
 }  // namespace sluice::core

@@ -26,10 +26,10 @@ class ComponentReader {
   /// Declares a bucket ("graphics") or access point ("graphics/design") that options may name.
   void add_bucket(std::string reference) { buckets_.insert(std::move(reference)); }
 
-  /// The options of the object that `fields` read, under the name `name` in the pipeline. nullptr if
-  /// anything is wrong; it was reported then. `object` borrowed.
-  std::unique_ptr<sluice_config> read(const Json& object, const Shape& shape, const ObjectReader& fields,
-                                      const std::string& name);
+  /// The options of the object that `fields` read, under the name `name` in the pipeline. nullptr
+  /// if anything is wrong; it was reported then. `object` borrowed.
+  std::unique_ptr<sluice_config> read(const Json& object, const Shape& shape,
+                                      const ObjectReader& fields, const std::string& name);
 
  private:
   const Component* find_component(const Shape& shape, const ObjectReader& fields);

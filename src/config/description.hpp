@@ -1,5 +1,6 @@
 // A pipeline as its configuration describes it: names resolved, options complete, nothing started.
-// Produced by load_pipeline(), consumed by src/pipeline. Plain data; indices point into the vectors.
+// Produced by load_pipeline(), consumed by src/pipeline. Plain data; indices point into the
+// vectors.
 #pragma once
 
 #include <cstdint>
@@ -49,11 +50,11 @@ struct RedrivePolicy {
 
 struct QueueDescription {
   std::string name;
-  std::int64_t capacity = 100'000;                     ///< messages
+  std::int64_t capacity = 100'000;  ///< messages
   std::int64_t capacity_bytes = std::int64_t{256} << 20;
   std::int64_t visibility_timeout_ms = 30'000;
-  std::optional<RedrivePolicy> redrive_policy;         ///< implied ones are filled in
-  bool implied = false;                                ///< the "NAME-dead" of DESIGN §2.6
+  std::optional<RedrivePolicy> redrive_policy;  ///< implied ones are filled in
+  bool implied = false;                         ///< the "NAME-dead" of DESIGN §2.6
 };
 
 struct ServiceDescription {

@@ -11,7 +11,9 @@ namespace {
 constexpr std::size_t kWindowBytes = 100;
 constexpr std::size_t kBeforeCaret = 60;
 
-bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+bool continues_character(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+}
 
 bool is_control(char byte) {
   const auto value = static_cast<unsigned char>(byte);
@@ -22,28 +24,38 @@ bool is_control(char byte) {
 std::string excerpt(const Place& place, bool colour) {
   const std::string& line = place.line;
   const std::size_t column = std::min(place.column, line.size());
-  std::size_t begin = column > kBeforeCaret && line.size() > kWindowBytes ? column - kBeforeCaret : 0;
-  while (begin > 0 && continues_character(line[begin])) --begin;
+  std::size_t begin =
+      column > kBeforeCaret && line.size() > kWindowBytes ? column - kBeforeCaret : 0;
+  while (begin > 0 && continues_character(line[begin]))
+    --begin;
   std::size_t end = std::min(line.size(), begin + kWindowBytes);
-  while (end < line.size() && continues_character(line[end])) ++end;
+  while (end < line.size() && continues_character(line[end]))
+    ++end;
 
   std::string shown = begin > 0 ? "..." : "";
   std::string pad(shown.size(), ' ');
   for (std::size_t i = begin; i < end; ++i) {
     const char byte = line[i] == '\t' || !is_control(line[i]) ? line[i] : '?';
     shown += byte;
-    if (i < column && !continues_character(byte)) pad += byte == '\t' ? '\t' : ' ';
+    if (i < column && !continues_character(byte))
+      pad += byte == '\t' ? '\t' : ' ';
   }
-  if (end < line.size()) shown += "...";
-  return fmt::format("  {}\n  {}{}^{}\n", shown, pad, colour ? "\033[1;32m" : "", colour ? "\033[0m" : "");
+  if (end < line.size())
+    shown += "...";
+  return fmt::format("  {}\n  {}{}^{}\n", shown, pad, colour ? "\033[1;32m" : "",
+                     colour ? "\033[0m" : "");
 }
 
 int severity_of(Errc code) {
   switch (code) {
-    case Errc::config: return 3;
-    case Errc::missing_input: return 2;
-    case Errc::unavailable: return 1;
-    default: return 4;
+    case Errc::config:
+      return 3;
+    case Errc::missing_input:
+      return 2;
+    case Errc::unavailable:
+      return 1;
+    default:
+      return 4;
   }
 }
 
@@ -52,11 +64,13 @@ int severity_of(Errc code) {
 void Diagnostics::add(Diagnostic diagnostic) {
   if (diagnostic.severity == Diagnostic::Severity::error) {
     ++errors_;
-    if (severity_of(diagnostic.code) > severity_of(worst_)) worst_ = diagnostic.code;
+    if (severity_of(diagnostic.code) > severity_of(worst_))
+      worst_ = diagnostic.code;
   } else {
     ++warnings_;
   }
-  if (full()) return;
+  if (full())
+    return;
   const auto after = std::upper_bound(
       all_.begin(), all_.end(), diagnostic.offset,
       [](std::uint32_t offset, const Diagnostic& other) { return offset < other.offset; });
@@ -66,17 +80,21 @@ void Diagnostics::add(Diagnostic diagnostic) {
 std::string render(const Diagnostic& diagnostic, bool colour) {
   const bool error = diagnostic.severity == Diagnostic::Severity::error;
   const char* paint = !colour ? "" : error ? "\033[1;31m" : "\033[1;35m";
-  std::string text = fmt::format("{}: {}{}:{} {}\n", diagnostic.place.label, paint,
-                                 error ? "error" : "warning", colour ? "\033[0m" : "", diagnostic.text);
-  if (!diagnostic.place.line.empty()) text += excerpt(diagnostic.place, colour);
+  std::string text =
+      fmt::format("{}: {}{}:{} {}\n", diagnostic.place.label, paint, error ? "error" : "warning",
+                  colour ? "\033[0m" : "", diagnostic.text);
+  if (!diagnostic.place.line.empty())
+    text += excerpt(diagnostic.place, colour);
   return text;
 }
 
 std::string render(const Diagnostics& diagnostics, bool colour) {
   std::string text;
-  for (const Diagnostic& diagnostic : diagnostics.all()) text += render(diagnostic, colour);
+  for (const Diagnostic& diagnostic : diagnostics.all())
+    text += render(diagnostic, colour);
   const std::size_t more = diagnostics.errors() + diagnostics.warnings() - diagnostics.all().size();
-  if (more > 0) text += fmt::format("and {} more\n", more);
+  if (more > 0)
+    text += fmt::format("and {} more\n", more);
   return text;
 }
 
@@ -91,8 +109,10 @@ std::string in_quotes(std::string_view text) {
     }
   }
   if (text.size() > kMax) {
-    while (continues_character(result.back())) result.pop_back();  // no half characters
-    if (static_cast<unsigned char>(result.back()) >= 0xC0) result.pop_back();
+    while (continues_character(result.back()))
+      result.pop_back();  // no half characters
+    if (static_cast<unsigned char>(result.back()) >= 0xC0)
+      result.pop_back();
     result += "...";
   }
   return result + "\"";

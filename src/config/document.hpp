@@ -49,7 +49,7 @@ class Document {
   struct OverrideText {
     std::uint32_t begin;  ///< first offset
     std::string pointer;
-    std::string text;     ///< "--set PTR=VALUE", the line that is shown
+    std::string text;  ///< "--set PTR=VALUE", the line that is shown
   };
 
   void apply(const Override& change, Diagnostics& diagnostics);

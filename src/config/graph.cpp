@@ -11,7 +11,8 @@ namespace {
 std::string dot_quote(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
+    if (c == '"' || c == '\\')
+      result += '\\';
     if (c == '\n') {
       result += "\\n";
     } else {
@@ -21,9 +22,12 @@ std::string dot_quote(std::string_view text) {
   return result + "\"";
 }
 
-std::string node_name(std::string_view kind, std::string_view name) { return dot_quote(fmt::format("{} {}", kind, name)); }
+std::string node_name(std::string_view kind, std::string_view name) {
+  return dot_quote(fmt::format("{} {}", kind, name));
+}
 
-std::string node(std::string_view kind, std::string_view name, std::string_view label, std::string_view style) {
+std::string node(std::string_view kind, std::string_view name, std::string_view label,
+                 std::string_view style) {
   return fmt::format("  {} [label={}, {}];\n", node_name(kind, name), dot_quote(label), style);
 }
 
@@ -32,37 +36,48 @@ std::string edge(const std::string& from, const std::string& to, std::string_vie
 }
 
 std::string target_name(const PipelineDescription& pipeline, const Target& target) {
-  return target.kind == Target::Kind::topic ? node_name("topic", pipeline.topics[target.index].name)
-                                            : node_name("queue", pipeline.queues[target.index].name);
+  return target.kind == Target::Kind::topic
+             ? node_name("topic", pipeline.topics[target.index].name)
+             : node_name("queue", pipeline.queues[target.index].name);
 }
 
 /// The buckets that `options` name, without access points.
 std::set<std::string> buckets_of(const sluice_config& options) {
   std::set<std::string> names;
   for (const OptionReference& reference : option_references(options)) {
-    if (reference.kind == OptionReference::Kind::bucket) names.insert(reference.text.substr(0, reference.text.find('/')));
+    if (reference.kind == OptionReference::Kind::bucket)
+      names.insert(reference.text.substr(0, reference.text.find('/')));
   }
   return names;
 }
 
 std::string source_text(const PipelineDescription& pipeline, const SourceDescription& source) {
   const std::string name = node_name("source", source.name);
-  std::string text = node("source", source.name, fmt::format("{}\n{}", source.name, source.options->component->descriptor->type),
-                          "shape=cds, fillcolor=\"#dbeafe\"");
-  for (const std::string& bucket : buckets_of(*source.options)) text += edge(node_name("bucket", bucket), name);
+  std::string text =
+      node("source", source.name,
+           fmt::format("{}\n{}", source.name, source.options->component->descriptor->type),
+           "shape=cds, fillcolor=\"#dbeafe\"");
+  for (const std::string& bucket : buckets_of(*source.options))
+    text += edge(node_name("bucket", bucket), name);
   return text + edge(name, target_name(pipeline, source.publish_to));
 }
 
 std::string queue_text(const PipelineDescription& pipeline, const QueueDescription& queue) {
-  std::string text = node("queue", queue.name, queue.name, queue.implied ? "shape=box, style=\"filled,dashed\", fillcolor=\"#fee2e2\""
-                                                                         : "shape=box, fillcolor=\"#fef3c7\"");
-  if (!queue.redrive_policy) return text;
-  return text + edge(node_name("queue", queue.name), node_name("queue", pipeline.queues[queue.redrive_policy->dead_letter_queue].name),
-                     fmt::format("style=dashed, label={}", dot_quote(fmt::format("> {}", queue.redrive_policy->max_receive_count))));
+  std::string text =
+      node("queue", queue.name, queue.name,
+           queue.implied ? "shape=box, style=\"filled,dashed\", fillcolor=\"#fee2e2\""
+                         : "shape=box, fillcolor=\"#fef3c7\"");
+  if (!queue.redrive_policy)
+    return text;
+  return text +
+         edge(node_name("queue", queue.name),
+              node_name("queue", pipeline.queues[queue.redrive_policy->dead_letter_queue].name),
+              fmt::format("style=dashed, label={}",
+                          dot_quote(fmt::format("> {}", queue.redrive_policy->max_receive_count))));
 }
 
-/// A service is one node with its chain as its label. Its last stage's bucket is what it writes, the
-/// others' what it reads.
+/// A service is one node with its chain as its label. Its last stage's bucket is what it writes,
+/// the others' what it reads.
 std::string service_text(const PipelineDescription& pipeline, const ServiceDescription& service) {
   const std::string name = node_name("service", service.name);
   std::string label = service.name + "\n";
@@ -72,32 +87,41 @@ std::string service_text(const PipelineDescription& pipeline, const ServiceDescr
     label += fmt::format("{}{}", i == 0 ? "" : " -> ", stage.type);
     const bool writes = (stage.flags & SLUICE_SINK) != 0;
     for (const std::string& bucket : buckets_of(*service.stages[i])) {
-      edges += writes ? edge(name, node_name("bucket", bucket)) : edge(node_name("bucket", bucket), name, "style=dotted");
+      edges += writes ? edge(name, node_name("bucket", bucket))
+                      : edge(node_name("bucket", bucket), name, "style=dotted");
     }
   }
-  label += fmt::format("\n{} worker{}", service.desired_capacity, service.desired_capacity == 1 ? "" : "s");
-  if (service.publish_to) edges += edge(name, target_name(pipeline, *service.publish_to));
+  label += fmt::format("\n{} worker{}", service.desired_capacity,
+                       service.desired_capacity == 1 ? "" : "s");
+  if (service.publish_to)
+    edges += edge(name, target_name(pipeline, *service.publish_to));
   return node("service", service.name, label, "shape=component, fillcolor=\"#dcfce7\"") + edges;
 }
 
 }  // namespace
 
 std::string graph_text(const PipelineDescription& pipeline) {
-  std::string text = fmt::format("digraph {} {{\n  rankdir=LR;\n  node [fontname=\"Helvetica\", style=filled];\n"
-                                 "  edge [fontname=\"Helvetica\", fontsize=10];\n", dot_quote(pipeline.name));
+  std::string text = fmt::format(
+      "digraph {} {{\n  rankdir=LR;\n  node [fontname=\"Helvetica\", style=filled];\n"
+      "  edge [fontname=\"Helvetica\", fontsize=10];\n",
+      dot_quote(pipeline.name));
   for (const BucketDescription& bucket : pipeline.buckets) {
-    text += node("bucket", bucket.name, fmt::format("{}\n{}", bucket.name, bucket.options->component->descriptor->type),
+    text += node("bucket", bucket.name,
+                 fmt::format("{}\n{}", bucket.name, bucket.options->component->descriptor->type),
                  "shape=cylinder, fillcolor=\"#e5e7eb\"");
   }
-  for (const SourceDescription& source : pipeline.sources) text += source_text(pipeline, source);
+  for (const SourceDescription& source : pipeline.sources)
+    text += source_text(pipeline, source);
   for (const TopicDescription& topic : pipeline.topics) {
     text += node("topic", topic.name, topic.name, "shape=hexagon, fillcolor=\"#ede9fe\"");
     for (const std::uint32_t queue : topic.queues) {
       text += edge(node_name("topic", topic.name), node_name("queue", pipeline.queues[queue].name));
     }
   }
-  for (const QueueDescription& queue : pipeline.queues) text += queue_text(pipeline, queue);
-  for (const ServiceDescription& service : pipeline.services) text += service_text(pipeline, service);
+  for (const QueueDescription& queue : pipeline.queues)
+    text += queue_text(pipeline, queue);
+  for (const ServiceDescription& service : pipeline.services)
+    text += service_text(pipeline, service);
   return text + "}\n";
 }
 

@@ -17,80 +17,160 @@ constexpr ActionName kActionNames[] = {{"get", sluice_bucket_ref::get},
                                        {"list", sluice_bucket_ref::list}};
 
 constexpr Key kAccessPointKeys[] = {
-    {.name = "prefix", .type = T::string, .help = "Keys below it can be reached, no others.", .default_json = "\"\""},
-    {.name = "allow", .type = T::actions, .help = "What may be done: get, put, delete, list.", .required = true},
+    {.name = "prefix",
+     .type = T::string,
+     .help = "Keys below it can be reached, no others.",
+     .default_json = "\"\""},
+    {.name = "allow",
+     .type = T::actions,
+     .help = "What may be done: get, put, delete, list.",
+     .required = true},
 };
 constexpr Key kBucketKeys[] = {
     {.name = "type", .type = T::string, .help = "The bucket plugin.", .required = true},
-    {.name = "access_points", .type = T::objects,
+    {.name = "access_points",
+     .type = T::objects,
      .help = "Named ways into the bucket, used as \"BUCKET/NAME\" wherever a bucket is named.",
      .shape = &kAccessPointShape},
 };
 constexpr Key kSourceKeys[] = {
     {.name = "type", .type = T::string, .help = "The source plugin.", .required = true},
-    {.name = "publish_to", .type = T::name, .help = "The topic or queue that its messages go to.", .required = true},
+    {.name = "publish_to",
+     .type = T::name,
+     .help = "The topic or queue that its messages go to.",
+     .required = true},
 };
 constexpr Key kSubscriptionKeys[] = {
-    {.name = "topic", .type = T::name, .help = "The topic whose messages the queue gets.", .required = true},
+    {.name = "topic",
+     .type = T::name,
+     .help = "The topic whose messages the queue gets.",
+     .required = true},
 };
 constexpr Key kRedrivePolicyKeys[] = {
-    {.name = "max_receive_count", .type = T::integer,
+    {.name = "max_receive_count",
+     .type = T::integer,
      .help = "A message received this often without success goes to the dead-letter queue.",
-     .default_json = "10", .minimum = 1, .maximum = 1000},  // SQS: 1 to 1000
-    {.name = "dead_letter_queue", .type = T::name,
+     .default_json = "10",
+     .minimum = 1,
+     .maximum = 1000},  // SQS: 1 to 1000
+    {.name = "dead_letter_queue",
+     .type = T::name,
      .help = "Where it goes. Default: NAME-dead, which is made if it is not declared."},
 };
 constexpr Key kQueueKeys[] = {
-    {.name = "subscriptions", .type = T::array, .help = "The topics it gets messages from.", .shape = &kSubscriptionShape},
-    {.name = "capacity", .type = T::integer, .help = "Messages it holds before its publishers wait.",
-     .default_json = "100000", .minimum = 1, .maximum = 67'000'000},  // 26 bits of the packed credit
-    {.name = "capacity_bytes", .type = T::size, .help = "Memory its messages may take before its publishers wait.",
-     .default_json = "\"256MiB\"", .minimum = 1, .maximum = 128 * kGiB},  // 37 bits of the packed credit
-    {.name = "visibility_timeout", .type = T::duration,
+    {.name = "subscriptions",
+     .type = T::array,
+     .help = "The topics it gets messages from.",
+     .shape = &kSubscriptionShape},
+    {.name = "capacity",
+     .type = T::integer,
+     .help = "Messages it holds before its publishers wait.",
+     .default_json = "100000",
+     .minimum = 1,
+     .maximum = 67'000'000},  // 26 bits of the packed credit
+    {.name = "capacity_bytes",
+     .type = T::size,
+     .help = "Memory its messages may take before its publishers wait.",
+     .default_json = "\"256MiB\"",
+     .minimum = 1,
+     .maximum = 128 * kGiB},  // 37 bits of the packed credit
+    {.name = "visibility_timeout",
+     .type = T::duration,
      .help = "How long a received message stays hidden while it is worked on.",
-     .default_json = "\"30s\"", .minimum = 0, .maximum = 12 * kHour},  // SQS: 0 to 12 hours
-    {.name = "redrive_policy", .type = T::maybe_object,
-     .help = "When a message is given up, and where it goes. A queue with a service and without this key has "
-             "{\"max_receive_count\": 10, \"dead_letter_queue\": \"NAME-dead\"}; null turns that off.",
+     .default_json = "\"30s\"",
+     .minimum = 0,
+     .maximum = 12 * kHour},  // SQS: 0 to 12 hours
+    {.name = "redrive_policy",
+     .type = T::maybe_object,
+     .help =
+         "When a message is given up, and where it goes. A queue with a service and without this "
+         "key has "
+         "{\"max_receive_count\": 10, \"dead_letter_queue\": \"NAME-dead\"}; null turns that off.",
      .shape = &kRedrivePolicyShape},
 };
 constexpr Key kStageKeys[] = {
     {.name = "type", .type = T::string, .help = "The stage plugin.", .required = true},
 };
 constexpr Key kScalingKeys[] = {
-    {.name = "min_capacity", .type = T::integer, .help = "Fewest workers.", .default_json = "1", .minimum = 1, .maximum = 1000},
-    {.name = "max_capacity", .type = T::integer,
-     .help = "Most workers. Default: the greater of min_capacity and desired_capacity.", .minimum = 1, .maximum = 1000},
-    {.name = "desired_capacity", .type = T::integer, .help = "Workers that run. Default: min_capacity.",
-     .minimum = 1, .maximum = 1000},
+    {.name = "min_capacity",
+     .type = T::integer,
+     .help = "Fewest workers.",
+     .default_json = "1",
+     .minimum = 1,
+     .maximum = 1000},
+    {.name = "max_capacity",
+     .type = T::integer,
+     .help = "Most workers. Default: the greater of min_capacity and desired_capacity.",
+     .minimum = 1,
+     .maximum = 1000},
+    {.name = "desired_capacity",
+     .type = T::integer,
+     .help = "Workers that run. Default: min_capacity.",
+     .minimum = 1,
+     .maximum = 1000},
 };
 constexpr Key kServiceKeys[] = {
-    {.name = "queue", .type = T::name, .help = "The queue whose messages it works on.", .required = true},
-    {.name = "batch_size", .type = T::integer, .help = "Most messages that a worker receives at once.",
-     .default_json = "10", .minimum = 1, .maximum = 10'000},
-    {.name = "max_body_bytes", .type = T::size,
+    {.name = "queue",
+     .type = T::name,
+     .help = "The queue whose messages it works on.",
+     .required = true},
+    {.name = "batch_size",
+     .type = T::integer,
+     .help = "Most messages that a worker receives at once.",
+     .default_json = "10",
+     .minimum = 1,
+     .maximum = 10'000},
+    {.name = "max_body_bytes",
+     .type = T::size,
      .help = "A streamed body above it is rejected where a stage or queue needs it in memory.",
-     .default_json = "\"64MiB\"", .minimum = 1, .maximum = kGiB},
-    {.name = "stages", .type = T::array, .help = "The chain that each message goes through.", .required = true,
+     .default_json = "\"64MiB\"",
+     .minimum = 1,
+     .maximum = kGiB},
+    {.name = "stages",
+     .type = T::array,
+     .help = "The chain that each message goes through.",
+     .required = true,
      .shape = &kStageShape},
-    {.name = "publish_to", .type = T::name, .help = "The topic or queue that the last stage's messages go to."},
-    {.name = "scaling", .type = T::object, .help = "How many workers run.", .shape = &kScalingShape},
+    {.name = "publish_to",
+     .type = T::name,
+     .help = "The topic or queue that the last stage's messages go to."},
+    {.name = "scaling",
+     .type = T::object,
+     .help = "How many workers run.",
+     .shape = &kScalingShape},
 };
 constexpr Key kPipelineKeys[] = {
-    {.name = "name", .type = T::name, .help = "The pipeline's name. Default: the file's name without its ending."},
-    {.name = "state", .type = T::path,
-     .help = "Folder for ledgers, dead letters and checkpoints. Default: .sluice/NAME beside the configuration."},
-    {.name = "drain_timeout", .type = T::duration, .help = "Time to finish what is in hand after a stop.",
-     .default_json = "\"30s\"", .minimum = 0, .maximum = 24 * kHour},
+    {.name = "name",
+     .type = T::name,
+     .help = "The pipeline's name. Default: the file's name without its ending."},
+    {.name = "state",
+     .type = T::path,
+     .help = "Folder for ledgers, dead letters and checkpoints. Default: .sluice/NAME beside the "
+             "configuration."},
+    {.name = "drain_timeout",
+     .type = T::duration,
+     .help = "Time to finish what is in hand after a stop.",
+     .default_json = "\"30s\"",
+     .minimum = 0,
+     .maximum = 24 * kHour},
     {.name = "buckets", .type = T::objects, .help = "Object stores.", .shape = &kBucketShape},
-    {.name = "sources", .type = T::objects, .help = "What brings messages in.", .shape = &kSourceShape},
-    {.name = "topics", .type = T::objects, .help = "What is published to one goes to every queue that subscribes.",
+    {.name = "sources",
+     .type = T::objects,
+     .help = "What brings messages in.",
+     .shape = &kSourceShape},
+    {.name = "topics",
+     .type = T::objects,
+     .help = "What is published to one goes to every queue that subscribes.",
      .shape = &kTopicShape},
-    {.name = "queues", .type = T::objects, .help = "Queues with the semantics of SQS.", .shape = &kQueueShape},
-    {.name = "services", .type = T::objects, .help = "The consumers of queues: chains of stages run by workers.",
+    {.name = "queues",
+     .type = T::objects,
+     .help = "Queues with the semantics of SQS.",
+     .shape = &kQueueShape},
+    {.name = "services",
+     .type = T::objects,
+     .help = "The consumers of queues: chains of stages run by workers.",
      .shape = &kServiceShape},
 };
-
 
 }  // namespace
 
@@ -109,15 +189,18 @@ const Shape kPipelineShape{"pipeline", kPipelineKeys};
 
 const Key* Shape::find(std::string_view name) const {
   for (const Key& key : keys) {
-    if (key.name == name) return &key;
+    if (key.name == name)
+      return &key;
   }
   return nullptr;
 }
 
 bool valid_name(std::string_view name) {
-  return !name.empty() && name.size() <= kNameBytesMax && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
+  return !name.empty() && name.size() <= kNameBytesMax &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '-';
+         });
 }
 
 }  // namespace sluice::core

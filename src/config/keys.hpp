@@ -13,9 +13,9 @@ struct Shape;
 /// One key of an object.
 struct Key {
   enum class Type : std::uint8_t {
-    name,         ///< 1-80 of [A-Za-z0-9_-]
+    name,  ///< 1-80 of [A-Za-z0-9_-]
     string,
-    path,         ///< relative to the configuration file
+    path,  ///< relative to the configuration file
     integer,
     duration,     ///< "75s"; limits and values in milliseconds
     size,         ///< "256KiB"; limits and values in bytes
@@ -30,7 +30,7 @@ struct Key {
   Type type;
   std::string_view help;
   bool required = false;
-  std::string_view default_json = {};  ///< as it stands in a configuration; empty: none
+  std::string_view default_json = {};     ///< as it stands in a configuration; empty: none
   std::int64_t minimum = 0, maximum = 0;  ///< of integer, duration, size
   const Shape* shape = nullptr;
 };
@@ -39,7 +39,8 @@ struct Key {
 struct Shape {
   std::string_view what;  ///< "queue"
   std::span<const Key> keys;
-  /// The kind of plugin whose options stand beside the keys ("stage"); empty: other keys are unknown.
+  /// The kind of plugin whose options stand beside the keys ("stage"); empty: other keys are
+  /// unknown.
   std::string_view plugin_kind = {};
 
   const Key* find(std::string_view name) const;
@@ -47,8 +48,8 @@ struct Shape {
 
 /// The whole file.
 extern const Shape kPipelineShape;
-extern const Shape kBucketShape, kAccessPointShape, kSourceShape, kTopicShape, kQueueShape, kSubscriptionShape,
-    kRedrivePolicyShape, kServiceShape, kStageShape, kScalingShape;
+extern const Shape kBucketShape, kAccessPointShape, kSourceShape, kTopicShape, kQueueShape,
+    kSubscriptionShape, kRedrivePolicyShape, kServiceShape, kStageShape, kScalingShape;
 
 /// Actions of an access point: sluice_bucket_ref::Action bits by name.
 struct ActionName {

@@ -21,20 +21,26 @@ Result<std::string> read_file(const std::string& path) {
   };
   const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "re"));
   if (file == nullptr) {
-    return fail(Errc::missing_input, fmt::format("{}: cannot open the configuration: {}", path, std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
+    return fail(Errc::missing_input,
+                fmt::format("{}: cannot open the configuration: {}", path,
+                            std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
   }
   std::string text;
   char buffer[1 << 16];
   while (text.size() <= kFileBytesMax) {
     const std::size_t got = std::fread(buffer, 1, sizeof buffer, file.get());
     text.append(buffer, got);
-    if (got < sizeof buffer) break;
+    if (got < sizeof buffer)
+      break;
   }
   if (std::ferror(file.get()) != 0) {
-    return fail(Errc::missing_input, fmt::format("{}: cannot read the configuration: {}", path, std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
+    return fail(Errc::missing_input,
+                fmt::format("{}: cannot read the configuration: {}", path,
+                            std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
   }
   if (text.size() > kFileBytesMax) {
-    return fail(Errc::config, fmt::format("{}: a configuration of more than 16 MiB is refused", path));
+    return fail(Errc::config,
+                fmt::format("{}: a configuration of more than 16 MiB is refused", path));
   }
   return text;
 }
@@ -45,25 +51,31 @@ std::string count(std::size_t number, std::string_view what) {
 
 }  // namespace
 
-Result<PipelineDescription> load_pipeline(const std::string& path, const std::vector<Override>& overrides,
+Result<PipelineDescription> load_pipeline(const std::string& path,
+                                          const std::vector<Override>& overrides,
                                           Registry& registry, Diagnostics& diagnostics) {
   Result<std::string> text = read_file(path);
-  if (!text) return std::unexpected(text.error());
-  return parse_pipeline(std::move(*text), path, overrides, process_environment, registry, diagnostics);
+  if (!text)
+    return std::unexpected(text.error());
+  return parse_pipeline(std::move(*text), path, overrides, process_environment, registry,
+                        diagnostics);
 }
 
 Result<PipelineDescription> parse_pipeline(std::string text, const std::string& path,
-                                           const std::vector<Override>& overrides, const Environment& environment,
-                                           Registry& registry, Diagnostics& diagnostics) {
+                                           const std::vector<Override>& overrides,
+                                           const Environment& environment, Registry& registry,
+                                           Diagnostics& diagnostics) {
   Document document;
   if (document.read(path, std::move(text), overrides, environment, diagnostics)) {
     std::error_code ignored;
     const std::filesystem::path file = std::filesystem::absolute(path, ignored);
     const Reporter reporter{document, diagnostics};
     PipelineDescription result = Loader(reporter, registry, file.parent_path().string()).load();
-    if (diagnostics.errors() == 0) return result;
+    if (diagnostics.errors() == 0)
+      return result;
   }
-  return fail(diagnostics.worst(), fmt::format("{}: {}", path, count(diagnostics.errors(), "error")));
+  return fail(diagnostics.worst(),
+              fmt::format("{}: {}", path, count(diagnostics.errors(), "error")));
 }
 
 Loader::Loader(const Reporter& reporter, Registry& registry, std::string folder)
@@ -82,7 +94,8 @@ PipelineDescription Loader::load() {
   check_cycles();
   check_dead_letter_cycles();
   check_state();
-  if (reporter_.diagnostics.errors() == 0) check_use();  // warnings about a broken graph would mislead
+  if (reporter_.diagnostics.errors() == 0)
+    check_use();  // warnings about a broken graph would mislead
   return std::move(result_);
 }
 
@@ -94,11 +107,17 @@ void Loader::read_top() {
   if (name == nullptr) {
     result_.name = std::filesystem::path(result_.config_path).stem().string();
     if (!valid_name(result_.name) && reporter_.document.root().type == Json::Type::object) {
-      reporter_.error(top_.offset("name"), fmt::format("the pipeline lacks the key \"name\", and its file's name {} cannot stand in: "
-                                                       "1 to 80 of A-Z a-z 0-9 _ -", in_quotes(result_.name)));
+      reporter_.error(
+          top_.offset("name"),
+          fmt::format(
+              "the pipeline lacks the key \"name\", and its file's name {} cannot stand in: "
+              "1 to 80 of A-Z a-z 0-9 _ -",
+              in_quotes(result_.name)));
     }
   } else if (!valid_name(result_.name)) {
-    reporter_.error(name->offset, fmt::format("{} is no name for a pipeline: 1 to 80 of A-Z a-z 0-9 _ -", in_quotes(name->text)));
+    reporter_.error(name->offset,
+                    fmt::format("{} is no name for a pipeline: 1 to 80 of A-Z a-z 0-9 _ -",
+                                in_quotes(name->text)));
   }
   const std::string state = top_.text("state");
   result_.state = absolute_path(folder_, state.empty() ? ".sluice/" + result_.name : state);
@@ -107,26 +126,33 @@ void Loader::read_top() {
 
 const std::vector<JsonMember>& Loader::members(std::string_view section, std::string_view what) {
   const Json* objects = top_.find(section);
-  if (objects == nullptr) return none_;
+  if (objects == nullptr)
+    return none_;
   if (objects->members.size() > kObjectsMax) {
-    reporter_.error(objects->offset, fmt::format("more than {} {}s are refused", kObjectsMax, what));
+    reporter_.error(objects->offset,
+                    fmt::format("more than {} {}s are refused", kObjectsMax, what));
     return none_;
   }
   for (const JsonMember& member : objects->members) {
-    if (valid_name(member.name)) continue;
-    reporter_.error(member.offset, fmt::format("{} is no name for a {}: 1 to 80 of A-Z a-z 0-9 _ -", in_quotes(member.name), what));
+    if (valid_name(member.name))
+      continue;
+    reporter_.error(member.offset, fmt::format("{} is no name for a {}: 1 to 80 of A-Z a-z 0-9 _ -",
+                                               in_quotes(member.name), what));
   }
   return objects->members;
 }
 
 void Loader::read_buckets() {
   const std::vector<JsonMember>& buckets = members("buckets", "bucket");
-  for (const JsonMember& member : buckets) components_.add_bucket(member.name);
+  for (const JsonMember& member : buckets)
+    components_.add_bucket(member.name);
   for (const JsonMember& member : buckets) {
-    const ObjectReader fields(reporter_, member.value, kBucketShape, fmt::format("bucket {}", in_quotes(member.name)));
+    const ObjectReader fields(reporter_, member.value, kBucketShape,
+                              fmt::format("bucket {}", in_quotes(member.name)));
     BucketDescription& bucket = result_.buckets.emplace_back();
     bucket.name = member.name;
-    if (const Json* points = fields.find("access_points")) read_access_points(bucket, *points);
+    if (const Json* points = fields.find("access_points"))
+      read_access_points(bucket, *points);
     bucket.options = components_.read(member.value, kBucketShape, fields, member.name);
   }
 }
@@ -134,16 +160,21 @@ void Loader::read_buckets() {
 void Loader::read_access_points(BucketDescription& bucket, const Json& points) {
   for (const JsonMember& member : points.members) {
     if (!valid_name(member.name)) {
-      reporter_.error(member.offset, fmt::format("{} is no name for an access point: 1 to 80 of A-Z a-z 0-9 _ -", in_quotes(member.name)));
+      reporter_.error(member.offset,
+                      fmt::format("{} is no name for an access point: 1 to 80 of A-Z a-z 0-9 _ -",
+                                  in_quotes(member.name)));
     }
     components_.add_bucket(bucket.name + "/" + member.name);
-    const ObjectReader fields(reporter_, member.value, kAccessPointShape,
-                              fmt::format("access point {}", in_quotes(bucket.name + "/" + member.name)));
-    AccessPointDescription& point = bucket.access_points.emplace_back(AccessPointDescription{member.name, fields.text("prefix"), 0});
+    const ObjectReader fields(
+        reporter_, member.value, kAccessPointShape,
+        fmt::format("access point {}", in_quotes(bucket.name + "/" + member.name)));
+    AccessPointDescription& point = bucket.access_points.emplace_back(
+        AccessPointDescription{member.name, fields.text("prefix"), 0});
     const Json* allow = fields.find("allow");
     for (const ActionName& action : kActions) {
       for (std::size_t i = 0; allow != nullptr && i < allow->items.size(); ++i) {
-        if (allow->items[i].text == action.name) point.allow |= action.bit;
+        if (allow->items[i].text == action.name)
+          point.allow |= action.bit;
       }
     }
   }
@@ -151,8 +182,10 @@ void Loader::read_access_points(BucketDescription& bucket, const Json& points) {
 
 void Loader::read_sources() {
   for (const JsonMember& member : members("sources", "source")) {
-    const ObjectReader fields(reporter_, member.value, kSourceShape, fmt::format("source {}", in_quotes(member.name)));
-    SourceDescription source{member.name, components_.read(member.value, kSourceShape, fields, member.name),
+    const ObjectReader fields(reporter_, member.value, kSourceShape,
+                              fmt::format("source {}", in_quotes(member.name)));
+    SourceDescription source{member.name,
+                             components_.read(member.value, kSourceShape, fields, member.name),
                              resolve_target(fields).value_or(Target{Target::Kind::topic, 0})};
     result_.sources.push_back(std::move(source));
   }
@@ -161,7 +194,8 @@ void Loader::read_sources() {
 void Loader::read_services() {
   std::map<std::uint32_t, std::string> serving;
   for (const JsonMember& member : members("services", "service")) {
-    const ObjectReader fields(reporter_, member.value, kServiceShape, fmt::format("service {}", in_quotes(member.name)));
+    const ObjectReader fields(reporter_, member.value, kServiceShape,
+                              fmt::format("service {}", in_quotes(member.name)));
     ServiceDescription& service = result_.services.emplace_back();
     service.name = member.name;
     service.queue = 0;
@@ -173,11 +207,15 @@ void Loader::read_services() {
       const std::optional<std::uint32_t> found = resolve(queues_, *queue, "queue", fields.who());
       service.queue = found.value_or(0);
       if (const auto other = serving.find(service.queue); found && other != serving.end()) {
-        reporter_.error(queue->offset, fmt::format("{}: queue {} has service {} already, and each message goes to one of the two: "
-                                                   "give each service a queue of its own",
-                                                   fields.who(), in_quotes(queue->text), in_quotes(other->second)));
+        reporter_.error(
+            queue->offset,
+            fmt::format(
+                "{}: queue {} has service {} already, and each message goes to one of the two: "
+                "give each service a queue of its own",
+                fields.who(), in_quotes(queue->text), in_quotes(other->second)));
       }
-      if (found) serving.emplace(*found, member.name);
+      if (found)
+        serving.emplace(*found, member.name);
     }
     read_scaling(service, fields);
     read_stages(service, fields);
@@ -186,14 +224,17 @@ void Loader::read_services() {
 
 void Loader::read_stages(ServiceDescription& service, const ObjectReader& fields) {
   const Json* stages = fields.find("stages");
-  if (stages == nullptr) return;
+  if (stages == nullptr)
+    return;
   if (stages->items.empty()) {
-    reporter_.error(stages->offset, fmt::format("{} has no stage: it would do nothing", fields.who()));
+    reporter_.error(stages->offset,
+                    fmt::format("{} has no stage: it would do nothing", fields.who()));
     return;
   }
   std::vector<std::uint32_t> offsets;
   for (const Json& item : stages->items) {
-    const std::string who = fmt::format("stage {} of service {}", offsets.size() + 1, in_quotes(service.name));
+    const std::string who =
+        fmt::format("stage {} of service {}", offsets.size() + 1, in_quotes(service.name));
     const ObjectReader stage(reporter_, item, kStageShape, who);
     offsets.push_back(stage.offset("type"));
     service.stages.push_back(components_.read(item, kStageShape, stage, service.name));
@@ -203,16 +244,21 @@ void Loader::read_stages(ServiceDescription& service, const ObjectReader& fields
 
 void Loader::read_scaling(ServiceDescription& service, const ObjectReader& fields) {
   const Json* object = fields.find("scaling");
-  if (object == nullptr) return;
-  const ObjectReader scaling(reporter_, *object, kScalingShape, fmt::format("scaling of service {}", in_quotes(service.name)));
+  if (object == nullptr)
+    return;
+  const ObjectReader scaling(reporter_, *object, kScalingShape,
+                             fmt::format("scaling of service {}", in_quotes(service.name)));
   const std::int64_t least = *scaling.number("min_capacity");
   const std::int64_t desired = scaling.number("desired_capacity").value_or(least);
   const std::int64_t most = scaling.number("max_capacity").value_or(std::max(least, desired));
   if (most < least) {
-    reporter_.error(scaling.offset("max_capacity"), fmt::format("{}: \"max_capacity\" {} is below \"min_capacity\" {}", scaling.who(), most, least));
+    reporter_.error(scaling.offset("max_capacity"),
+                    fmt::format("{}: \"max_capacity\" {} is below \"min_capacity\" {}",
+                                scaling.who(), most, least));
   } else if (desired < least || desired > most) {
-    reporter_.error(scaling.offset("desired_capacity"), fmt::format("{}: \"desired_capacity\" must be {} to {}, found {}",
-                                                                    scaling.who(), least, most, desired));
+    reporter_.error(scaling.offset("desired_capacity"),
+                    fmt::format("{}: \"desired_capacity\" must be {} to {}, found {}",
+                                scaling.who(), least, most, desired));
   }
   service.min_capacity = static_cast<std::uint32_t>(least);
   service.max_capacity = static_cast<std::uint32_t>(most);

@@ -15,13 +15,16 @@ namespace sluice::core {
 /// Reads `path`, applies `overrides` in order, loads the plugins that it needs through `registry`
 /// (which must outlive the result) and checks all of it. Errors and warnings go to `diagnostics`.
 /// Fails if there is any error: missing_input (66) if the file cannot be read; else config (78) if
-/// any error is the configuration's; else unavailable (69, a plugin). The failure's text counts them.
-Result<PipelineDescription> load_pipeline(const std::string& path, const std::vector<Override>& overrides,
+/// any error is the configuration's; else unavailable (69, a plugin). The failure's text counts
+/// them.
+Result<PipelineDescription> load_pipeline(const std::string& path,
+                                          const std::vector<Override>& overrides,
                                           Registry& registry, Diagnostics& diagnostics);
 
 /// The same for a text that stands at `path`; `environment` answers ${NAME}.
 Result<PipelineDescription> parse_pipeline(std::string text, const std::string& path,
-                                           const std::vector<Override>& overrides, const Environment& environment,
-                                           Registry& registry, Diagnostics& diagnostics);
+                                           const std::vector<Override>& overrides,
+                                           const Environment& environment, Registry& registry,
+                                           Diagnostics& diagnostics);
 
 }  // namespace sluice::core

@@ -10,11 +10,14 @@ namespace sluice::core {
 namespace {
 
 /// "a" -> "b" -> "a"
-std::string path_text(const PipelineDescription& pipeline, const std::vector<std::uint32_t>& cycle) {
+std::string path_text(const PipelineDescription& pipeline,
+                      const std::vector<std::uint32_t>& cycle) {
   constexpr std::size_t kShown = 10;
   std::string text;
-  for (std::size_t i = 0; i < cycle.size() && i < kShown; ++i) text += in_quotes(pipeline.queues[cycle[i]].name) + " -> ";
-  if (cycle.size() > kShown) text += "... -> ";
+  for (std::size_t i = 0; i < cycle.size() && i < kShown; ++i)
+    text += in_quotes(pipeline.queues[cycle[i]].name) + " -> ";
+  if (cycle.size() > kShown)
+    text += "... -> ";
   return text + in_quotes(pipeline.queues[cycle.front()].name);
 }
 
@@ -25,8 +28,10 @@ std::string text_of(const sluice_config& options, std::string_view name) {
 
 /// Of the option with this type, its value; empty if the component has none or it is not given.
 std::string text_of_type(const sluice_config& options, std::string_view type) {
-  for (auto option = options.component->descriptor->options; option != nullptr && *option != nullptr; ++option) {
-    if (type == (*option)->type) return text_of(options, (*option)->name);
+  for (auto option = options.component->descriptor->options;
+       option != nullptr && *option != nullptr; ++option) {
+    if (type == (*option)->type)
+      return text_of(options, (*option)->name);
   }
   return {};
 }
@@ -37,21 +42,30 @@ void Loader::check_chain(const ServiceDescription& service, const ObjectReader& 
                          const std::vector<std::uint32_t>& stage_offsets) {
   const bool publishes = fields.find("publish_to") != nullptr;
   for (std::size_t i = 0; i < service.stages.size(); ++i) {
-    if (service.stages[i] == nullptr) continue;  // reported already
+    if (service.stages[i] == nullptr)
+      continue;  // reported already
     const sluice_component& stage = *service.stages[i]->component->descriptor;
     const std::string who = fmt::format("stage {} of {}, {},", i + 1, fields.who(), stage.type);
     const bool sink = (stage.flags & SLUICE_SINK) != 0, splits = (stage.flags & SLUICE_SPLITS) != 0;
     if (i + 1 < service.stages.size()) {
-      if (sink) reporter_.error(stage_offsets[i], who + " emits nothing: it must be the last");
-      if (splits) reporter_.error(stage_offsets[i], who + " emits without bound: it must be the last, and what follows a service of its own");
+      if (sink)
+        reporter_.error(stage_offsets[i], who + " emits nothing: it must be the last");
+      if (splits)
+        reporter_.error(
+            stage_offsets[i],
+            who +
+                " emits without bound: it must be the last, and what follows a service of its own");
       continue;
     }
     if (sink && publishes) {
-      reporter_.error(fields.offset("publish_to"), who + " emits nothing: \"publish_to\" would never get a message");
+      reporter_.error(fields.offset("publish_to"),
+                      who + " emits nothing: \"publish_to\" would never get a message");
     } else if (splits && !publishes) {
       reporter_.error(stage_offsets[i], who + " needs a \"publish_to\" for what it emits");
     } else if (!sink && !publishes) {
-      reporter_.error(stage_offsets[i], who + " is the last and no sink, and there is no \"publish_to\": its results would go nowhere");
+      reporter_.error(stage_offsets[i], who +
+                                            " is the last and no sink, and there is no "
+                                            "\"publish_to\": its results would go nowhere");
     }
   }
 }
@@ -60,70 +74,97 @@ void Loader::check_cycles() {
   for (const std::vector<std::uint32_t>& cycle : find_cycles(next_queues(result_))) {
     std::size_t closing = 0;
     for (std::size_t i = 0; i < result_.services.size(); ++i) {
-      if (result_.services[i].queue == cycle.back() && result_.services[i].publish_to) closing = i;
+      if (result_.services[i].queue == cycle.back() && result_.services[i].publish_to)
+        closing = i;
     }
-    reporter_.error(publish_offsets_[closing],
-                    fmt::format("service {} closes a cycle of queues that all block: {}: once they are full nothing moves",
-                                in_quotes(result_.services[closing].name), path_text(result_, cycle)));
+    reporter_.error(
+        publish_offsets_[closing],
+        fmt::format("service {} closes a cycle of queues that all block: {}: once they are full "
+                    "nothing moves",
+                    in_quotes(result_.services[closing].name), path_text(result_, cycle)));
   }
 }
 
 void Loader::check_dead_letter_cycles() {
   std::vector<std::vector<std::uint32_t>> edges(result_.queues.size());
   for (std::size_t i = 0; i < edges.size(); ++i) {
-    if (result_.queues[i].redrive_policy) edges[i].push_back(result_.queues[i].redrive_policy->dead_letter_queue);
+    if (result_.queues[i].redrive_policy)
+      edges[i].push_back(result_.queues[i].redrive_policy->dead_letter_queue);
   }
   for (const std::vector<std::uint32_t>& cycle : find_cycles(edges)) {
     const std::uint32_t last = cycle.back();
-    reporter_.error(redrive_offsets_[last],
-                    fmt::format("dead-letter queues in a cycle: {}: what keeps failing would go round for ever",
-                                path_text(result_, cycle)));
+    reporter_.error(
+        redrive_offsets_[last],
+        fmt::format("dead-letter queues in a cycle: {}: what keeps failing would go round for ever",
+                    path_text(result_, cycle)));
   }
 }
 
 void Loader::check_use() {
-  std::vector<bool> fed(result_.queues.size()), dead(result_.queues.size()), served(result_.queues.size());
+  std::vector<bool> fed(result_.queues.size()), dead(result_.queues.size()),
+      served(result_.queues.size());
   std::vector<bool> published(result_.topics.size());
   const auto feed = [&](const Target& target) {
-    if (target.kind == Target::Kind::topic) published[target.index] = true;
-    if (target.kind == Target::Kind::queue) fed[target.index] = true;
+    if (target.kind == Target::Kind::topic)
+      published[target.index] = true;
+    if (target.kind == Target::Kind::queue)
+      fed[target.index] = true;
   };
-  for (const SourceDescription& source : result_.sources) feed(source.publish_to);
+  for (const SourceDescription& source : result_.sources)
+    feed(source.publish_to);
   for (const ServiceDescription& service : result_.services) {
     served[service.queue] = true;
-    if (service.publish_to) feed(*service.publish_to);
+    if (service.publish_to)
+      feed(*service.publish_to);
   }
   for (const TopicDescription& topic : result_.topics) {
-    for (const std::uint32_t queue : topic.queues) fed[queue] = true;
+    for (const std::uint32_t queue : topic.queues)
+      fed[queue] = true;
   }
   for (const QueueDescription& queue : result_.queues) {
-    if (queue.redrive_policy) dead[queue.redrive_policy->dead_letter_queue] = true;
+    if (queue.redrive_policy)
+      dead[queue.redrive_policy->dead_letter_queue] = true;
   }
   for (std::size_t i = 0; i < result_.queues.size(); ++i) {
     const std::string name = in_quotes(result_.queues[i].name);
-    if (result_.queues[i].implied || (dead[i] && !fed[i])) continue;
+    if (result_.queues[i].implied || (dead[i] && !fed[i]))
+      continue;
     if (!fed[i] && !served[i]) {
-      reporter_.warning(queue_offsets_[i], fmt::format("queue {} has no use: nothing is sent to it and no service reads it", name));
+      reporter_.warning(
+          queue_offsets_[i],
+          fmt::format("queue {} has no use: nothing is sent to it and no service reads it", name));
     } else if (!served[i]) {
-      reporter_.warning(queue_offsets_[i], fmt::format("queue {} has no service: once it is full, whoever publishes to it stands still", name));
+      reporter_.warning(
+          queue_offsets_[i],
+          fmt::format(
+              "queue {} has no service: once it is full, whoever publishes to it stands still",
+              name));
     } else if (!fed[i]) {
-      reporter_.warning(queue_offsets_[i], fmt::format("queue {} gets no messages: no subscription and no \"publish_to\" names it", name));
+      reporter_.warning(
+          queue_offsets_[i],
+          fmt::format("queue {} gets no messages: no subscription and no \"publish_to\" names it",
+                      name));
     }
   }
   for (std::size_t i = 0; i < result_.topics.size(); ++i) {
     const std::string name = in_quotes(result_.topics[i].name);
     if (result_.topics[i].queues.empty()) {
-      reporter_.warning(topic_offsets_[i], fmt::format("topic {} has no subscriptions: what is published to it is dropped", name));
+      reporter_.warning(
+          topic_offsets_[i],
+          fmt::format("topic {} has no subscriptions: what is published to it is dropped", name));
     } else if (!published[i]) {
       reporter_.warning(topic_offsets_[i], fmt::format("nothing publishes to topic {}", name));
     }
   }
-  if (result_.sources.empty()) reporter_.warning(reporter_.document.root().offset, "there is no source: no message ever comes in");
+  if (result_.sources.empty())
+    reporter_.warning(reporter_.document.root().offset,
+                      "there is no source: no message ever comes in");
 }
 
 void Loader::check_state() {
   for (const SourceDescription& source : result_.sources) {
-    if (source.options != nullptr) check_state(source);
+    if (source.options != nullptr)
+      check_state(source);
   }
 }
 
@@ -131,23 +172,31 @@ void Loader::check_state() {
 void Loader::check_state(const SourceDescription& source) {
   const std::string reference = text_of_type(*source.options, "bucket");
   const std::string name = reference.substr(0, reference.find('/'));
-  const auto bucket = std::find_if(result_.buckets.begin(), result_.buckets.end(),
-                                   [&](const BucketDescription& b) { return b.name == name && b.options != nullptr; });
-  if (bucket == result_.buckets.end()) return;
-  if (text_of_type(*bucket->options, "path").empty()) return;
+  const auto bucket = std::find_if(
+      result_.buckets.begin(), result_.buckets.end(),
+      [&](const BucketDescription& b) { return b.name == name && b.options != nullptr; });
+  if (bucket == result_.buckets.end())
+    return;
+  if (text_of_type(*bucket->options, "path").empty())
+    return;
   const std::string root = absolute_path(folder_, text_of_type(*bucket->options, "path"));
   std::string prefix = text_of(*source.options, "prefix");
   for (const AccessPointDescription& point : bucket->access_points) {
-    if (reference == name + "/" + point.name && point.prefix.size() > prefix.size()) prefix = point.prefix;
+    if (reference == name + "/" + point.name && point.prefix.size() > prefix.size())
+      prefix = point.prefix;
   }
   const std::string below = root == "/" ? root : root + "/";
   const std::string state = result_.state + "/";
   // The keys of its files begin with this; where the bucket lies in the state folder, all keys do.
-  const std::string keys = state.starts_with(below) ? state.substr(below.size()) : below.starts_with(state) ? "" : "\n";
-  if (keys == "\n" || !(keys.starts_with(prefix) || prefix.starts_with(keys))) return;
-  reporter_.error(top_.offset("state"), fmt::format("the state folder {} lies where source {} watches ({}{}): "
-                                                    "set \"state\" to a folder outside of it",
-                                                    in_quotes(result_.state), in_quotes(source.name), below, prefix));
+  const std::string keys = state.starts_with(below)   ? state.substr(below.size())
+                           : below.starts_with(state) ? ""
+                                                      : "\n";
+  if (keys == "\n" || !(keys.starts_with(prefix) || prefix.starts_with(keys)))
+    return;
+  reporter_.error(top_.offset("state"),
+                  fmt::format("the state folder {} lies where source {} watches ({}{}): "
+                              "set \"state\" to a folder outside of it",
+                              in_quotes(result_.state), in_quotes(source.name), below, prefix));
 }
 
 }  // namespace sluice::core

@@ -7,7 +7,8 @@ namespace sluice::core {
 
 void Loader::read_topics() {
   for (const JsonMember& member : members("topics", "topic")) {
-    const ObjectReader fields(reporter_, member.value, kTopicShape, fmt::format("topic {}", in_quotes(member.name)));
+    const ObjectReader fields(reporter_, member.value, kTopicShape,
+                              fmt::format("topic {}", in_quotes(member.name)));
     topics_.emplace(member.name, static_cast<std::uint32_t>(result_.topics.size()));
     result_.topics.push_back({member.name, {}});
     topic_offsets_.push_back(member.offset);
@@ -24,13 +25,15 @@ void Loader::read_queues() {
   if (const Json* services = top_.find("services")) {
     for (const JsonMember& service : services->members) {
       const Json* queue = service.value.find("queue");
-      if (queue != nullptr && queue->type == Json::Type::string) served_.insert(queue->text);
+      if (queue != nullptr && queue->type == Json::Type::string)
+        served_.insert(queue->text);
     }
   }
   redrive_offsets_ = queue_offsets_;
   for (std::uint32_t index = 0; index < declared.size(); ++index) {
     const JsonMember& member = declared[index];
-    const ObjectReader fields(reporter_, member.value, kQueueShape, fmt::format("queue {}", in_quotes(member.name)));
+    const ObjectReader fields(reporter_, member.value, kQueueShape,
+                              fmt::format("queue {}", in_quotes(member.name)));
     QueueDescription& queue = result_.queues[index];
     queue.capacity = *fields.number("capacity");
     queue.capacity_bytes = *fields.number("capacity_bytes");
@@ -42,16 +45,22 @@ void Loader::read_queues() {
 
 void Loader::read_subscriptions(std::uint32_t queue, const ObjectReader& fields) {
   const Json* subscriptions = fields.find("subscriptions");
-  if (subscriptions == nullptr) return;
+  if (subscriptions == nullptr)
+    return;
   std::set<std::uint32_t> seen;
   for (const Json& item : subscriptions->items) {
-    const ObjectReader subscription(reporter_, item, kSubscriptionShape, fmt::format("subscription of {}", fields.who()));
+    const ObjectReader subscription(reporter_, item, kSubscriptionShape,
+                                    fmt::format("subscription of {}", fields.who()));
     const Json* topic = subscription.find("topic");
-    if (topic == nullptr) continue;
-    const std::optional<std::uint32_t> found = resolve(topics_, *topic, "topic", subscription.who());
-    if (!found) continue;
+    if (topic == nullptr)
+      continue;
+    const std::optional<std::uint32_t> found =
+        resolve(topics_, *topic, "topic", subscription.who());
+    if (!found)
+      continue;
     if (!seen.insert(*found).second) {
-      reporter_.error(topic->offset, fmt::format("{} is subscribed to topic {} twice", fields.who(), in_quotes(topic->text)));
+      reporter_.error(topic->offset, fmt::format("{} is subscribed to topic {} twice", fields.who(),
+                                                 in_quotes(topic->text)));
       continue;
     }
     result_.topics[*found].queues.push_back(queue);
@@ -63,32 +72,43 @@ void Loader::read_redrive_policy(std::uint32_t queue, const ObjectReader& fields
   const Json* given = fields.find("redrive_policy");
   if (given == nullptr) {
     // Without a service nothing is ever received, so nothing can fail.
-    if (!served_.contains(result_.queues[queue].name)) return;
+    if (!served_.contains(result_.queues[queue].name))
+      return;
     const auto target = dead_letter_queue(queue, nullptr, queue_offsets_[queue]);
-    if (target) result_.queues[queue].redrive_policy = RedrivePolicy{kImpliedReceiveCount, *target};
+    if (target)
+      result_.queues[queue].redrive_policy = RedrivePolicy{kImpliedReceiveCount, *target};
     return;
   }
-  if (given->type == Json::Type::null) return;
-  const ObjectReader policy(reporter_, *given, kRedrivePolicyShape, fmt::format("redrive policy of {}", fields.who()));
+  if (given->type == Json::Type::null)
+    return;
+  const ObjectReader policy(reporter_, *given, kRedrivePolicyShape,
+                            fmt::format("redrive policy of {}", fields.who()));
   redrive_offsets_[queue] = policy.offset("dead_letter_queue");
   const auto target = dead_letter_queue(queue, &policy, redrive_offsets_[queue]);
   const auto count = static_cast<std::uint32_t>(*policy.number("max_receive_count"));
-  if (target) result_.queues[queue].redrive_policy = RedrivePolicy{count, *target};
+  if (target)
+    result_.queues[queue].redrive_policy = RedrivePolicy{count, *target};
 }
 
 /// The queue that `policy` names, or NAME-dead: the declared one, else one made for it.
-std::optional<std::uint32_t> Loader::dead_letter_queue(std::uint32_t queue, const ObjectReader* policy,
+std::optional<std::uint32_t> Loader::dead_letter_queue(std::uint32_t queue,
+                                                       const ObjectReader* policy,
                                                        std::uint32_t offset) {
   const std::string own = result_.queues[queue].name;
   const Json* given = policy == nullptr ? nullptr : policy->find("dead_letter_queue");
   const std::string name = given == nullptr ? own + "-dead" : given->text;
   if (name == own) {
-    reporter_.error(offset, fmt::format("queue {} is its own dead-letter queue: what fails would come back for ever", in_quotes(own)));
+    reporter_.error(
+        offset,
+        fmt::format("queue {} is its own dead-letter queue: what fails would come back for ever",
+                    in_quotes(own)));
     return std::nullopt;
   }
-  if (name != own + "-dead") return resolve(queues_, *given, "queue", policy->who());
+  if (name != own + "-dead")
+    return resolve(queues_, *given, "queue", policy->who());
   const auto declared = queues_.find(name);
-  if (declared != queues_.end()) return declared->second;
+  if (declared != queues_.end())
+    return declared->second;
   return implied_queue(queue, offset);
 }
 
@@ -97,40 +117,55 @@ std::uint32_t Loader::implied_queue(std::uint32_t owner, std::uint32_t offset) {
   made.name = result_.queues[owner].name + "-dead";
   made.implied = true;
   if (made.name.size() > kNameBytesMax) {
-    reporter_.error(offset, fmt::format("the name of its dead-letter queue, {}, would have more than 80 characters: "
-                                        "give the queue a \"redrive_policy\" that names another", in_quotes(made.name)));
+    reporter_.error(
+        offset,
+        fmt::format("the name of its dead-letter queue, {}, would have more than 80 characters: "
+                    "give the queue a \"redrive_policy\" that names another",
+                    in_quotes(made.name)));
   }
   result_.queues.push_back(std::move(made));
   return static_cast<std::uint32_t>(result_.queues.size() - 1);
 }
 
-std::optional<std::uint32_t> Loader::resolve(const Names& names, const Json& value, std::string_view what,
-                                             const std::string& who) {
+std::optional<std::uint32_t> Loader::resolve(const Names& names, const Json& value,
+                                             std::string_view what, const std::string& who) {
   const auto found = names.find(value.text);
-  if (found != names.end()) return found->second;
+  if (found != names.end())
+    return found->second;
   std::vector<std::string_view> known;
-  for (const auto& [name, index] : names) known.push_back(name);
+  for (const auto& [name, index] : names)
+    known.push_back(name);
   for (const QueueDescription& queue : result_.queues) {
-    if (!queue.implied || queue.name != value.text || what == "topic") continue;
-    reporter_.error(value.offset, fmt::format("{}: {} is only made for the dead letters of another queue: declare it under "
-                                              "\"queues\" to use it", who, in_quotes(value.text)));
+    if (!queue.implied || queue.name != value.text || what == "topic")
+      continue;
+    reporter_.error(
+        value.offset,
+        fmt::format("{}: {} is only made for the dead letters of another queue: declare it under "
+                    "\"queues\" to use it",
+                    who, in_quotes(value.text)));
     return std::nullopt;
   }
-  reporter_.error(value.offset, fmt::format("{}: {} {} is not declared{}", who, what, in_quotes(value.text), hint(value.text, known)));
+  reporter_.error(value.offset, fmt::format("{}: {} {} is not declared{}", who, what,
+                                            in_quotes(value.text), hint(value.text, known)));
   return std::nullopt;
 }
 
 std::optional<Target> Loader::resolve_target(const ObjectReader& fields) {
   const Json* value = fields.find("publish_to");
-  if (value == nullptr) return std::nullopt;
+  if (value == nullptr)
+    return std::nullopt;
   const auto topic = topics_.find(value->text);
   const auto queue = queues_.find(value->text);
   if (topic != topics_.end() && queue != queues_.end()) {
-    reporter_.error(value->offset, fmt::format("{}: {} names a topic and a queue: rename one of them", fields.who(), in_quotes(value->text)));
+    reporter_.error(value->offset,
+                    fmt::format("{}: {} names a topic and a queue: rename one of them",
+                                fields.who(), in_quotes(value->text)));
     return std::nullopt;
   }
-  if (topic != topics_.end()) return Target{Target::Kind::topic, topic->second};
-  if (queue != queues_.end()) return Target{Target::Kind::queue, queue->second};
+  if (topic != topics_.end())
+    return Target{Target::Kind::topic, topic->second};
+  if (queue != queues_.end())
+    return Target{Target::Kind::queue, queue->second};
   Names both = topics_;
   both.insert(queues_.begin(), queues_.end());
   (void)resolve(both, *value, "topic or queue", fields.who());  // reports

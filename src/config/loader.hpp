@@ -66,8 +66,8 @@ class Loader {
   ComponentReader components_;
   std::vector<JsonMember> none_;
 
-  Names topics_, queues_;              ///< declared ones
-  std::set<std::string> served_;       ///< queues that a service names
+  Names topics_, queues_;         ///< declared ones
+  std::set<std::string> served_;  ///< queues that a service names
   std::vector<std::uint32_t> queue_offsets_, topic_offsets_, redrive_offsets_;
   std::vector<std::uint32_t> publish_offsets_;  ///< of each service
 };

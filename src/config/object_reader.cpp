@@ -14,37 +14,53 @@ std::expected<std::int64_t, std::string> parse_unit(Key::Type type, std::string_
 }
 
 std::string format_limit(Key::Type type, std::int64_t value) {
-  if (type == Key::Type::duration) return format_duration(value);
-  if (type == Key::Type::size) return format_size(value);
+  if (type == Key::Type::duration)
+    return format_duration(value);
+  if (type == Key::Type::size)
+    return format_size(value);
   return std::to_string(value);
 }
 
 std::string_view expected_of(Key::Type type) {
   switch (type) {
-    case Key::Type::name: return "a name in quotes";
-    case Key::Type::string: return "a string";
-    case Key::Type::path: return "a path in quotes";
-    case Key::Type::integer: return "a whole number";
-    case Key::Type::duration: return "a duration such as \"75s\"";
-    case Key::Type::size: return "a size such as \"256KiB\"";
+    case Key::Type::name:
+      return "a name in quotes";
+    case Key::Type::string:
+      return "a string";
+    case Key::Type::path:
+      return "a path in quotes";
+    case Key::Type::integer:
+      return "a whole number";
+    case Key::Type::duration:
+      return "a duration such as \"75s\"";
+    case Key::Type::size:
+      return "a size such as \"256KiB\"";
     case Key::Type::object:
-    case Key::Type::objects: return "an object";
+    case Key::Type::objects:
+      return "an object";
     case Key::Type::array:
-    case Key::Type::actions: return "an array";
-    case Key::Type::maybe_object: return "an object or null";
+    case Key::Type::actions:
+      return "an array";
+    case Key::Type::maybe_object:
+      return "an object or null";
   }
   return "something else";
 }
 
 bool has_type(Key::Type type, const Json& value) {
   switch (type) {
-    case Key::Type::integer: return value.type == Json::Type::number && value.integer.has_value();
+    case Key::Type::integer:
+      return value.type == Json::Type::number && value.integer.has_value();
     case Key::Type::object:
-    case Key::Type::objects: return value.type == Json::Type::object;
+    case Key::Type::objects:
+      return value.type == Json::Type::object;
     case Key::Type::array:
-    case Key::Type::actions: return value.type == Json::Type::array;
-    case Key::Type::maybe_object: return value.type == Json::Type::object || value.type == Json::Type::null;
-    default: return value.type == Json::Type::string;
+    case Key::Type::actions:
+      return value.type == Json::Type::array;
+    case Key::Type::maybe_object:
+      return value.type == Json::Type::object || value.type == Json::Type::null;
+    default:
+      return value.type == Json::Type::string;
   }
 }
 
@@ -52,45 +68,60 @@ bool has_type(Key::Type type, const Json& value) {
 
 std::string_view type_name(const Json& value) {
   switch (value.type) {
-    case Json::Type::null: return "null";
-    case Json::Type::boolean: return value.boolean ? "true" : "false";
-    case Json::Type::number: return value.integer ? "a whole number" : "a number";
-    case Json::Type::string: return "a string";
-    case Json::Type::array: return "an array";
-    case Json::Type::object: return "an object";
+    case Json::Type::null:
+      return "null";
+    case Json::Type::boolean:
+      return value.boolean ? "true" : "false";
+    case Json::Type::number:
+      return value.integer ? "a whole number" : "a number";
+    case Json::Type::string:
+      return "a string";
+    case Json::Type::array:
+      return "an array";
+    case Json::Type::object:
+      return "an object";
   }
   return "something else";
 }
 
 std::string hint(std::string_view wrong, const std::vector<std::string_view>& candidates) {
   // The search costs length times length times candidates: a hostile file must not make it long.
-  if (wrong.size() > 2 * kNameBytesMax || candidates.size() > 1000) return {};
+  if (wrong.size() > 2 * kNameBytesMax || candidates.size() > 1000)
+    return {};
   return did_you_mean(nearest_name(wrong, candidates));
 }
 
-ObjectReader::ObjectReader(const Reporter& reporter, const Json& value, const Shape& shape, std::string who)
+ObjectReader::ObjectReader(const Reporter& reporter, const Json& value, const Shape& shape,
+                           std::string who)
     : reporter_(reporter), value_(value), shape_(shape), who_(std::move(who)) {
   if (value.type != Json::Type::object) {
-    reporter_.error(value.offset, fmt::format("{} must be an object, found {}", who_, type_name(value)));
-    for (const Key& key : shape_.keys) wrong_.insert(key.name);  // reported once, here
+    reporter_.error(value.offset,
+                    fmt::format("{} must be an object, found {}", who_, type_name(value)));
+    for (const Key& key : shape_.keys)
+      wrong_.insert(key.name);  // reported once, here
     return;
   }
-  for (const JsonMember& member : value.members) check_member(member);
+  for (const JsonMember& member : value.members)
+    check_member(member);
   report_missing();
 }
 
 void ObjectReader::check_member(const JsonMember& member) {
   const Key* key = shape_.find(member.name);
   if (key != nullptr) {
-    if (!check_value(*key, member.value)) wrong_.insert(key->name);
+    if (!check_value(*key, member.value))
+      wrong_.insert(key->name);
     return;
   }
-  if (!shape_.plugin_kind.empty()) return;  // an option: the plugin's table decides
+  if (!shape_.plugin_kind.empty())
+    return;  // an option: the plugin's table decides
   std::vector<std::string_view> names;
-  for (const Key& known : shape_.keys) names.push_back(known.name);
+  for (const Key& known : shape_.keys)
+    names.push_back(known.name);
   const std::string near = hint(member.name, names);
-  reporter_.error(member.offset, fmt::format("unknown key {} in {}{}", in_quotes(member.name), who_,
-                                             near.empty() && names.empty() ? ": it takes none" : near));
+  reporter_.error(member.offset,
+                  fmt::format("unknown key {} in {}{}", in_quotes(member.name), who_,
+                              near.empty() && names.empty() ? ": it takes none" : near));
 }
 
 bool ObjectReader::check_value(const Key& key, const Json& value) const {
@@ -102,13 +133,17 @@ bool ObjectReader::check_value(const Key& key, const Json& value) const {
   switch (key.type) {
     case Key::Type::integer:
     case Key::Type::duration:
-    case Key::Type::size: return check_number(key, value);
-    case Key::Type::actions: return check_items(key, value);
+    case Key::Type::size:
+      return check_number(key, value);
+    case Key::Type::actions:
+      return check_items(key, value);
     case Key::Type::path:
-      if (!value.text.empty() && value.text.find('\0') == std::string::npos) return true;
+      if (!value.text.empty() && value.text.find('\0') == std::string::npos)
+        return true;
       reporter_.error(value.offset, fmt::format("\"{}\" of {} is no path", key.name, who_));
       return false;
-    default: return true;
+    default:
+      return true;
   }
 }
 
@@ -119,35 +154,44 @@ bool ObjectReader::check_number(const Key& key, const Json& value) const {
   } else {
     const auto parsed = parse_unit(key.type, value.text);
     if (!parsed) {
-      reporter_.error(value.offset, fmt::format("\"{}\" of {}: {}", key.name, who_, parsed.error()));
+      reporter_.error(value.offset,
+                      fmt::format("\"{}\" of {}: {}", key.name, who_, parsed.error()));
       return false;
     }
     number = *parsed;
   }
-  if (number >= key.minimum && number <= key.maximum) return true;
-  reporter_.error(value.offset, fmt::format("\"{}\" of {} must be {} to {}, found {}", key.name, who_,
-                                            format_limit(key.type, key.minimum), format_limit(key.type, key.maximum),
-                                            value.text));
+  if (number >= key.minimum && number <= key.maximum)
+    return true;
+  reporter_.error(value.offset, fmt::format("\"{}\" of {} must be {} to {}, found {}", key.name,
+                                            who_, format_limit(key.type, key.minimum),
+                                            format_limit(key.type, key.maximum), value.text));
   return false;
 }
 
 bool ObjectReader::check_items(const Key& key, const Json& value) const {
   std::vector<std::string_view> names;
-  for (const ActionName& action : kActions) names.push_back(action.name);
+  for (const ActionName& action : kActions)
+    names.push_back(action.name);
   bool right = true;
   for (const Json& item : value.items) {
     bool known = false;
-    for (const std::string_view name : names) known |= item.type == Json::Type::string && item.text == name;
-    if (known) continue;
+    for (const std::string_view name : names)
+      known |= item.type == Json::Type::string && item.text == name;
+    if (known)
+      continue;
     right = false;
-    const std::string found = item.type == Json::Type::string ? in_quotes(item.text) : std::string(type_name(item));
-    const std::string near = item.type == Json::Type::string ? hint(item.text, names) : std::string();
-    reporter_.error(item.offset, fmt::format("\"{}\" of {} takes get, put, delete and list, found {}{}", key.name, who_,
-                                             found, near));
+    const std::string found =
+        item.type == Json::Type::string ? in_quotes(item.text) : std::string(type_name(item));
+    const std::string near =
+        item.type == Json::Type::string ? hint(item.text, names) : std::string();
+    reporter_.error(item.offset,
+                    fmt::format("\"{}\" of {} takes get, put, delete and list, found {}{}",
+                                key.name, who_, found, near));
   }
   if (value.items.empty()) {
     right = false;
-    reporter_.error(value.offset, fmt::format("\"{}\" of {} is empty: it allows nothing", key.name, who_));
+    reporter_.error(value.offset,
+                    fmt::format("\"{}\" of {} is empty: it allows nothing", key.name, who_));
   }
   return right;
 }
@@ -172,12 +216,15 @@ std::string ObjectReader::text(std::string_view key) const {
 std::optional<std::int64_t> ObjectReader::number(std::string_view key) const {
   const Key& described = *shape_.find(key);
   if (const Json* value = find(key)) {
-    if (described.type == Key::Type::integer) return value->integer;
+    if (described.type == Key::Type::integer)
+      return value->integer;
     return *parse_unit(described.type, value->text);
   }
   std::string_view text = described.default_json;
-  if (text.empty()) return std::nullopt;
-  if (described.type == Key::Type::integer) return std::stoll(std::string(text));
+  if (text.empty())
+    return std::nullopt;
+  if (described.type == Key::Type::integer)
+    return std::stoll(std::string(text));
   return *parse_unit(described.type, text.substr(1, text.size() - 2));  // without its quotes
 }
 

@@ -1,5 +1,5 @@
-// The configuration as JSON Schema (draft 2020-12), for editors: the key tables and the option tables
-// of every component that is given.
+// The configuration as JSON Schema (draft 2020-12), for editors: the key tables and the option
+// tables of every component that is given.
 #pragma once
 
 #include <string>

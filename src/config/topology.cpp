@@ -14,10 +14,13 @@ constexpr std::int64_t kEmissionsMax = 64;
 
 /// Whether its workers share the CPU pool: nothing in it waits (DESIGN §2.7).
 bool runs_on_pool(const ServiceDescription& service) {
-  if (service.batch_size > 64) return false;
-  return std::none_of(service.stages.begin(), service.stages.end(), [](const std::unique_ptr<sluice_config>& stage) {
-    return (stage->component->descriptor->flags & (SLUICE_BLOCKS | SLUICE_SPLITS)) != 0;
-  });
+  if (service.batch_size > 64)
+    return false;
+  return std::none_of(
+      service.stages.begin(), service.stages.end(),
+      [](const std::unique_ptr<sluice_config>& stage) {
+        return (stage->component->descriptor->flags & (SLUICE_BLOCKS | SLUICE_SPLITS)) != 0;
+      });
 }
 
 /// find_cycles() reports no more.
@@ -26,7 +29,8 @@ constexpr std::size_t kCyclesMax = 100;
 /// a * b * c, the largest number where that is more.
 std::int64_t product(std::int64_t a, std::int64_t b, std::int64_t c) {
   std::int64_t result = 0;
-  if (__builtin_mul_overflow(a, b, &result) || __builtin_mul_overflow(result, c, &result)) return INT64_MAX;
+  if (__builtin_mul_overflow(a, b, &result) || __builtin_mul_overflow(result, c, &result))
+    return INT64_MAX;
   return result;
 }
 
@@ -38,20 +42,24 @@ std::int64_t sum(std::int64_t a, std::int64_t b) {
 }  // namespace
 
 std::vector<std::uint32_t> queues_of(const PipelineDescription& pipeline, const Target& target) {
-  if (target.kind == Target::Kind::queue) return {target.index};
+  if (target.kind == Target::Kind::queue)
+    return {target.index};
   return pipeline.topics[target.index].queues;
 }
 
 std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& pipeline) {
   std::vector<std::vector<std::uint32_t>> next(pipeline.queues.size());
   for (const ServiceDescription& service : pipeline.services) {
-    if (!service.publish_to) continue;
-    for (const std::uint32_t queue : queues_of(pipeline, *service.publish_to)) next[service.queue].push_back(queue);
+    if (!service.publish_to)
+      continue;
+    for (const std::uint32_t queue : queues_of(pipeline, *service.publish_to))
+      next[service.queue].push_back(queue);
   }
   return next;
 }
 
-std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline, const SourceDescription& source) {
+std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline,
+                                           const SourceDescription& source) {
   const std::vector<std::vector<std::uint32_t>> next = next_queues(pipeline);
   std::vector<std::uint32_t> reached;
   std::vector<bool> seen(pipeline.queues.size());
@@ -59,7 +67,8 @@ std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline, 
   while (!open.empty()) {
     const std::uint32_t queue = open.back();
     open.pop_back();
-    if (seen[queue]) continue;
+    if (seen[queue])
+      continue;
     seen[queue] = true;
     reached.push_back(queue);
     open.insert(open.end(), next[queue].begin(), next[queue].end());
@@ -68,7 +77,8 @@ std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline, 
   return reached;
 }
 
-std::vector<std::vector<std::uint32_t>> find_cycles(const std::vector<std::vector<std::uint32_t>>& edges) {
+std::vector<std::vector<std::uint32_t>> find_cycles(
+    const std::vector<std::vector<std::uint32_t>>& edges) {
   // Depth first with a stack of our own: the depth is the configuration's to choose. An edge to a
   // node that stands on the path closes a cycle.
   enum class State : std::uint8_t { fresh, on_path, done };
@@ -79,7 +89,8 @@ std::vector<std::vector<std::uint32_t>> find_cycles(const std::vector<std::vecto
   std::vector<std::vector<std::uint32_t>> cycles;
   std::vector<State> states(edges.size(), State::fresh);
   for (std::uint32_t start = 0; start < edges.size(); ++start) {
-    if (states[start] != State::fresh) continue;
+    if (states[start] != State::fresh)
+      continue;
     std::vector<Step> path{{start, 0}};
     states[start] = State::on_path;
     while (!path.empty()) {
@@ -95,8 +106,10 @@ std::vector<std::vector<std::uint32_t>> find_cycles(const std::vector<std::vecto
         path.push_back({to, 0});
       } else if (states[to] == State::on_path && cycles.size() < kCyclesMax) {
         std::vector<std::uint32_t>& cycle = cycles.emplace_back();
-        auto first = std::find_if(path.begin(), path.end(), [&](const Step& s) { return s.node == to; });
-        for (; first != path.end(); ++first) cycle.push_back(first->node);
+        auto first =
+            std::find_if(path.begin(), path.end(), [&](const Step& s) { return s.node == to; });
+        for (; first != path.end(); ++first)
+          cycle.push_back(first->node);
       }
     }
   }
@@ -105,19 +118,25 @@ std::vector<std::vector<std::uint32_t>> find_cycles(const std::vector<std::vecto
 
 MemoryBound memory_bound(const PipelineDescription& pipeline) {
   MemoryBound bound;
-  for (const QueueDescription& queue : pipeline.queues) bound.queues += queue.capacity_bytes;
+  for (const QueueDescription& queue : pipeline.queues)
+    bound.queues += queue.capacity_bytes;
   bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) * kChunkBytesMax;
   for (const ServiceDescription& service : pipeline.services) {
     const auto workers = static_cast<std::int64_t>(service.max_capacity);
-    if (service.publish_to) bound.producers += workers * kChunkBytesMax;
+    if (service.publish_to)
+      bound.producers += workers * kChunkBytesMax;
     if (service.publish_to && runs_on_pool(service)) {
-      bound.emissions = sum(bound.emissions, product(workers * kEmissionsMax, service.batch_size, service.max_body_bytes));
+      bound.emissions = sum(bound.emissions, product(workers * kEmissionsMax, service.batch_size,
+                                                     service.max_body_bytes));
     }
-    bound.workers = sum(bound.workers, product(workers, service.batch_size, service.max_body_bytes));
+    bound.workers =
+        sum(bound.workers, product(workers, service.batch_size, service.max_body_bytes));
   }
   return bound;
 }
 
-std::int64_t MemoryBound::total() const { return sum(sum(queues, producers), sum(workers, emissions)); }
+std::int64_t MemoryBound::total() const {
+  return sum(sum(queues, producers), sum(workers, emissions));
+}
 
 }  // namespace sluice::core

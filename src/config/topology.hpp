@@ -17,11 +17,13 @@ std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& p
 
 /// Queues that make the source wait when they are full, directly or through the services between:
 /// every queue that its messages, or what becomes of them, can be published to. Ascending.
-std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline, const SourceDescription& source);
+std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline,
+                                           const SourceDescription& source);
 
 /// Cycles of a graph (edges by node), each as its nodes in order; at least one of every strongly
 /// connected part that has any.
-std::vector<std::vector<std::uint32_t>> find_cycles(const std::vector<std::vector<std::uint32_t>>& edges);
+std::vector<std::vector<std::uint32_t>> find_cycles(
+    const std::vector<std::vector<std::uint32_t>>& edges);
 
 /// The most memory that messages take, in bytes.
 struct MemoryBound {

@@ -26,7 +26,8 @@ class CommandLine : public testing::TestWithParam<Usage> {};
 TEST_P(CommandLine, ends_with_its_code) {
   const Said said = run_sluice(GetParam().words);
   EXPECT_EQ(said.exit, GetParam().exit) << said.out << said.err;
-  EXPECT_TRUE(has(GetParam().exit == 0 ? said.out : said.err, GetParam().part)) << said.out << said.err;
+  EXPECT_TRUE(has(GetParam().exit == 0 ? said.out : said.err, GetParam().part))
+      << said.out << said.err;
   if (GetParam().exit != 0) {
     EXPECT_TRUE(said.err.starts_with("sluice: error: ")) << said.err;
   }
@@ -36,22 +37,49 @@ INSTANTIATE_TEST_SUITE_P(
     Table, CommandLine,
     testing::Values(
         Usage{"no_command_is_a_usage_error", {}, 64, "a command is needed"},
-        Usage{"an_unknown_command_names_the_nearest", {"vaildate"}, 64, "did you mean \"validate\"?"},
+        Usage{
+            "an_unknown_command_names_the_nearest", {"vaildate"}, 64, "did you mean \"validate\"?"},
         Usage{"an_unknown_option_is_a_usage_error", {"run", "--frob", "x.json"}, 64, "--frob"},
         Usage{"a_missing_config_argument_is_a_usage_error", {"run"}, 64, "CONFIG"},
         Usage{"admin_is_not_there_yet", {"run", "x.json", "--admin", "off"}, 64, "--admin"},
-        Usage{"a_wrong_log_level_is_a_usage_error", {"run", "x.json", "--log-level", "loud"}, 64, "log-level"},
-        Usage{"a_wrong_summary_is_a_usage_error", {"run", "x.json", "--summary", "xml"}, 64, "summary"},
-        Usage{"an_override_without_a_pointer_is_a_usage_error", {"validate", "x.json", "--set", "name=x"}, 64, "JSON pointer"},
-        Usage{"a_missing_config_is_missing_input", {"run", "/nowhere/x.json"}, 66, "/nowhere/x.json"},
-        Usage{"validate_of_a_missing_config_is_missing_input", {"validate", "/nowhere/x.json"}, 66, "/nowhere/x.json"},
+        Usage{"a_wrong_log_level_is_a_usage_error",
+              {"run", "x.json", "--log-level", "loud"},
+              64,
+              "log-level"},
+        Usage{"a_wrong_summary_is_a_usage_error",
+              {"run", "x.json", "--summary", "xml"},
+              64,
+              "summary"},
+        Usage{"an_override_without_a_pointer_is_a_usage_error",
+              {"validate", "x.json", "--set", "name=x"},
+              64,
+              "JSON pointer"},
+        Usage{
+            "a_missing_config_is_missing_input", {"run", "/nowhere/x.json"}, 66, "/nowhere/x.json"},
+        Usage{"validate_of_a_missing_config_is_missing_input",
+              {"validate", "/nowhere/x.json"},
+              66,
+              "/nowhere/x.json"},
         Usage{"an_unknown_type_is_a_config_error", {"inspect", "image_resiz"}, 78, "image_resiz"},
         Usage{"help_lists_the_commands", {"--help"}, 0, "validate"},
-        Usage{"help_of_run_teaches_with_an_example", {"run", "--help"}, 0, "sluice run configs/icons.json --until-idle"},
-        Usage{"help_of_validate_teaches_with_an_example", {"validate", "--help"}, 0, "sluice validate configs"},
-        Usage{"help_of_stage_teaches_with_an_example", {"stage", "--help"}, 0, "sluice stage image_resize"},
-        Usage{"help_of_plugins_teaches_with_an_example", {"plugins", "--help"}, 0, "sluice plugins"},
-        Usage{"help_of_inspect_teaches_with_an_example", {"inspect", "--help"}, 0, "sluice inspect image_resize"},
+        Usage{"help_of_run_teaches_with_an_example",
+              {"run", "--help"},
+              0,
+              "sluice run configs/icons.json --until-idle"},
+        Usage{"help_of_validate_teaches_with_an_example",
+              {"validate", "--help"},
+              0,
+              "sluice validate configs"},
+        Usage{"help_of_stage_teaches_with_an_example",
+              {"stage", "--help"},
+              0,
+              "sluice stage image_resize"},
+        Usage{
+            "help_of_plugins_teaches_with_an_example", {"plugins", "--help"}, 0, "sluice plugins"},
+        Usage{"help_of_inspect_teaches_with_an_example",
+              {"inspect", "--help"},
+              0,
+              "sluice inspect image_resize"},
         Usage{"help_of_schema_teaches_with_an_example", {"schema", "--help"}, 0, "sluice schema >"},
         Usage{"help_of_graph_teaches_with_an_example", {"graph", "--help"}, 0, "dot -Tsvg"},
         Usage{"version_tells_the_abi", {"--version"}, 0, "plugin ABI: 1.0"}),
@@ -72,16 +100,22 @@ TEST(Validate, errors_have_their_place_and_the_worst_code_wins) {
   Folder folder;
   write_text(folder / "good.json", kConfig);
   write_text(folder / "bad.json", "{\n  \"nme\": \"x\"\n}");
-  const Said said = run_sluice({"validate", folder / "bad.json", "/nowhere/x.json", folder / "good.json", "--plugin-dir", test_plugins()});
+  const Said said = run_sluice({"validate", folder / "bad.json", "/nowhere/x.json",
+                                folder / "good.json", "--plugin-dir", test_plugins()});
   EXPECT_EQ(said.exit, 78);
-  EXPECT_TRUE(has(said.err, "bad.json:2:3: error: unknown key \"nme\" in the pipeline: did you mean \"name\"?\n    \"nme\": \"x\"\n    ^\n")) << said.err;
+  EXPECT_TRUE(has(said.err,
+                  "bad.json:2:3: error: unknown key \"nme\" in the pipeline: did you mean "
+                  "\"name\"?\n    \"nme\": \"x\"\n    ^\n"))
+      << said.err;
   EXPECT_TRUE(has(said.out, "good.json: ok")) << said.out;
   EXPECT_FALSE(has(said.err, "\033")) << "colour belongs on terminals only";
 }
 
 TEST(Validate, a_missing_plugin_is_unavailable) {
   Folder folder;
-  write_text(folder / "p.json", R"({"queues": {"q": {}}, "services": {"w": {"queue": "q", "stages": [{"type": "test_sink"}]}}})");
+  write_text(
+      folder / "p.json",
+      R"({"queues": {"q": {}}, "services": {"w": {"queue": "q", "stages": [{"type": "test_sink"}]}}})");
   write_text(folder / "plugins/test_sink.so", "this is no library");
   const Said said = run_sluice({"validate", folder / "p.json", "--plugin-dir", folder / "plugins"});
   EXPECT_EQ(said.exit, 69) << said.err;
@@ -91,7 +125,8 @@ TEST(Validate, a_missing_plugin_is_unavailable) {
 TEST(Validate, overrides_count) {
   Folder folder;
   write_text(folder / "p.json", kConfig);
-  const Said said = run_sluice({"validate", folder / "p.json", "--plugin-dir", test_plugins(), "--set", "/queues/q/capacity=0"});
+  const Said said = run_sluice({"validate", folder / "p.json", "--plugin-dir", test_plugins(),
+                                "--set", "/queues/q/capacity=0"});
   EXPECT_EQ(said.exit, 78);
   EXPECT_TRUE(has(said.err, "--set /queues/q/capacity: error: ")) << said.err;
 }
@@ -99,7 +134,8 @@ TEST(Validate, overrides_count) {
 TEST(Plugins, a_table_shows_what_can_be_loaded_and_why_others_cannot) {
   Folder folder;
   write_text(folder / "broken.so", "this is no library");
-  const Said said = run_sluice({"plugins", "--plugin-dir", test_plugins(), "--plugin-dir", folder / ""});
+  const Said said =
+      run_sluice({"plugins", "--plugin-dir", test_plugins(), "--plugin-dir", folder / ""});
   EXPECT_EQ(said.exit, 0);
   EXPECT_TRUE(has(said.out, "Makes bodies upper case.\n")) << said.out;
   EXPECT_TRUE(has(said.out, "not usable:\n")) << said.out;
@@ -137,7 +173,8 @@ TEST(SchemaCommand, the_file_in_docs_is_its_output) {
 }
 
 TEST(Output, a_full_standard_output_is_an_io_error) {
-  if (::access("/dev/full", W_OK) != 0) GTEST_SKIP() << "there is no /dev/full";
+  if (::access("/dev/full", W_OK) != 0)
+    GTEST_SKIP() << "there is no /dev/full";
   const Said said = run_sluice({"--help"}, "", {}, "/dev/full");
   EXPECT_EQ(said.exit, 74);
   EXPECT_TRUE(has(said.err, "standard output")) << said.err;

@@ -1,4 +1,5 @@
-// `sluice stage` by the real binary (DESIGN §5): what stands on stdout, on stderr, and the exit code.
+// `sluice stage` by the real binary (DESIGN §5): what stands on stdout, on stderr, and the exit
+// code.
 #include <nlohmann/json.hpp>
 
 #include "program.hpp"
@@ -33,7 +34,8 @@ TEST(Stage, an_empty_file_is_one_message_with_an_empty_body) {
 }
 
 TEST(Stage, options_take_dashes_or_underscores_and_any_form) {
-  const Said said = stage({"test_shape", "--width", "16", "--fit=cover", "--enlarge=false", "--limit", "2KiB", "--sizes", "[1, 2]"});
+  const Said said = stage({"test_shape", "--width", "16", "--fit=cover", "--enlarge=false",
+                           "--limit", "2KiB", "--sizes", "[1, 2]"});
   EXPECT_EQ(said.exit, 0) << said.err;
   EXPECT_EQ(said.out, "width=16 fit=cover enlarge=0 limit=2048 sizes=[1,2]");
 }
@@ -47,7 +49,8 @@ TEST(Stage, a_flag_alone_is_true_and_takes_no_word) {
 }
 
 TEST(Stage, jsonl_prints_each_message_with_its_attributes) {
-  const Said said = stage({"test_upper", "--jsonl", "--copies", "2", "--attribute", "color=blue"}, "a");
+  const Said said =
+      stage({"test_upper", "--jsonl", "--copies", "2", "--attribute", "color=blue"}, "a");
   ASSERT_EQ(said.exit, 0) << said.err;
   const json first = json::parse(said.out.substr(0, said.out.find('\n')));
   const json second = json::parse(said.out.substr(said.out.find('\n') + 1));
@@ -106,7 +109,8 @@ TEST(Stage, a_bad_part_is_a_line_of_its_own_and_the_rest_is_emitted) {
 
 TEST(Stage, a_stage_that_splits_may_emit_more_than_64) {
   std::string input;
-  for (int i = 0; i < 1000; ++i) input += "row\n";
+  for (int i = 0; i < 1000; ++i)
+    input += "row\n";
   const Said said = stage({"test_split", "--jsonl"}, input);
   EXPECT_EQ(said.exit, 0) << said.err;
   EXPECT_EQ(std::count(said.out.begin(), said.out.end(), '\n'), 1000);
@@ -121,7 +125,8 @@ TEST(Stage, the_65th_emission_of_another_stage_is_refused) {
 TEST(Stage, files_are_streamed_to_a_stage_that_streams) {
   Folder folder;
   write_text(folder / "f", "");
-  std::filesystem::resize_file(folder / "f", (std::uintmax_t{1} << 30) + 1);  // sparse; above the limit of bodies in memory
+  std::filesystem::resize_file(
+      folder / "f", (std::uintmax_t{1} << 30) + 1);  // sparse; above the limit of bodies in memory
   const Said said = stage({"test_count", folder / "f"});
   EXPECT_EQ(said.exit, 0) << said.err;
   EXPECT_EQ(said.out, "1073741825");
@@ -134,7 +139,8 @@ TEST(Stage, stdin_is_streamed_too) {
 
 TEST(Stage, a_config_lends_its_buckets_and_streamed_results_go_to_stdout) {
   Folder folder;
-  write_text(folder / "p.json", R"({"buckets": {"b": {"type": "test_bucket", "content": "from the bucket"}}})");
+  write_text(folder / "p.json",
+             R"({"buckets": {"b": {"type": "test_bucket", "content": "from the bucket"}}})");
   const Said said = stage({"test_read", "--config", folder / "p.json", "--bucket", "b"}, "");
   EXPECT_EQ(said.exit, 0) << said.err;
   EXPECT_EQ(said.out, "from the bucket");
@@ -142,15 +148,20 @@ TEST(Stage, a_config_lends_its_buckets_and_streamed_results_go_to_stdout) {
 
 TEST(Stage, streamed_results_stand_in_json_lines_too) {
   Folder folder;
-  write_text(folder / "p.json", R"({"buckets": {"b": {"type": "test_bucket", "content": "from the bucket"}}})");
-  const Said said = stage({"test_read", "--config", folder / "p.json", "--bucket", "b", "--jsonl"}, "");
+  write_text(folder / "p.json",
+             R"({"buckets": {"b": {"type": "test_bucket", "content": "from the bucket"}}})");
+  const Said said =
+      stage({"test_read", "--config", folder / "p.json", "--bucket", "b", "--jsonl"}, "");
   EXPECT_EQ(json::parse(said.out)["body"], "from the bucket");
 }
 
 TEST(Stage, an_access_point_holds_for_a_lent_bucket) {
   Folder folder;
-  write_text(folder / "p.json", R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": {"prefix": "icons/", "allow": ["get"]}}}}})");
-  const std::vector<std::string> words{"test_read", "--config", folder / "p.json", "--bucket", "b/p", "--attribute"};
+  write_text(
+      folder / "p.json",
+      R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": {"prefix": "icons/", "allow": ["get"]}}}}})");
+  const std::vector<std::string> words{"test_read", "--config", folder / "p.json",
+                                       "--bucket",  "b/p",      "--attribute"};
   std::vector<std::string> inside = words, outside = words;
   inside.push_back("key=icons/a");
   outside.push_back("key=secrets/a");
@@ -174,13 +185,16 @@ TEST(Stage, a_bucket_that_the_config_has_not_is_a_config_error) {
 
 TEST(Stage, a_bucket_that_does_not_start_is_unavailable) {
   Folder folder;
-  write_text(folder / "p.json", R"({"buckets": {"b": {"type": "test_bucket", "content": "unavailable"}}})");
+  write_text(folder / "p.json",
+             R"({"buckets": {"b": {"type": "test_bucket", "content": "unavailable"}}})");
   const Said said = stage({"test_read", "--config", folder / "p.json", "--bucket", "b"});
   EXPECT_EQ(said.exit, 69);
   EXPECT_TRUE(has(said.err, "the store is down")) << said.err;
 }
 
-TEST(Stage, a_fatal_stage_is_a_bug) { EXPECT_EQ(stage({"test_upper"}, "fatal").exit, 70); }
+TEST(Stage, a_fatal_stage_is_a_bug) {
+  EXPECT_EQ(stage({"test_upper"}, "fatal").exit, 70);
+}
 
 struct Refused {
   const char* name;
@@ -200,20 +214,26 @@ TEST_P(RefusedStage, ends_with_its_code_before_any_work) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, RefusedStage,
-    testing::Values(Refused{"no_type", {}, 64, "TYPE"},
-                    Refused{"an_unknown_type", {"test_uper"}, 78, "did you mean \"test_upper\"?"},
-                    Refused{"an_option_before_the_type", {"--width", "1", "test_shape"}, 64, "TYPE"},
-                    Refused{"an_unknown_option", {"test_shape", "--widht", "5"}, 64, "did you mean \"width\"?"},
-                    Refused{"an_option_without_its_value", {"test_shape", "--width"}, 64, "takes a value"},
-                    Refused{"a_single_dash", {"test_shape", "-w", "5"}, 64, "\"--\""},
-                    Refused{"an_attribute_without_a_value", {"test_upper", "--attribute", "x"}, 64, "NAME=VALUE"},
-                    Refused{"a_value_out_of_range", {"test_shape", "--width", "0"}, 78, "at least 1"},
-                    Refused{"a_value_of_a_wrong_type", {"test_shape", "--width", "wide"}, 78, "width"},
-                    Refused{"a_required_option_that_is_missing", {"test_shape"}, 78, "\"width\" is missing"},
-                    Refused{"an_option_that_the_plugin_refuses", {"test_shape", "--width", "13"}, 78, "bad luck"},
-                    Refused{"a_missing_file", {"test_upper", "/nowhere/f"}, 66, "/nowhere/f"},
-                    Refused{"a_folder_as_a_file", {"test_upper", "/"}, 66, "is a directory"},
-                    Refused{"a_missing_config", {"test_read", "--bucket", "b", "--config", "/nowhere/p.json"}, 66, "/nowhere/p.json"}),
+    testing::Values(
+        Refused{"no_type", {}, 64, "TYPE"},
+        Refused{"an_unknown_type", {"test_uper"}, 78, "did you mean \"test_upper\"?"},
+        Refused{"an_option_before_the_type", {"--width", "1", "test_shape"}, 64, "TYPE"},
+        Refused{"an_unknown_option", {"test_shape", "--widht", "5"}, 64, "did you mean \"width\"?"},
+        Refused{"an_option_without_its_value", {"test_shape", "--width"}, 64, "takes a value"},
+        Refused{"a_single_dash", {"test_shape", "-w", "5"}, 64, "\"--\""},
+        Refused{
+            "an_attribute_without_a_value", {"test_upper", "--attribute", "x"}, 64, "NAME=VALUE"},
+        Refused{"a_value_out_of_range", {"test_shape", "--width", "0"}, 78, "at least 1"},
+        Refused{"a_value_of_a_wrong_type", {"test_shape", "--width", "wide"}, 78, "width"},
+        Refused{"a_required_option_that_is_missing", {"test_shape"}, 78, "\"width\" is missing"},
+        Refused{
+            "an_option_that_the_plugin_refuses", {"test_shape", "--width", "13"}, 78, "bad luck"},
+        Refused{"a_missing_file", {"test_upper", "/nowhere/f"}, 66, "/nowhere/f"},
+        Refused{"a_folder_as_a_file", {"test_upper", "/"}, 66, "is a directory"},
+        Refused{"a_missing_config",
+                {"test_read", "--bucket", "b", "--config", "/nowhere/p.json"},
+                66,
+                "/nowhere/p.json"}),
     [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Stage, help_of_a_type_shows_its_options) {

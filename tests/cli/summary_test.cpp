@@ -31,19 +31,23 @@ Summary example() {
 
 std::vector<std::string> keys(const nlohmann::ordered_json& object) {
   std::vector<std::string> names;
-  for (const auto& [name, value] : object.items()) names.push_back(name);
+  for (const auto& [name, value] : object.items())
+    names.push_back(name);
   return names;
 }
 
 TEST(SummaryJson, it_has_exactly_the_keys_of_the_contract) {
   const auto json = nlohmann::ordered_json::parse(summary_json("icons", example()));
-  EXPECT_EQ(keys(json), (std::vector<std::string>{"pipeline", "seconds", "exit", "dead_letters", "sources", "queues", "services"}));
+  EXPECT_EQ(keys(json), (std::vector<std::string>{"pipeline", "seconds", "exit", "dead_letters",
+                                                  "sources", "queues", "services"}));
   EXPECT_EQ(keys(json["sources"]["uploads"]), (std::vector<std::string>{"events", "acknowledged"}));
   EXPECT_EQ(keys(json["queues"]["resize-16"]),
-            (std::vector<std::string>{"sent", "moved_in", "received", "deleted", "visible", "in_flight", "delayed",
-                                      "moved_to_dead_letter", "expired", "dropped", "purged"}));
+            (std::vector<std::string>{"sent", "moved_in", "received", "deleted", "visible",
+                                      "in_flight", "delayed", "moved_to_dead_letter", "expired",
+                                      "dropped", "purged"}));
   EXPECT_EQ(keys(json["services"]["resize"]),
-            (std::vector<std::string>{"processed", "retried", "rejected", "stale", "ignored", "workers_max"}));
+            (std::vector<std::string>{"processed", "retried", "rejected", "stale", "ignored",
+                                      "workers_max"}));
 }
 
 TEST(SummaryJson, it_is_one_line_with_the_numbers) {
@@ -69,20 +73,23 @@ TEST(Progress, a_service_shows_its_rate_and_the_backlog_of_its_queue) {
   now.services[0].processed = 108;
   const auto lines = progress_lines(kServices, before, now, 2, 80, 24);
   ASSERT_EQ(lines.size(), 3U);
-  EXPECT_NE(lines[1].find("108 done      50/s  in flight 2, backlog 4"), std::string::npos) << lines[1];
+  EXPECT_NE(lines[1].find("108 done      50/s  in flight 2, backlog 4"), std::string::npos)
+      << lines[1];
   EXPECT_EQ(lines[2], "dead letters 2");
 }
 
 TEST(Progress, no_line_is_wider_than_the_terminal) {
   for (const std::size_t width : {1, 10, 40}) {
-    for (const std::string& line : progress_lines(kServices, example(), example(), 1, width, 24)) EXPECT_LE(line.size(), width);
+    for (const std::string& line : progress_lines(kServices, example(), example(), 1, width, 24))
+      EXPECT_LE(line.size(), width);
   }
 }
 
 TEST(Progress, a_low_terminal_shows_how_many_are_hidden) {
   Snapshot now = example();
   ServiceQueues services;
-  for (int i = 0; i < 30; ++i) services.push_back(kServices[0]);
+  for (int i = 0; i < 30; ++i)
+    services.push_back(kServices[0]);
   const auto lines = progress_lines(services, now, now, 1, 80, 10);
   ASSERT_LE(lines.size(), 10U);
   EXPECT_EQ(lines.back(), "and 23 more, dead letters 2");

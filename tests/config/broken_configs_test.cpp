@@ -21,7 +21,10 @@ struct Broken {
 #define STAGES(stages) SERVICE(R"("queue": "q", "stages": [)" stages "]")
 #define SINK R"({"type": "test_sink", "bucket": "b"})"
 #define WITH_BUCKET(rest) R"({"buckets": {"b": {"type": "test_bucket"}}, )" rest "}"
-#define SHAPE(options) WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": "test_shape")" options "}, " SINK "]}}")
+#define SHAPE(options)                                                                                    \
+  WITH_BUCKET(                                                                                            \
+      R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": "test_shape")" options \
+      "}, " SINK "]}}")
 
 const Broken kBroken[] = {
     // Text that is no JSON.
@@ -33,97 +36,224 @@ const Broken kBroken[] = {
     {"a_duplicate_queue_is_refused", "{\"queues\": {\"q\": {}, @\"q\": {}}}", "q"},
     {"single_quotes_are_refused", "{@'name': 1}", ""},
     {"text_behind_the_object_is_refused", "{} @{}", ""},
-    {"a_file_that_is_no_object_is_refused", "@[]", "the pipeline must be an object, found an array"},
+    {"a_file_that_is_no_object_is_refused", "@[]",
+     "the pipeline must be an object, found an array"},
     // Unknown keys, with the nearest name.
-    {"an_unknown_key_at_the_top_names_the_nearest", "{@\"buckts\": {}}", "unknown key \"buckts\" in the pipeline: did you mean \"buckets\"?"},
+    {"an_unknown_key_at_the_top_names_the_nearest", "{@\"buckts\": {}}",
+     "unknown key \"buckts\" in the pipeline: did you mean \"buckets\"?"},
     {"a_key_of_a_later_issue_is_unknown", "{@\"alarms\": {}}", "unknown key \"alarms\""},
-    {"admin_is_unknown_until_it_lands", "{@\"admin\": {\"listen\": \"127.0.0.1:1\"}}", "unknown key \"admin\""},
-    {"an_unknown_queue_key_names_the_nearest", QUEUE("@\"capcity\": 5"), "unknown key \"capcity\" in queue \"q\": did you mean \"capacity\"?"},
+    {"admin_is_unknown_until_it_lands", "{@\"admin\": {\"listen\": \"127.0.0.1:1\"}}",
+     "unknown key \"admin\""},
+    {"an_unknown_queue_key_names_the_nearest", QUEUE("@\"capcity\": 5"),
+     "unknown key \"capcity\" in queue \"q\": did you mean \"capacity\"?"},
     {"fifo_is_unknown_until_it_lands", QUEUE("@\"fifo\": true"), "unknown key \"fifo\""},
     {"delay_is_unknown_until_it_lands", QUEUE("@\"delay\": \"5s\""), "unknown key \"delay\""},
-    {"a_topic_takes_no_key", "{\"topics\": {\"t\": {@\"x\": 1}}}", "unknown key \"x\" in topic \"t\": it takes none"},
-    {"a_filter_policy_is_unknown_until_it_lands", "{\"topics\": {\"t\": {}}, \"queues\": {\"q\": {\"subscriptions\": [{\"topic\": \"t\", @\"filter_policy\": {}}]}}}", "unknown key \"filter_policy\""},
-    {"an_unknown_service_key_names_the_nearest", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", @"batchsize": 1, "stages": [)" SINK "]}}"), "did you mean \"batch_size\"?"},
-    {"an_unknown_scaling_key_is_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK R"(], "scaling": {@"policy": "x"}}})"), "unknown key \"policy\" in scaling of service \"s\""},
-    {"an_unknown_redrive_key_is_refused", QUEUE("\"redrive_policy\": {@\"max_recieve_count\": 3}"), "did you mean \"max_receive_count\"?"},
-    {"an_unknown_option_names_the_nearest", SHAPE(R"(, "width": 1, @"enlrge": true)"), "did you mean \"enlarge\"?"},
+    {"a_topic_takes_no_key", "{\"topics\": {\"t\": {@\"x\": 1}}}",
+     "unknown key \"x\" in topic \"t\": it takes none"},
+    {"a_filter_policy_is_unknown_until_it_lands",
+     "{\"topics\": {\"t\": {}}, \"queues\": {\"q\": {\"subscriptions\": [{\"topic\": \"t\", "
+     "@\"filter_policy\": {}}]}}}",
+     "unknown key \"filter_policy\""},
+    {"an_unknown_service_key_names_the_nearest",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", @"batchsize": 1, "stages": [)" SINK
+         "]}}"),
+     "did you mean \"batch_size\"?"},
+    {"an_unknown_scaling_key_is_refused",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
+                 R"(], "scaling": {@"policy": "x"}}})"),
+     "unknown key \"policy\" in scaling of service \"s\""},
+    {"an_unknown_redrive_key_is_refused", QUEUE("\"redrive_policy\": {@\"max_recieve_count\": 3}"),
+     "did you mean \"max_receive_count\"?"},
+    {"an_unknown_option_names_the_nearest", SHAPE(R"(, "width": 1, @"enlrge": true)"),
+     "did you mean \"enlarge\"?"},
     // Wrong types.
-    {"a_name_that_is_a_number_is_refused", "{\"name\": @5}", "\"name\" of the pipeline must be a name in quotes, found a whole number"},
+    {"a_name_that_is_a_number_is_refused", "{\"name\": @5}",
+     "\"name\" of the pipeline must be a name in quotes, found a whole number"},
     {"queues_as_an_array_are_refused", "{\"queues\": @[]}", "must be an object, found an array"},
-    {"a_queue_that_is_null_is_refused", "{\"queues\": {\"q\": @null}}", "queue \"q\" must be an object, found null"},
-    {"a_capacity_in_quotes_is_refused", QUEUE("\"capacity\": @\"5\""), "must be a whole number, found a string"},
-    {"a_fractional_capacity_is_refused", QUEUE("\"capacity\": @1.5"), "must be a whole number, found a number"},
+    {"a_queue_that_is_null_is_refused", "{\"queues\": {\"q\": @null}}",
+     "queue \"q\" must be an object, found null"},
+    {"a_capacity_in_quotes_is_refused", QUEUE("\"capacity\": @\"5\""),
+     "must be a whole number, found a string"},
+    {"a_fractional_capacity_is_refused", QUEUE("\"capacity\": @1.5"),
+     "must be a whole number, found a number"},
     {"a_huge_capacity_is_no_whole_number", QUEUE("\"capacity\": @1e300"), "must be a whole number"},
-    {"bytes_as_a_number_are_refused", QUEUE("\"capacity_bytes\": @1000"), "must be a size such as \"256KiB\", found a whole number"},
+    {"bytes_as_a_number_are_refused", QUEUE("\"capacity_bytes\": @1000"),
+     "must be a size such as \"256KiB\", found a whole number"},
     {"a_size_without_a_unit_is_refused", QUEUE("\"capacity_bytes\": @\"1000\""), "unit"},
     {"a_duration_with_an_unknown_unit_is_refused", QUEUE("\"visibility_timeout\": @\"5w\""), "5w"},
-    {"a_negative_duration_is_refused", QUEUE("\"visibility_timeout\": @\"-5s\""), "visibility_timeout"},
-    {"a_redrive_policy_as_a_string_is_refused", QUEUE("\"redrive_policy\": @\"none\""), "must be an object or null, found a string"},
+    {"a_negative_duration_is_refused", QUEUE("\"visibility_timeout\": @\"-5s\""),
+     "visibility_timeout"},
+    {"a_redrive_policy_as_a_string_is_refused", QUEUE("\"redrive_policy\": @\"none\""),
+     "must be an object or null, found a string"},
     {"subscriptions_as_an_object_are_refused", QUEUE("\"subscriptions\": @{}"), "must be an array"},
-    {"a_subscription_as_a_string_is_refused", QUEUE("\"subscriptions\": [@\"t\"]"), "must be an object, found a string"},
+    {"a_subscription_as_a_string_is_refused", QUEUE("\"subscriptions\": [@\"t\"]"),
+     "must be an object, found a string"},
     {"a_wrong_option_type_is_refused", SHAPE(R"(, "width": @"wide")"), "width"},
-    {"an_option_out_of_its_choices_is_refused", SHAPE(R"(, "width": 1, "fit": @"insde")"), "inside"},
+    {"an_option_out_of_its_choices_is_refused", SHAPE(R"(, "width": 1, "fit": @"insde")"),
+     "inside"},
     // Impossible values.
     {"a_capacity_of_zero_is_refused", QUEUE("\"capacity\": @0"), "must be 1 to 67000000, found 0"},
-    {"a_capacity_beyond_the_packed_credit_is_refused", QUEUE("\"capacity\": @67000001"), "must be 1 to 67000000"},
-    {"bytes_beyond_the_packed_credit_are_refused", QUEUE("\"capacity_bytes\": @\"129GiB\""), "must be 1B to 128GiB, found 129GiB"},
-    {"a_visibility_timeout_over_12_hours_is_refused", QUEUE("\"visibility_timeout\": @\"13h\""), "must be 0ms to 12h, found 13h"},
-    {"a_receive_count_of_zero_is_refused", QUEUE("\"redrive_policy\": {\"max_receive_count\": @0}"), "must be 1 to 1000, found 0"},
-    {"a_receive_count_over_1000_is_refused", QUEUE("\"redrive_policy\": {\"max_receive_count\": @1001}"), "must be 1 to 1000"},
-    {"a_batch_size_of_zero_is_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "batch_size": @0, "stages": [)" SINK "]}}"), "must be 1 to 10000, found 0"},
-    {"a_batch_size_over_10000_is_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "batch_size": @10001, "stages": [)" SINK "]}}"), "must be 1 to 10000"},
-    {"a_service_without_workers_is_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK R"(], "scaling": {"desired_capacity": @0}}})"), "must be 1 to 1000, found 0"},
-    {"more_workers_desired_than_allowed_are_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK R"(], "scaling": {"max_capacity": 2, "desired_capacity": @3}}})"), "must be 1 to 2, found 3"},
-    {"a_maximum_below_the_minimum_is_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK R"(], "scaling": {"min_capacity": 3, "max_capacity": @2}}})"), "is below \"min_capacity\" 3"},
+    {"a_capacity_beyond_the_packed_credit_is_refused", QUEUE("\"capacity\": @67000001"),
+     "must be 1 to 67000000"},
+    {"bytes_beyond_the_packed_credit_are_refused", QUEUE("\"capacity_bytes\": @\"129GiB\""),
+     "must be 1B to 128GiB, found 129GiB"},
+    {"a_visibility_timeout_over_12_hours_is_refused", QUEUE("\"visibility_timeout\": @\"13h\""),
+     "must be 0ms to 12h, found 13h"},
+    {"a_receive_count_of_zero_is_refused", QUEUE("\"redrive_policy\": {\"max_receive_count\": @0}"),
+     "must be 1 to 1000, found 0"},
+    {"a_receive_count_over_1000_is_refused",
+     QUEUE("\"redrive_policy\": {\"max_receive_count\": @1001}"), "must be 1 to 1000"},
+    {"a_batch_size_of_zero_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "batch_size": @0, "stages": [)" SINK
+         "]}}"),
+     "must be 1 to 10000, found 0"},
+    {"a_batch_size_over_10000_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "batch_size": @10001, "stages": [)" SINK
+         "]}}"),
+     "must be 1 to 10000"},
+    {"a_service_without_workers_is_refused",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
+                 R"(], "scaling": {"desired_capacity": @0}}})"),
+     "must be 1 to 1000, found 0"},
+    {"more_workers_desired_than_allowed_are_refused",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
+                 R"(], "scaling": {"max_capacity": 2, "desired_capacity": @3}}})"),
+     "must be 1 to 2, found 3"},
+    {"a_maximum_below_the_minimum_is_refused",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
+                 R"(], "scaling": {"min_capacity": 3, "max_capacity": @2}}})"),
+     "is below \"min_capacity\" 3"},
     {"an_option_below_its_minimum_is_refused", SHAPE(R"(, "width": @0)"), "at least 1"},
-    {"an_option_that_its_plugin_refuses_is_placed", SHAPE(R"(, "width": @13)"), "13 brings bad luck"},
-    {"a_queue_name_with_a_blank_is_refused", "{\"queues\": {@\"a b\": {}}}", "\"a b\" is no name for a queue"},
+    {"an_option_that_its_plugin_refuses_is_placed", SHAPE(R"(, "width": @13)"),
+     "13 brings bad luck"},
+    {"a_queue_name_with_a_blank_is_refused", "{\"queues\": {@\"a b\": {}}}",
+     "\"a b\" is no name for a queue"},
     {"an_empty_topic_name_is_refused", "{\"topics\": {@\"\": {}}}", "is no name for a topic"},
-    {"a_name_of_81_characters_is_refused", "{\"queues\": {@\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\": {}}}", "1 to 80"},
-    {"a_bucket_name_with_a_slash_is_refused", "{\"buckets\": {@\"a/b\": {\"type\": \"test_bucket\"}}}", "is no name for a bucket"},
-    {"a_pipeline_name_with_an_umlaut_is_refused", "{\"name\": @\"\xC3\xA4\"}", "is no name for a pipeline"},
+    {"a_name_of_81_characters_is_refused",
+     "{\"queues\": "
+     "{@\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\": "
+     "{}}}",
+     "1 to 80"},
+    {"a_bucket_name_with_a_slash_is_refused",
+     "{\"buckets\": {@\"a/b\": {\"type\": \"test_bucket\"}}}", "is no name for a bucket"},
+    {"a_pipeline_name_with_an_umlaut_is_refused", "{\"name\": @\"\xC3\xA4\"}",
+     "is no name for a pipeline"},
     {"an_empty_state_is_no_path", "{\"state\": @\"\"}", "is no path"},
-    {"an_access_point_that_allows_nothing_is_refused", R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": {"allow": @[]}}}}})", "allows nothing"},
-    {"an_unknown_action_names_the_nearest", R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": {"allow": [@"gets"]}}}}})", "did you mean \"get\"?"},
+    {"an_access_point_that_allows_nothing_is_refused",
+     R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": {"allow": @[]}}}}})",
+     "allows nothing"},
+    {"an_unknown_action_names_the_nearest",
+     R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": {"allow": [@"gets"]}}}}})",
+     "did you mean \"get\"?"},
     // What is missing.
-    {"a_bucket_without_a_type_is_refused", "{\"buckets\": {\"b\": @{}}}", "bucket \"b\" lacks the key \"type\""},
-    {"a_source_without_a_target_is_refused", "{\"sources\": {\"s\": @{\"type\": \"test_source\"}}}", "source \"s\" lacks the key \"publish_to\""},
-    {"a_service_without_a_queue_is_refused", WITH_BUCKET(R"("services": {"s": @{"stages": [)" SINK "]}}"), "service \"s\" lacks the key \"queue\""},
-    {"a_service_without_stages_is_refused", R"({"queues": {"q": {}}, "services": {"s": @{"queue": "q"}}})", "lacks the key \"stages\""},
+    {"a_bucket_without_a_type_is_refused", "{\"buckets\": {\"b\": @{}}}",
+     "bucket \"b\" lacks the key \"type\""},
+    {"a_source_without_a_target_is_refused", "{\"sources\": {\"s\": @{\"type\": \"test_source\"}}}",
+     "source \"s\" lacks the key \"publish_to\""},
+    {"a_service_without_a_queue_is_refused",
+     WITH_BUCKET(R"("services": {"s": @{"stages": [)" SINK "]}}"),
+     "service \"s\" lacks the key \"queue\""},
+    {"a_service_without_stages_is_refused",
+     R"({"queues": {"q": {}}, "services": {"s": @{"queue": "q"}}})", "lacks the key \"stages\""},
     {"an_empty_chain_is_refused", SERVICE("\"queue\": \"q\", \"stages\": @[]"), "has no stage"},
-    {"a_stage_without_a_type_is_refused", STAGES("@{}"), "stage 1 of service \"s\" lacks the key \"type\""},
-    {"a_required_option_is_missed", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [@{"type": "test_shape"}, )" SINK "]}}"), "option \"width\" is missing"},
-    {"an_access_point_without_allow_is_refused", R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": @{}}}}})", "lacks the key \"allow\""},
+    {"a_stage_without_a_type_is_refused", STAGES("@{}"),
+     "stage 1 of service \"s\" lacks the key \"type\""},
+    {"a_required_option_is_missed",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [@{"type": "test_shape"}, )" SINK
+         "]}}"),
+     "option \"width\" is missing"},
+    {"an_access_point_without_allow_is_refused",
+     R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": @{}}}}})",
+     "lacks the key \"allow\""},
     // Names that lead nowhere.
-    {"an_unknown_topic_names_the_nearest", R"({"topics": {"new-icons": {}}, "queues": {"q": {"subscriptions": [{"topic": @"new-icon"}]}}})", "topic \"new-icon\" is not declared: did you mean \"new-icons\"?"},
-    {"an_unknown_target_names_the_nearest", R"({"queues": {"events": {}}, "sources": {"s": {"type": "test_source", "publish_to": @"event"}}})", "topic or queue \"event\" is not declared: did you mean \"events\"?"},
-    {"an_unknown_service_queue_is_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": @"quux", "stages": [)" SINK "]}}"), "queue \"quux\" is not declared"},
-    {"an_unknown_dead_letter_queue_is_refused", R"({"queues": {"q": {"redrive_policy": {"dead_letter_queue": @"brokn"}}, "broken": {}}})", "did you mean \"broken\"?"},
-    {"an_unknown_bucket_names_the_nearest", R"({"buckets": {"graphics": {"type": "test_bucket"}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": @"grafics", "publish_to": "t"}}})", "did you mean \"graphics\"?"},
-    {"an_unknown_access_point_is_refused", R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"design": {"allow": ["get"]}}}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": @"b/desing", "publish_to": "t"}}})", "bucket \"b\" has no access point \"desing\": did you mean \"b/design\"?"},
-    {"an_unknown_type_names_the_nearest", R"({"buckets": {"b": {"type": @"test_buckt"}}})", "did you mean \"test_bucket\"?"},
-    {"a_type_of_another_kind_is_refused", R"({"buckets": {"b": {"type": @"test_sink"}}})", "is a stage"},
-    {"a_shipped_plugin_that_is_not_there_is_unavailable", STAGES(R"({"type": @"image_resize"})"), "image_resize", Errc::unavailable},
-    {"a_name_for_a_topic_and_a_queue_is_ambiguous", R"({"topics": {"x": {}}, "queues": {"x": {}}, "sources": {"s": {"type": "test_source", "publish_to": @"x"}}})", "names a topic and a queue"},
-    {"an_implied_dead_letter_queue_is_no_target", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK R"(]}}, "sources": {"x": {"type": "test_source", "publish_to": @"q-dead"}})"), "is only made for the dead letters"},
+    {"an_unknown_topic_names_the_nearest",
+     R"({"topics": {"new-icons": {}}, "queues": {"q": {"subscriptions": [{"topic": @"new-icon"}]}}})",
+     "topic \"new-icon\" is not declared: did you mean \"new-icons\"?"},
+    {"an_unknown_target_names_the_nearest",
+     R"({"queues": {"events": {}}, "sources": {"s": {"type": "test_source", "publish_to": @"event"}}})",
+     "topic or queue \"event\" is not declared: did you mean \"events\"?"},
+    {"an_unknown_service_queue_is_refused",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": @"quux", "stages": [)" SINK
+                 "]}}"),
+     "queue \"quux\" is not declared"},
+    {"an_unknown_dead_letter_queue_is_refused",
+     R"({"queues": {"q": {"redrive_policy": {"dead_letter_queue": @"brokn"}}, "broken": {}}})",
+     "did you mean \"broken\"?"},
+    {"an_unknown_bucket_names_the_nearest",
+     R"({"buckets": {"graphics": {"type": "test_bucket"}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": @"grafics", "publish_to": "t"}}})",
+     "did you mean \"graphics\"?"},
+    {"an_unknown_access_point_is_refused",
+     R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"design": {"allow": ["get"]}}}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": @"b/desing", "publish_to": "t"}}})",
+     "bucket \"b\" has no access point \"desing\": did you mean \"b/design\"?"},
+    {"an_unknown_type_names_the_nearest", R"({"buckets": {"b": {"type": @"test_buckt"}}})",
+     "did you mean \"test_bucket\"?"},
+    {"a_type_of_another_kind_is_refused", R"({"buckets": {"b": {"type": @"test_sink"}}})",
+     "is a stage"},
+    {"a_shipped_plugin_that_is_not_there_is_unavailable", STAGES(R"({"type": @"image_resize"})"),
+     "image_resize", Errc::unavailable},
+    {"a_name_for_a_topic_and_a_queue_is_ambiguous",
+     R"({"topics": {"x": {}}, "queues": {"x": {}}, "sources": {"s": {"type": "test_source", "publish_to": @"x"}}})",
+     "names a topic and a queue"},
+    {"an_implied_dead_letter_queue_is_no_target",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
+                 R"(]}}, "sources": {"x": {"type": "test_source", "publish_to": @"q-dead"}})"),
+     "is only made for the dead letters"},
     // Graphs that cannot work.
-    {"a_second_service_on_a_queue_is_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"a": {"queue": "q", "stages": [)" SINK R"(]}, "b": {"queue": @"q", "stages": [)" SINK "]}}"), "queue \"q\" has service \"a\" already"},
-    {"a_second_subscription_to_a_topic_is_refused", R"({"topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t"}, {"topic": @"t"}]}}})", "subscribed to topic \"t\" twice"},
-    {"a_sink_in_the_middle_is_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": @"test_sink", "bucket": "b"}, )" SINK "]}}"), "must be the last"},
-    {"a_splitting_stage_in_the_middle_is_refused", WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": @"test_split"}, )" SINK "]}}"), "emits without bound"},
-    {"a_splitting_stage_needs_a_target", STAGES(R"({"type": @"test_split"})"), "needs a \"publish_to\""},
-    {"a_chain_without_a_sink_needs_a_target", STAGES(R"({"type": @"test_upper"})"), "its results would go nowhere"},
-    {"a_sink_with_a_target_is_refused", WITH_BUCKET(R"("topics": {"t": {}}, "queues": {"q": {}}, "services": {"s": {"queue": "q", "publish_to": @"t", "stages": [)" SINK "]}}"), "would never get a message"},
-    {"a_queue_that_feeds_itself_is_a_cycle", SERVICE(R"("queue": "q", "publish_to": @"q", "stages": [{"type": "test_upper"}])"), "closes a cycle of queues that all block: \"q\" -> \"q\""},
-    {"a_cycle_through_a_topic_is_refused", R"({"topics": {"t": {}}, "queues": {"a": {}, "b": {"subscriptions": [{"topic": "t"}]}}, "services": {
-       "s": {"queue": "a", "publish_to": "t", "stages": [{"type": "test_upper"}]}, "r": {"queue": "b", "publish_to": @"a", "stages": [{"type": "test_upper"}]}}})", "\"a\" -> \"b\" -> \"a\""},
-    {"a_queue_as_its_own_dead_letter_queue_is_refused", R"({"queues": {"q": {"redrive_policy": {"dead_letter_queue": @"q"}}}})", "is its own dead-letter queue"},
-    {"dead_letter_queues_in_a_cycle_are_refused", R"({"queues": {"a": {"redrive_policy": {"dead_letter_queue": "b"}}, "b": {"redrive_policy": {"dead_letter_queue": @"a"}}}})", "dead-letter queues in a cycle"},
-    {"a_state_folder_in_a_watched_bucket_is_refused", R"({"state": @"graphics/state", "buckets": {"b": {"type": "test_bucket", "path": "graphics"}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": "b", "publish_to": "t"}}})", "lies where source \"s\" watches"},
-    {"a_watched_prefix_in_the_state_folder_is_refused", R"({"state": @"graphics/icons", "buckets": {"b": {"type": "test_bucket", "path": "graphics"}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": "b", "prefix": "icons/new/", "publish_to": "t"}}})", "lies where source"},
-    {"the_default_state_folder_is_checked_too", R"(@{"buckets": {"b": {"type": "test_bucket", "path": "."}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": "b", "publish_to": "t"}}})", "lies where source"},
+    {"a_second_service_on_a_queue_is_refused",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"a": {"queue": "q", "stages": [)" SINK
+                 R"(]}, "b": {"queue": @"q", "stages": [)" SINK "]}}"),
+     "queue \"q\" has service \"a\" already"},
+    {"a_second_subscription_to_a_topic_is_refused",
+     R"({"topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t"}, {"topic": @"t"}]}}})",
+     "subscribed to topic \"t\" twice"},
+    {"a_sink_in_the_middle_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": @"test_sink", "bucket": "b"}, )" SINK
+         "]}}"),
+     "must be the last"},
+    {"a_splitting_stage_in_the_middle_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": @"test_split"}, )" SINK
+         "]}}"),
+     "emits without bound"},
+    {"a_splitting_stage_needs_a_target", STAGES(R"({"type": @"test_split"})"),
+     "needs a \"publish_to\""},
+    {"a_chain_without_a_sink_needs_a_target", STAGES(R"({"type": @"test_upper"})"),
+     "its results would go nowhere"},
+    {"a_sink_with_a_target_is_refused",
+     WITH_BUCKET(
+         R"("topics": {"t": {}}, "queues": {"q": {}}, "services": {"s": {"queue": "q", "publish_to": @"t", "stages": [)" SINK
+         "]}}"),
+     "would never get a message"},
+    {"a_queue_that_feeds_itself_is_a_cycle",
+     SERVICE(R"("queue": "q", "publish_to": @"q", "stages": [{"type": "test_upper"}])"),
+     "closes a cycle of queues that all block: \"q\" -> \"q\""},
+    {"a_cycle_through_a_topic_is_refused",
+     R"({"topics": {"t": {}}, "queues": {"a": {}, "b": {"subscriptions": [{"topic": "t"}]}}, "services": {
+       "s": {"queue": "a", "publish_to": "t", "stages": [{"type": "test_upper"}]}, "r": {"queue": "b", "publish_to": @"a", "stages": [{"type": "test_upper"}]}}})",
+     "\"a\" -> \"b\" -> \"a\""},
+    {"a_queue_as_its_own_dead_letter_queue_is_refused",
+     R"({"queues": {"q": {"redrive_policy": {"dead_letter_queue": @"q"}}}})",
+     "is its own dead-letter queue"},
+    {"dead_letter_queues_in_a_cycle_are_refused",
+     R"({"queues": {"a": {"redrive_policy": {"dead_letter_queue": "b"}}, "b": {"redrive_policy": {"dead_letter_queue": @"a"}}}})",
+     "dead-letter queues in a cycle"},
+    {"a_state_folder_in_a_watched_bucket_is_refused",
+     R"({"state": @"graphics/state", "buckets": {"b": {"type": "test_bucket", "path": "graphics"}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": "b", "publish_to": "t"}}})",
+     "lies where source \"s\" watches"},
+    {"a_watched_prefix_in_the_state_folder_is_refused",
+     R"({"state": @"graphics/icons", "buckets": {"b": {"type": "test_bucket", "path": "graphics"}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": "b", "prefix": "icons/new/", "publish_to": "t"}}})",
+     "lies where source"},
+    {"the_default_state_folder_is_checked_too",
+     R"(@{"buckets": {"b": {"type": "test_bucket", "path": "."}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": "b", "publish_to": "t"}}})",
+     "lies where source"},
     // The environment.
-    {"a_variable_that_is_not_set_is_placed", "{\"state\": \"a/@${NOWHERE}/b\"}", "the environment has no \"NOWHERE\""},
+    {"a_variable_that_is_not_set_is_placed", "{\"state\": \"a/@${NOWHERE}/b\"}",
+     "the environment has no \"NOWHERE\""},
     {"a_variable_without_an_end_is_refused", "{\"state\": \"@${HOME\"}", "begins a variable"},
     {"a_variable_without_a_name_is_refused", "{\"state\": \"@${}\"}", "begins a variable"},
 };
@@ -131,9 +261,11 @@ const Broken kBroken[] = {
 /// The text without its mark, and the mark's place as "LINE:COLUMN".
 std::pair<std::string, std::string> without_mark(std::string text) {
   const std::size_t at = text.find('@');
-  if (at == std::string::npos) ADD_FAILURE() << "no mark in " << text;
+  if (at == std::string::npos)
+    ADD_FAILURE() << "no mark in " << text;
   text.erase(at, 1);
-  const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
+  const auto line =
+      std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
   const std::size_t newline = at == 0 ? std::string::npos : text.rfind('\n', at - 1);
   const std::size_t column = newline == std::string::npos ? at + 1 : at - newline;
   return {text, std::to_string(line) + ":" + std::to_string(column)};
@@ -172,13 +304,15 @@ TEST(BrokenConfigs, all_errors_of_a_file_come_in_one_run_in_their_order) {
     lines.push_back(diagnostic.place.label.substr(std::string("/configs/test.json:").size()));
   }
   // The stage has three faults: an unknown option, a missing one, and that it is the last.
-  const std::vector<std::string> expected{"2:3", "3:22", "4:34", "4:67", "5:60", "6:33", "6:50", "6:74"};
+  const std::vector<std::string> expected{"2:3",  "3:22", "4:34", "4:67",
+                                          "5:60", "6:33", "6:50", "6:74"};
   EXPECT_EQ(lines, expected) << loaded.text();
   EXPECT_EQ(loaded.result.error().code, Errc::config);
 }
 
 TEST(BrokenConfigs, a_config_error_wins_over_a_missing_plugin) {
-  const Loaded both(R"({"queues": {"q": {"x": 1}}, "services": {"s": {"queue": "q", "stages": [{"type": "image_resize"}]}}})");
+  const Loaded both(
+      R"({"queues": {"q": {"x": 1}}, "services": {"s": {"queue": "q", "stages": [{"type": "image_resize"}]}}})");
 
   ASSERT_EQ(both.diagnostics.errors(), 2U) << both.text();
   EXPECT_EQ(both.result.error().code, Errc::config);
@@ -202,7 +336,8 @@ TEST(BrokenConfigs, a_folder_is_missing_input) {
 
 TEST(BrokenConfigs, a_hostile_number_of_faults_is_counted_and_cut) {
   std::string text = "{";
-  for (int i = 0; i < 20'000; ++i) text += "\"unknown" + std::to_string(i) + "\": 1, ";
+  for (int i = 0; i < 20'000; ++i)
+    text += "\"unknown" + std::to_string(i) + "\": 1, ";
   const Loaded loaded(text + "\"name\": \"x\"}");
 
   EXPECT_EQ(loaded.diagnostics.errors(), 20'000U);
@@ -212,7 +347,8 @@ TEST(BrokenConfigs, a_hostile_number_of_faults_is_counted_and_cut) {
 
 TEST(BrokenConfigs, too_many_queues_are_refused) {
   std::string text = "{\"queues\": {\"q\": {}";
-  for (int i = 0; i < 5000; ++i) text += ", \"q" + std::to_string(i) + "\": {}";
+  for (int i = 0; i < 5000; ++i)
+    text += ", \"q" + std::to_string(i) + "\": {}";
   const Loaded loaded(text + "}}");
 
   ASSERT_EQ(loaded.diagnostics.errors(), 1U);

@@ -21,13 +21,15 @@ struct Loaded {
                   std::map<std::string, std::string> environment = {})
       : registry({test_plugin_folder()}, {"image_resize"}) {
     std::vector<Override> overrides;
-    for (const std::string& set : sets) overrides.push_back(*parse_override(set));
-    result = parse_pipeline(text, "/configs/test.json", overrides,
-                            [=](const std::string& name) -> std::optional<std::string> {
-                              const auto found = environment.find(name);
-                              return found == environment.end() ? std::nullopt : std::optional(found->second);
-                            },
-                            registry, diagnostics);
+    for (const std::string& set : sets)
+      overrides.push_back(*parse_override(set));
+    result = parse_pipeline(
+        text, "/configs/test.json", overrides,
+        [=](const std::string& name) -> std::optional<std::string> {
+          const auto found = environment.find(name);
+          return found == environment.end() ? std::nullopt : std::optional(found->second);
+        },
+        registry, diagnostics);
   }
   std::string text() const { return render(diagnostics, false); }
   const PipelineDescription& pipeline() const { return *result; }

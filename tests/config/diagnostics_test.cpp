@@ -8,7 +8,9 @@ namespace sluice::core {
 namespace {
 
 std::string rendered(const std::string& line, std::size_t column) {
-  return render(Diagnostic{Diagnostic::Severity::error, Errc::config, 0, {"f.json:1:1", line, column}, "bad"}, false);
+  return render(
+      Diagnostic{Diagnostic::Severity::error, Errc::config, 0, {"f.json:1:1", line, column}, "bad"},
+      false);
 }
 
 TEST(Diagnostics, the_line_and_a_caret_stand_below_the_text) {
@@ -20,7 +22,8 @@ TEST(Diagnostics, the_caret_stands_right_behind_tabs) {
 }
 
 TEST(Diagnostics, the_caret_counts_characters_not_bytes) {
-  EXPECT_EQ(rendered("\"\xC3\xA4\xC3\xB6\": 0", 8), "f.json:1:1: error: bad\n  \"\xC3\xA4\xC3\xB6\": 0\n        ^\n");
+  EXPECT_EQ(rendered("\"\xC3\xA4\xC3\xB6\": 0", 8),
+            "f.json:1:1: error: bad\n  \"\xC3\xA4\xC3\xB6\": 0\n        ^\n");
 }
 
 TEST(Diagnostics, a_long_line_is_cut_around_the_caret) {
@@ -38,7 +41,8 @@ TEST(Diagnostics, a_long_line_is_cut_around_the_caret) {
 
 TEST(Diagnostics, a_cut_never_splits_a_character) {
   std::string line;
-  for (int i = 0; i < 200; ++i) line += "\xC3\xA4";
+  for (int i = 0; i < 200; ++i)
+    line += "\xC3\xA4";
   const std::string text = rendered(line, 200);
   EXPECT_EQ(text.find("...\xA4"), std::string::npos);
   EXPECT_EQ(text.find("\xC3..."), std::string::npos);
@@ -60,7 +64,8 @@ TEST(Diagnostics, a_long_value_is_shortened_at_a_whole_character) {
 }
 
 TEST(Diagnostics, colour_marks_the_severity_and_the_caret) {
-  const Diagnostic warning{Diagnostic::Severity::warning, Errc::config, 0, {"f:1:1", "x", 0}, "odd"};
+  const Diagnostic warning{
+      Diagnostic::Severity::warning, Errc::config, 0, {"f:1:1", "x", 0}, "odd"};
   EXPECT_NE(render(warning, true).find("\033[1;35mwarning:\033[0m odd"), std::string::npos);
   EXPECT_EQ(render(warning, false).find('\033'), std::string::npos);
 }

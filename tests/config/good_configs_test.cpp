@@ -10,7 +10,8 @@ namespace {
 /// The texts of all warnings, one per line.
 std::string warnings(const Loaded& loaded) {
   std::string text;
-  for (const Diagnostic& diagnostic : loaded.diagnostics.all()) text += diagnostic.text + "\n";
+  for (const Diagnostic& diagnostic : loaded.diagnostics.all())
+    text += diagnostic.text + "\n";
   return text;
 }
 
@@ -104,7 +105,8 @@ TEST(GoodConfig, a_state_folder_beside_the_watched_prefix_is_fine) {
 }
 
 TEST(GoodConfig, workers_default_to_the_least_and_the_most_to_the_desired) {
-  const Loaded least(kGoodConfig, {"/services/small/scaling={\"min_capacity\": 2, \"max_capacity\": 5}"});
+  const Loaded least(kGoodConfig,
+                     {"/services/small/scaling={\"min_capacity\": 2, \"max_capacity\": 5}"});
   const Loaded desired(kGoodConfig, {"/services/small/scaling={\"desired_capacity\": 4}"});
   ASSERT_TRUE(least.result && desired.result) << least.text() << desired.text();
   EXPECT_EQ(least.pipeline().services[0].desired_capacity, 2U);
@@ -115,7 +117,8 @@ TEST(GoodConfig, workers_default_to_the_least_and_the_most_to_the_desired) {
 
 TEST(GoodConfig, a_retry_through_the_dead_letter_queue_is_no_cycle) {
   // A move to a dead-letter queue never waits, so the way back cannot stand still.
-  const Loaded loaded(R"({"queues": {"q": {"redrive_policy": {"dead_letter_queue": "again"}}, "again": {"redrive_policy": null}}, "topics": {"t": {}},
+  const Loaded loaded(
+      R"({"queues": {"q": {"redrive_policy": {"dead_letter_queue": "again"}}, "again": {"redrive_policy": null}}, "topics": {"t": {}},
     "services": {"work": {"queue": "q", "publish_to": "t", "stages": [{"type": "test_upper"}]},
                  "back": {"queue": "again", "publish_to": "q", "stages": [{"type": "test_upper"}]}}})");
   EXPECT_TRUE(loaded.result) << loaded.text();
@@ -140,10 +143,18 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Odd{"a_pipeline_without_sources", "{}", "there is no source"},
         Odd{"a_queue_without_use", R"({"queues": {"q": {}}})", "queue \"q\" has no use"},
-        Odd{"a_topic_without_subscriptions", R"({"topics": {"t": {}}, "sources": {"s": {"type": "test_source", "publish_to": "t"}}})", "topic \"t\" has no subscriptions"},
-        Odd{"a_topic_that_nobody_publishes_to", R"({"topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t"}]}}})", "nothing publishes to topic \"t\""},
-        Odd{"a_target_that_nobody_reads", R"({"queues": {"q": {}}, "sources": {"s": {"type": "test_source", "publish_to": "q"}}})", "queue \"q\" has no service"},
-        Odd{"a_service_that_gets_nothing", R"({"buckets": {"b": {"type": "test_bucket"}}, "queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": "test_sink", "bucket": "b"}]}}})", "queue \"q\" gets no messages"}),
+        Odd{"a_topic_without_subscriptions",
+            R"({"topics": {"t": {}}, "sources": {"s": {"type": "test_source", "publish_to": "t"}}})",
+            "topic \"t\" has no subscriptions"},
+        Odd{"a_topic_that_nobody_publishes_to",
+            R"({"topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t"}]}}})",
+            "nothing publishes to topic \"t\""},
+        Odd{"a_target_that_nobody_reads",
+            R"({"queues": {"q": {}}, "sources": {"s": {"type": "test_source", "publish_to": "q"}}})",
+            "queue \"q\" has no service"},
+        Odd{"a_service_that_gets_nothing",
+            R"({"buckets": {"b": {"type": "test_bucket"}}, "queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": "test_sink", "bucket": "b"}]}}})",
+            "queue \"q\" gets no messages"}),
     [](const auto& row) { return std::string(row.param.name); });
 
 }  // namespace

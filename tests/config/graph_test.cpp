@@ -13,9 +13,10 @@ TEST(Graph, every_way_of_a_message_is_an_edge) {
   const Loaded loaded(kGoodConfig);
   ASSERT_TRUE(loaded.result) << loaded.text();
   const std::string text = graph_text(loaded.pipeline());
-  for (const char* edge : {"\"bucket graphics\" -> \"source uploads\";", "\"source uploads\" -> \"topic new\";",
-                           "\"topic new\" -> \"queue small\";", "\"queue small\" -> \"service small\";",
-                           "\"service large\" -> \"bucket graphics\";"}) {
+  for (const char* edge :
+       {"\"bucket graphics\" -> \"source uploads\";", "\"source uploads\" -> \"topic new\";",
+        "\"topic new\" -> \"queue small\";", "\"queue small\" -> \"service small\";",
+        "\"service large\" -> \"bucket graphics\";"}) {
     EXPECT_NE(text.find(edge), std::string::npos) << edge << "\n" << text;
   }
 }
@@ -23,11 +24,14 @@ TEST(Graph, every_way_of_a_message_is_an_edge) {
 TEST(Graph, ways_to_dead_letter_queues_are_dashed) {
   const Loaded loaded(kGoodConfig);
   ASSERT_TRUE(loaded.result) << loaded.text();
-  EXPECT_NE(graph_text(loaded.pipeline()).find("\"queue large\" -> \"queue broken\" [style=dashed, label=\"> 3\"];"), std::string::npos);
+  EXPECT_NE(graph_text(loaded.pipeline())
+                .find("\"queue large\" -> \"queue broken\" [style=dashed, label=\"> 3\"];"),
+            std::string::npos);
 }
 
 TEST(Graph, graphviz_draws_it) {
-  if (std::system("command -v dot > /dev/null 2>&1") != 0) GTEST_SKIP() << "graphviz is not installed";
+  if (std::system("command -v dot > /dev/null 2>&1") != 0)
+    GTEST_SKIP() << "graphviz is not installed";
   const Loaded loaded(kGoodConfig);
   ASSERT_TRUE(loaded.result) << loaded.text();
   std::FILE* dot = ::popen("dot -Tsvg > /dev/null", "w");

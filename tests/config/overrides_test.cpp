@@ -7,7 +7,8 @@ namespace sluice::core {
 namespace {
 
 TEST(Overrides, a_value_is_json_if_it_parses_as_such) {
-  const Loaded loaded(kGoodConfig, {"/services/small/batch_size=1", "/queues/small/capacity_bytes=\"1MiB\""});
+  const Loaded loaded(kGoodConfig,
+                      {"/services/small/batch_size=1", "/queues/small/capacity_bytes=\"1MiB\""});
   ASSERT_TRUE(loaded.result) << loaded.text();
   EXPECT_EQ(loaded.pipeline().services[0].batch_size, 1U);
   EXPECT_EQ(loaded.pipeline().queues[0].capacity_bytes, 1 << 20);
@@ -20,7 +21,8 @@ TEST(Overrides, a_value_that_is_no_json_is_a_string) {
 }
 
 TEST(Overrides, they_apply_in_order_and_make_what_is_not_there) {
-  const Loaded loaded(kGoodConfig, {"/queues/more={}", "/queues/more/subscriptions=[]", "/queues/more/subscriptions/-={\"topic\": \"new\"}",
+  const Loaded loaded(kGoodConfig, {"/queues/more={}", "/queues/more/subscriptions=[]",
+                                    "/queues/more/subscriptions/-={\"topic\": \"new\"}",
                                     "/queues/more/capacity=1", "/queues/more/capacity=2"});
   ASSERT_TRUE(loaded.result) << loaded.text();
   const QueueDescription& more = loaded.pipeline().queues[3];
@@ -38,37 +40,45 @@ TEST(Overrides, an_item_of_an_array_is_named_by_its_number) {
 TEST(Overrides, escapes_of_a_pointer_are_undone) {
   const Loaded loaded(R"({"name": "x"})", {"/queues/a~1b={}"});
   ASSERT_EQ(loaded.diagnostics.errors(), 1U);
-  EXPECT_NE(loaded.text().find("\"a/b\" is no name for a queue"), std::string::npos) << loaded.text();
+  EXPECT_NE(loaded.text().find("\"a/b\" is no name for a queue"), std::string::npos)
+      << loaded.text();
 }
 
 TEST(Overrides, an_error_has_the_override_as_its_place) {
   const Loaded loaded(kGoodConfig, {"/services/small/batch_size=0"});
   ASSERT_EQ(loaded.diagnostics.errors(), 1U);
   EXPECT_EQ(loaded.text(),
-            "--set /services/small/batch_size: error: \"batch_size\" of service \"small\" must be 1 to 10000, found 0\n"
+            "--set /services/small/batch_size: error: \"batch_size\" of service \"small\" must be "
+            "1 to 10000, found 0\n"
             "  --set /services/small/batch_size=0\n"
             "                                   ^\n");
 }
 
 TEST(Overrides, an_unknown_key_in_an_override_is_reported_there) {
   const Loaded loaded(kGoodConfig, {"/queues/small/capcity=5"});
-  EXPECT_NE(loaded.text().find("--set /queues/small/capcity: error: unknown key \"capcity\""), std::string::npos) << loaded.text();
+  EXPECT_NE(loaded.text().find("--set /queues/small/capcity: error: unknown key \"capcity\""),
+            std::string::npos)
+      << loaded.text();
 }
 
 TEST(Overrides, a_fault_within_an_object_points_into_it) {
   const Loaded loaded(kGoodConfig, {R"(/queues/small={"capacity": 0})"});
   ASSERT_EQ(loaded.diagnostics.errors(), 1U) << loaded.text();
-  EXPECT_NE(loaded.text().find("\n                                   ^\n"), std::string::npos) << loaded.text();
+  EXPECT_NE(loaded.text().find("\n                                   ^\n"), std::string::npos)
+      << loaded.text();
 }
 
 TEST(Overrides, nothing_lies_below_a_number) {
   const Loaded loaded(R"({"queues": {"q": {"capacity": 5}}})", {"/queues/q/capacity/x=1"});
-  EXPECT_NE(loaded.text().find("--set /queues/q/capacity/x: error: there is nothing to set"), std::string::npos) << loaded.text();
+  EXPECT_NE(loaded.text().find("--set /queues/q/capacity/x: error: there is nothing to set"),
+            std::string::npos)
+      << loaded.text();
 }
 
 TEST(Overrides, an_item_beyond_the_end_is_refused) {
   const Loaded loaded(kGoodConfig, {"/services/small/stages/7/width=1"});
-  EXPECT_NE(loaded.text().find("no item \"7\" in an array of 2"), std::string::npos) << loaded.text();
+  EXPECT_NE(loaded.text().find("no item \"7\" in an array of 2"), std::string::npos)
+      << loaded.text();
 }
 
 TEST(Overrides, an_argument_without_a_pointer_is_a_usage_error) {
@@ -99,7 +109,8 @@ TEST(Environment, a_value_is_taken_once_and_as_text) {
 
 TEST(Environment, a_number_stays_a_string) {
   const Loaded loaded(R"({"queues": {"q": {"capacity": "${N}"}}})", {}, {{"N", "5"}});
-  EXPECT_NE(loaded.text().find("must be a whole number, found a string"), std::string::npos) << loaded.text();
+  EXPECT_NE(loaded.text().find("must be a whole number, found a string"), std::string::npos)
+      << loaded.text();
 }
 
 TEST(Environment, overrides_are_expanded_too) {

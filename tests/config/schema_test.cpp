@@ -24,7 +24,8 @@ TEST(Schema, it_names_its_draft_and_closes_the_pipeline) {
 
 TEST(Schema, limits_come_from_the_tables_that_check) {
   const nlohmann::json schema = test_schema();
-  const nlohmann::json& queue = schema["properties"]["queues"]["additionalProperties"]["properties"];
+  const nlohmann::json& queue =
+      schema["properties"]["queues"]["additionalProperties"]["properties"];
   EXPECT_EQ(queue["capacity"]["minimum"], 1);
   EXPECT_EQ(queue["capacity"]["maximum"], 67'000'000);
   EXPECT_EQ(queue["redrive_policy"]["type"], (nlohmann::json{"object", "null"}));
@@ -32,7 +33,8 @@ TEST(Schema, limits_come_from_the_tables_that_check) {
 
 TEST(Schema, a_stage_has_its_own_options_chosen_by_type) {
   const nlohmann::json schema = test_schema();
-  const nlohmann::json& stage = schema["properties"]["services"]["additionalProperties"]["properties"]["stages"]["items"];
+  const nlohmann::json& stage =
+      schema["properties"]["services"]["additionalProperties"]["properties"]["stages"]["items"];
   const auto& choices = stage["allOf"];
   const auto shape = std::find_if(choices.begin(), choices.end(), [](const auto& choice) {
     return choice["if"]["properties"]["type"]["const"] == "test_shape";

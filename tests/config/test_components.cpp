@@ -15,16 +15,26 @@ using sluice::Config;
 using sluice::Failure;
 using sluice::Out;
 
-constexpr sluice_option option(const char* name, const char* type, const char* by_default, bool required,
-                               const char* help, const char* minimum = nullptr, const char* maximum = nullptr,
-                               const char* choices = nullptr) {
-  return {sizeof(sluice_option), name, type, by_default, required ? 1U : 0U, minimum, maximum, choices, help};
+constexpr sluice_option option(const char* name, const char* type, const char* by_default,
+                               bool required, const char* help, const char* minimum = nullptr,
+                               const char* maximum = nullptr, const char* choices = nullptr) {
+  return {sizeof(sluice_option),
+          name,
+          type,
+          by_default,
+          required ? 1U : 0U,
+          minimum,
+          maximum,
+          choices,
+          help};
 }
 
-// --- bucket: every key holds `content` -------------------------------------------------------------
+// --- bucket: every key holds `content`
+// -------------------------------------------------------------
 
 constexpr sluice_option kPath = option("path", "path", nullptr, false, "Its folder.");
-constexpr sluice_option kContent = option("content", "string", "\"content\"", false, "What every object holds.");
+constexpr sluice_option kContent =
+    option("content", "string", "\"content\"", false, "What every object holds.");
 const sluice_option* const kBucketOptions[] = {&kPath, &kContent, nullptr};
 
 class TestBucket {
@@ -45,7 +55,9 @@ class TestBucket {
   };
   class Writer {
    public:
-    void write(std::span<const uint8_t>) { throw Failure(SLUICE_UNAVAILABLE, "the test bucket takes no objects"); }
+    void write(std::span<const uint8_t>) {
+      throw Failure(SLUICE_UNAVAILABLE, "the test bucket takes no objects");
+    }
     void commit() {}
   };
   class Watch {
@@ -54,26 +66,35 @@ class TestBucket {
     void cancel() {}
   };
   explicit TestBucket(const Config& config) : content_(config.text("content")) {
-    if (content_ == "unavailable") throw Failure(SLUICE_UNAVAILABLE, "the store is down");
+    if (content_ == "unavailable")
+      throw Failure(SLUICE_UNAVAILABLE, "the store is down");
   }
   std::unique_ptr<Reader> open(std::string_view, std::string_view, uint64_t, uint64_t* size) {
     *size = content_.size();
     return std::make_unique<Reader>(content_);
   }
-  std::unique_ptr<Writer> begin(std::string_view, std::string_view) { return std::make_unique<Writer>(); }
+  std::unique_ptr<Writer> begin(std::string_view, std::string_view) {
+    return std::make_unique<Writer>();
+  }
   void remove(std::string_view) {}
-  int32_t list(std::string_view, std::string_view, const sluice::detail::Each&) { return SLUICE_OK; }
+  int32_t list(std::string_view, std::string_view, const sluice::detail::Each&) {
+    return SLUICE_OK;
+  }
   std::unique_ptr<Watch> watch(std::string_view, int64_t) { return std::make_unique<Watch>(); }
 
  private:
   std::string content_;
 };
 
-// --- sources ----------------------------------------------------------------------------------------
+// --- sources
+// ----------------------------------------------------------------------------------------
 
-constexpr sluice_option kWatched = option("bucket", "bucket", nullptr, true, "The bucket to watch.");
-constexpr sluice_option kPrefix = option("prefix", "string", "\"\"", false, "Keys that do not begin with it are passed over.");
-constexpr sluice_option kInterval = option("poll_interval", "duration", "\"10s\"", false, "Time between looks.", "1s", "1h");
+constexpr sluice_option kWatched =
+    option("bucket", "bucket", nullptr, true, "The bucket to watch.");
+constexpr sluice_option kPrefix =
+    option("prefix", "string", "\"\"", false, "Keys that do not begin with it are passed over.");
+constexpr sluice_option kInterval =
+    option("poll_interval", "duration", "\"10s\"", false, "Time between looks.", "1s", "1h");
 const sluice_option* const kWatchOptions[] = {&kWatched, &kPrefix, &kInterval, nullptr};
 const sluice_option* const kNoOptions[] = {nullptr};
 
@@ -83,25 +104,35 @@ class SilentSource {
   int32_t run(Out&) { return SLUICE_END; }
 };
 
-// --- stages -----------------------------------------------------------------------------------------
+// --- stages
+// -----------------------------------------------------------------------------------------
 
-constexpr sluice_option kWidth = option("width", "int", nullptr, true, "Pixels from left to right.", "1", "65535");
-constexpr sluice_option kFit = option("fit", "enum", "\"inside\"", false, "How it is made to fit.", nullptr, nullptr, "inside cover fill");
-constexpr sluice_option kEnlarge = option("enlarge", "bool", "true", false, "Whether small ones grow.");
-constexpr sluice_option kSharpness = option("sharpness", "float", "0.5", false, "How sharp.", "0", "1");
-constexpr sluice_option kLimit = option("limit", "size", "\"64MiB\"", false, "Most bytes taken.", "1KiB", "1GiB");
+constexpr sluice_option kWidth =
+    option("width", "int", nullptr, true, "Pixels from left to right.", "1", "65535");
+constexpr sluice_option kFit = option("fit", "enum", "\"inside\"", false, "How it is made to fit.",
+                                      nullptr, nullptr, "inside cover fill");
+constexpr sluice_option kEnlarge =
+    option("enlarge", "bool", "true", false, "Whether small ones grow.");
+constexpr sluice_option kSharpness =
+    option("sharpness", "float", "0.5", false, "How sharp.", "0", "1");
+constexpr sluice_option kLimit =
+    option("limit", "size", "\"64MiB\"", false, "Most bytes taken.", "1KiB", "1GiB");
 constexpr sluice_option kSizes = option("sizes", "json", nullptr, false, "A list of sizes.");
-const sluice_option* const kShapeOptions[] = {&kWidth, &kFit, &kEnlarge, &kSharpness, &kLimit, &kSizes, nullptr};
+const sluice_option* const kShapeOptions[] = {&kWidth, &kFit,   &kEnlarge, &kSharpness,
+                                              &kLimit, &kSizes, nullptr};
 
 /// Prints its options into the body.
 class Shape {
  public:
   explicit Shape(const Config& config)
-      : text_("width=" + std::to_string(config.integer("width")) + " fit=" + std::string(config.text("fit")) +
-              " enlarge=" + std::to_string(config.integer("enlarge")) + " limit=" + std::to_string(config.integer("limit")) +
+      : text_("width=" + std::to_string(config.integer("width")) +
+              " fit=" + std::string(config.text("fit")) +
+              " enlarge=" + std::to_string(config.integer("enlarge")) +
+              " limit=" + std::to_string(config.integer("limit")) +
               " sizes=" + std::string(config.find_json("sizes").value_or("none"))) {}
   static bool check(const Config& config) {
-    if (config.integer("width") != 13) return true;
+    if (config.integer("width") != 13)
+      return true;
     config.error("width", "13 brings bad luck");
     return false;
   }
@@ -115,7 +146,8 @@ class Shape {
   std::string text_;
 };
 
-constexpr sluice_option kCopies = option("copies", "int", "1", false, "Emissions per message.", "0", "1000");
+constexpr sluice_option kCopies =
+    option("copies", "int", "1", false, "Emissions per message.", "0", "1000");
 const sluice_option* const kUpperOptions[] = {&kCopies, nullptr};
 
 /// Upper case; the bodies "reject", "retry" and "fatal" fail so.
@@ -125,8 +157,10 @@ class Upper {
   void process(const Batch& batch, Out& out) {
     for (uint32_t i = 0; i < batch.size(); ++i) {
       std::string body(batch[i].text());
-      if (body == "fatal") throw Failure(SLUICE_FATAL, "no way on");
-      std::transform(body.begin(), body.end(), body.begin(), [](unsigned char c) { return std::toupper(c); });
+      if (body == "fatal")
+        throw Failure(SLUICE_FATAL, "no way on");
+      std::transform(body.begin(), body.end(), body.begin(),
+                     [](unsigned char c) { return std::toupper(c); });
       const std::string copies = std::to_string(copies_);
       const sluice_attribute attribute = sluice::attribute("copies", copies, SLUICE_NUMBER);
       const sluice_attribute* const attributes[] = {&attribute};
@@ -136,10 +170,13 @@ class Upper {
       emission.attribute_count = 1;
       emission.attributes = attributes;
       for (int64_t copy = 0; copy < copies_; ++copy) {
-        if (out.emit(emission) == SLUICE_TOO_LARGE) out.reject(i, "too_many");
+        if (out.emit(emission) == SLUICE_TOO_LARGE)
+          out.reject(i, "too_many");
       }
-      if (body == "REJECT") out.reject(i, "damaged", "at byte 3");
-      if (body == "RETRY") out.retry(i, "busy");
+      if (body == "REJECT")
+        out.reject(i, "damaged", "at byte 3");
+      if (body == "RETRY")
+        out.retry(i, "busy");
     }
   }
 
@@ -155,7 +192,8 @@ class Count {
     for (uint32_t i = 0; i < batch.size(); ++i) {
       std::vector<uint8_t> buffer(1 << 16);
       uint64_t total = 0, got = 0;
-      while (sluice::host().read(batch[i]->reader, buffer.data(), buffer.size(), &got) == SLUICE_OK) total += got;
+      while (sluice::host().read(batch[i]->reader, buffer.data(), buffer.size(), &got) == SLUICE_OK)
+        total += got;
       const std::string text = std::to_string(total);
       (void)out.emit(i, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
     }
@@ -197,7 +235,8 @@ class Split {
           (void)out.emit(i, {reinterpret_cast<const uint8_t*>(row.data()), row.size()});
           continue;
         }
-        const std::string record = "{\"line\":" + std::to_string(line) + ",\"row\":" + std::to_string(line) + "}";
+        const std::string record =
+            "{\"line\":" + std::to_string(line) + ",\"row\":" + std::to_string(line) + "}";
         sluice_emission part = sluice::emission(i);
         part.body = reinterpret_cast<const uint8_t*>(record.data());
         part.body_size = record.size();
@@ -217,16 +256,26 @@ class Sink {
   void process(const Batch&, Out&) {}
 };
 
-const sluice_component kBucket = sluice::bucket<TestBucket>("test_bucket", "Objects that all hold the same. For tests.", SLUICE_BLOCKS, kBucketOptions);
-const sluice_component kWatch = sluice::source<SilentSource>("test_watch", "Watches nothing. For tests.", SLUICE_REPEATS, kWatchOptions);
-const sluice_component kSource = sluice::source<SilentSource>("test_source", "Brings nothing. For tests.", 0, kNoOptions);
-const sluice_component kShape = sluice::stage<Shape>("test_shape", "Prints its options. For tests.", 0, kShapeOptions);
-const sluice_component kUpper = sluice::stage<Upper>("test_upper", "Makes bodies upper case. For tests.", SLUICE_MAY_RETRY, kUpperOptions);
-const sluice_component kCount = sluice::stage<Count>("test_count", "Counts bytes. For tests.", SLUICE_STREAMS, kNoOptions);
-const sluice_component kReadObject = sluice::stage<ReadObject>("test_read", "Reads an object. For tests.", SLUICE_BLOCKS, kReadOptions);
-const sluice_component kSplit = sluice::stage<Split>("test_split", "Emits lines. For tests.", SLUICE_BLOCKS | SLUICE_SPLITS, kNoOptions);
-const sluice_component kSink = sluice::stage<Sink>("test_sink", "Drops everything. For tests.", SLUICE_BLOCKS | SLUICE_SINK, kSinkOptions);
+const sluice_component kBucket = sluice::bucket<TestBucket>(
+    "test_bucket", "Objects that all hold the same. For tests.", SLUICE_BLOCKS, kBucketOptions);
+const sluice_component kWatch = sluice::source<SilentSource>(
+    "test_watch", "Watches nothing. For tests.", SLUICE_REPEATS, kWatchOptions);
+const sluice_component kSource =
+    sluice::source<SilentSource>("test_source", "Brings nothing. For tests.", 0, kNoOptions);
+const sluice_component kShape =
+    sluice::stage<Shape>("test_shape", "Prints its options. For tests.", 0, kShapeOptions);
+const sluice_component kUpper = sluice::stage<Upper>(
+    "test_upper", "Makes bodies upper case. For tests.", SLUICE_MAY_RETRY, kUpperOptions);
+const sluice_component kCount =
+    sluice::stage<Count>("test_count", "Counts bytes. For tests.", SLUICE_STREAMS, kNoOptions);
+const sluice_component kReadObject = sluice::stage<ReadObject>(
+    "test_read", "Reads an object. For tests.", SLUICE_BLOCKS, kReadOptions);
+const sluice_component kSplit = sluice::stage<Split>("test_split", "Emits lines. For tests.",
+                                                     SLUICE_BLOCKS | SLUICE_SPLITS, kNoOptions);
+const sluice_component kSink = sluice::stage<Sink>("test_sink", "Drops everything. For tests.",
+                                                   SLUICE_BLOCKS | SLUICE_SINK, kSinkOptions);
 
 }  // namespace
 
-SLUICE_PLUGIN("org.sluice.tests", "1.0.0", &kBucket, &kWatch, &kSource, &kShape, &kUpper, &kCount, &kReadObject, &kSplit, &kSink)
+SLUICE_PLUGIN("org.sluice.tests", "1.0.0", &kBucket, &kWatch, &kSource, &kShape, &kUpper, &kCount,
+              &kReadObject, &kSplit, &kSink)

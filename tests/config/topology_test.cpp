@@ -23,23 +23,28 @@ TEST(Topology, separate_cycles_are_each_found) {
 
 TEST(Topology, a_chain_of_a_million_does_not_overflow_the_stack) {
   Edges edges(1'000'000);
-  for (std::uint32_t i = 0; i + 1 < edges.size(); ++i) edges[i].push_back(i + 1);
+  for (std::uint32_t i = 0; i + 1 < edges.size(); ++i)
+    edges[i].push_back(i + 1);
   edges.back().push_back(0);
   ASSERT_EQ(find_cycles(edges).size(), 1U);
 }
 
 TEST(Topology, every_queue_that_can_be_reached_can_stall_its_source) {
-  const Loaded loaded(R"({"topics": {"t": {}}, "queues": {"far": {}, "other": {}, "near": {"subscriptions": [{"topic": "t"}]}, "side": {"subscriptions": [{"topic": "t"}]}},
+  const Loaded loaded(
+      R"({"topics": {"t": {}}, "queues": {"far": {}, "other": {}, "near": {"subscriptions": [{"topic": "t"}]}, "side": {"subscriptions": [{"topic": "t"}]}},
     "sources": {"s": {"type": "test_source", "publish_to": "t"}, "o": {"type": "test_source", "publish_to": "other"}},
     "services": {"w": {"queue": "near", "publish_to": "far", "stages": [{"type": "test_upper"}]}}})");
   ASSERT_TRUE(loaded.result) << loaded.text();
   // near-dead is the fourth: moves to it never wait, so it stalls nobody.
-  EXPECT_EQ(stalling_queues(loaded.pipeline(), loaded.pipeline().sources[0]), (std::vector<std::uint32_t>{0, 2, 3}));
-  EXPECT_EQ(stalling_queues(loaded.pipeline(), loaded.pipeline().sources[1]), (std::vector<std::uint32_t>{1}));
+  EXPECT_EQ(stalling_queues(loaded.pipeline(), loaded.pipeline().sources[0]),
+            (std::vector<std::uint32_t>{0, 2, 3}));
+  EXPECT_EQ(stalling_queues(loaded.pipeline(), loaded.pipeline().sources[1]),
+            (std::vector<std::uint32_t>{1}));
 }
 
 TEST(Topology, the_memory_bound_counts_queues_producers_batches_in_hand_and_what_they_become) {
-  const Loaded loaded(R"({"queues": {"q": {"capacity_bytes": "10MiB"}, "r": {"capacity_bytes": "1MiB"}, "q-dead": {"capacity_bytes": "1MiB"}},
+  const Loaded loaded(
+      R"({"queues": {"q": {"capacity_bytes": "10MiB"}, "r": {"capacity_bytes": "1MiB"}, "q-dead": {"capacity_bytes": "1MiB"}},
     "sources": {"s": {"type": "test_source", "publish_to": "q"}},
     "services": {"w": {"queue": "q", "batch_size": 5, "max_body_bytes": "2MiB", "publish_to": "r", "scaling": {"desired_capacity": 3}, "stages": [{"type": "test_upper"}]}}})");
   ASSERT_TRUE(loaded.result) << loaded.text();
@@ -52,7 +57,8 @@ TEST(Topology, the_memory_bound_counts_queues_producers_batches_in_hand_and_what
 }
 
 TEST(Topology, a_worker_that_may_wait_does_not_overdraw) {
-  const Loaded loaded(R"({"queues": {"q": {}, "r": {}}, "services": {"w": {"queue": "q", "publish_to": "r", "stages": [{"type": "test_split"}]}}})");
+  const Loaded loaded(
+      R"({"queues": {"q": {}, "r": {}}, "services": {"w": {"queue": "q", "publish_to": "r", "stages": [{"type": "test_split"}]}}})");
   ASSERT_TRUE(loaded.result) << loaded.text();
   EXPECT_EQ(memory_bound(loaded.pipeline()).emissions, 0);
 }
