@@ -82,12 +82,16 @@ struct Engine::State {
     for (const std::unique_ptr<Queue>& queue : graph->queues) {
       ended.push_back(queue->ended());
     }
+    // A part that was rejected belongs to no queue until it is stored: what is quiet now was created by now.
+    if (!graph->dead_letters->quiet()) {
+      return false;
+    }
     for (std::size_t i = 0; i < ended.size(); ++i) {
       if (graph->queues[i]->has_service() && graph->queues[i]->created() != ended[i]) {
         return false;
       }
     }
-    return graph->dead_letters->quiet() && std::ranges::all_of(graph->sources, &Source::is_exhausted);
+    return std::ranges::all_of(graph->sources, &Source::is_exhausted);
   }
 
   void begin_drain() {
@@ -175,7 +179,7 @@ struct Engine::State {
       }
     }
     ticking.store(false, std::memory_order_seq_cst);
-    graph->timers.interrupt();
+    graph->timers.stop();
     ticker.join();
     graph->dead_letters->stop();
     writer.join();

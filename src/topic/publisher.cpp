@@ -84,6 +84,7 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_
     return Outcome::ok;
   }
   if (when_full == WhenFull::refuse && !all_admit()) {
+    give_reservations_back();  // nobody holds one queue's credit while waiting for another's
     return Outcome::would_block;
   }
   std::uint32_t needed = ChunkPool::class_for(inline_bytes);
@@ -124,6 +125,7 @@ void Publisher::open_chunk(Chunk* chunk, WhenFull when_full) {
   chunk_ = chunk;
   held_ = true;
   sealed_ = false;
+  stamped_ = false;
   published_ = 0;
   unreleased_ = 0;
   chunk_charge_ = 0;
@@ -195,6 +197,14 @@ void Publisher::close_cookie() {
 
 /// The sealed chunk makes room; it stays held until it is known whether its last cookie goes on.
 void Publisher::leave() {
+  if (chunk_->count == 0) {  // reserved in and not used: no cookie waits for it
+    Chunk* empty = chunk_;
+    chunk_ = nullptr;
+    held_ = false;
+    sealed_ = false;
+    release_hold(empty, 0);
+    return;
+  }
   assert(leaving_ == nullptr);
   leaving_ = chunk_;
   leaving_unreleased_ = unreleased_;
@@ -316,14 +326,14 @@ void Publisher::publish_withheld() {
   while (any_withheld_) {
     bool begun = false;
     bool waits = options_.keep_waiting == nullptr || options_.keep_waiting();
-    Queue* short_of_credit = nullptr;
+    Branch* short_of_credit = nullptr;
     for (std::uint32_t i = 0; i < branches_.size(); ++i) {
       Branch& branch = branches_[i];
       if (!branch.withheld) {
         continue;
       }
       if (waits && !branch.queue->credits().admit(branch.reservation)) {
-        short_of_credit = branch.queue;
+        short_of_credit = &branch;
         continue;
       }
       if (!begun) {
@@ -345,12 +355,15 @@ void Publisher::publish_withheld() {
   }
 }
 
-void Publisher::wait_for_credit(Queue& queue) {
-  std::uint32_t epoch = queue.credits().announce_wait();
-  if (!queue.credits().available()) {
-    queue.credits().park(epoch, options_.wait_step_ms * 1'000'000);
+/// Both looks come after the announcement: credit that came before it, or the order to stop, rings nobody.
+void Publisher::wait_for_credit(Branch& branch) {
+  Credits& credits = branch.queue->credits();
+  std::uint32_t epoch = credits.announce_wait();
+  bool stops = options_.keep_waiting != nullptr && !options_.keep_waiting();
+  if (!stops && !credits.admit(branch.reservation)) {
+    credits.park(epoch, options_.wait_step_ms * 1'000'000);
   }
-  queue.credits().withdraw();
+  credits.withdraw();
 }
 
 void Publisher::flush(bool closes_cookie) {
@@ -386,6 +399,10 @@ void Publisher::close() {
     flush(true);
   }
   chunk_ = nullptr;
+  give_reservations_back();
+}
+
+void Publisher::give_reservations_back() {
   for (Branch& branch : branches_) {
     branch.queue->give_credit(branch.reservation.messages, branch.reservation.units);
     branch.reservation = {};

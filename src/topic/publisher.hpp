@@ -91,7 +91,8 @@ class Publisher {
       publish_new(true);
     }
   }
-  /// Appends the reserved body. `item.body` and `item.external` are not looked at.
+  /// Appends the reserved body. `item.body` and `item.external` are not looked at. REQUIRES: `size` is at
+  /// most what reserve() gave, and reserve() was the last call.
   Outcome commit(std::uint64_t size, const Item& item, WhenFull when_full);
 
   /// Publishes what was appended. `closes_cookie`: a flush by the source itself.
@@ -135,7 +136,8 @@ class Publisher {
   void resolve_leaving(bool cookie_continues);
   void release_hold(Chunk* chunk, std::uint32_t messages);
   void publish_withheld();
-  void wait_for_credit(Queue& queue);
+  void wait_for_credit(Branch& branch);
+  void give_reservations_back();
   void close_cookie();
   void notify();
 

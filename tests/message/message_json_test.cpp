@@ -1,0 +1,88 @@
+// A message as JSON: written and read back.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "message/message_json.hpp"
+#include "support/line.hpp"
+
+namespace sluice::test {
+namespace {
+
+using core::message_from_json;
+using core::message_to_json;
+using core::MessageText;
+using core::parse_json;
+
+struct Sample {
+  Sample(std::string_view body_text, std::string_view value, std::uint32_t type) {
+    attribute = {sizeof attribute, type, {"name", 4}, {value.data(), value.size()}};
+    message.struct_size = sizeof message;
+    message.receive_count = 3;
+    message.id[0] = 0xab;
+    message.sent_ms = 1'767'225'600'123;
+    message.body = bytes_of(body_text).data();
+    message.body_size = body_text.size();
+    message.group_id = {"g\"1", 3};
+    message.attribute_count = 1;
+    message.attributes = &pointer;
+  }
+  sluice_attribute attribute;
+  const sluice_attribute* pointer = &attribute;
+  sluice_message message{};
+};
+
+MessageText read(const std::string& json) {
+  auto parsed = parse_json(json, 1 << 24);
+  EXPECT_TRUE(parsed) << json;
+  auto message = message_from_json(*parsed);
+  EXPECT_TRUE(message) << json;
+  return *message;
+}
+
+TEST(MessageJson, is_written_as_the_design_says) {
+  Sample sample("hi\n", "signup", SLUICE_STRING);
+  EXPECT_EQ(message_to_json(sample.message),
+            R"({"id":"ab000000-0000-0000-0000-000000000000","body":"hi\n","attributes":{"name":{"type":"String","value":"signup"}},)"
+            R"("group_id":"g\"1","sent":1767225600123,"receive_count":3})");
+}
+
+TEST(MessageJson, any_body_and_any_value_come_back_whole) {
+  bool fine = rc::check("round trip", [] {
+    auto body = *rc::gen::container<std::string>(rc::gen::arbitrary<char>());
+    auto value = *rc::gen::container<std::string>(rc::gen::arbitrary<char>());
+    Sample sample(body, value, SLUICE_BINARY);
+    core::DeadLetterNote note{"q", "s", "stage", "reason \"x\"", "detail\n", 5, 6};
+    MessageText back = read(message_to_json(sample.message, &note));
+    RC_ASSERT(back.body == body);
+    RC_ASSERT(back.attributes.size() == 1u);
+    RC_ASSERT(back.attributes[0].value == value);
+    RC_ASSERT(back.group_id == "g\"1");
+    RC_ASSERT(back.receive_count == 3u);
+    RC_ASSERT(back.dead_letter->reason == note.reason);
+    RC_ASSERT(back.dead_letter->detail == note.detail);
+    RC_ASSERT(back.dead_letter->last_ms == 6);
+  });
+  EXPECT_TRUE(fine);
+}
+
+TEST(MessageJson, bare_values_stand_for_their_types) {
+  MessageText message = read(R"({"body":"b","attributes":{"s":"x","n":12.50,"a":["p","q"]}})");
+  ASSERT_EQ(message.attributes.size(), 3u);
+  EXPECT_EQ(message.attributes[0].type, static_cast<std::uint32_t>(SLUICE_STRING_ARRAY));
+  EXPECT_EQ(message.attributes[0].value, R"(["p","q"])");
+  EXPECT_EQ(message.attributes[1].value, "12.50") << "a number keeps its text";
+  EXPECT_FALSE(message.id);
+}
+
+TEST(MessageJson, what_is_no_message_is_refused) {
+  for (const char* bad : {R"([])", R"("x")", R"({"id":"nonsense"})", R"({"body_base64":"@@@@"})", R"({"body_base64":"abc"})",
+                          R"({"attributes":{"a":{"type":"Nope","value":"x"}}})", R"({"attributes":{"a":{"type":"String"}}})",
+                          R"({"attributes":{"a":null}})", R"({"attributes":{"a":{"type":"Binary","value":"%%%%"}}})"}) {
+    auto parsed = parse_json(bad, 1000);
+    ASSERT_TRUE(parsed) << bad;
+    EXPECT_FALSE(message_from_json(*parsed)) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::test

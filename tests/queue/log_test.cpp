@@ -1,0 +1,246 @@
+// The log: one entry for all branches, a cursor each.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "queue/log.hpp"
+#include "support/scale.hpp"
+
+namespace sluice::test {
+namespace {
+
+using core::Chunk;
+using core::Cursor;
+using core::Log;
+using core::Taken;
+
+/// Chunks are only names here: the log never looks into one.
+Chunk* name(std::uint64_t number) { return reinterpret_cast<Chunk*>((number + 1) << 6); }
+
+struct Branches {
+  explicit Branches(std::uint32_t count)
+      : log(count),
+        cursors(count),
+        returned(count) {
+    for (std::uint32_t branch = 0; branch < count; ++branch) {
+      log.attach(branch, &cursors[branch], [this, branch](Taken taken) { returned[branch].push_back(taken); });
+    }
+  }
+  void publish(std::uint64_t number, std::uint64_t mask, std::uint32_t count = 64) {
+    log.begin(name(number));
+    for (std::uint32_t branch = 0; branch < cursors.size(); ++branch) {
+      log.add_to_mask(branch, mask);
+    }
+    log.publish(count, true);
+  }
+  Taken take(std::uint32_t branch, std::uint32_t count_max = 64) { return log.take(cursors[branch], count_max); }
+
+  Log log;
+  std::vector<Cursor> cursors;
+  std::vector<std::vector<Taken>> returned;
+};
+
+void expect(Taken taken, std::uint64_t number, std::uint64_t mask) {
+  EXPECT_EQ(taken.chunk, name(number));
+  EXPECT_EQ(taken.mask, mask);
+}
+
+TEST(Log, a_sealed_entry_is_taken_once_per_branch) {
+  Branches branches(3);
+  EXPECT_FALSE(branches.log.has_news(branches.cursors[0]));
+  branches.publish(1, ~0ull);
+  for (std::uint32_t branch = 0; branch < 3; ++branch) {
+    EXPECT_TRUE(branches.log.has_news(branches.cursors[branch]));
+    expect(branches.take(branch), 1, ~0ull);
+    EXPECT_EQ(branches.take(branch).mask, 0u);
+    EXPECT_FALSE(branches.log.has_news(branches.cursors[branch]));
+  }
+}
+
+TEST(Log, an_open_entry_is_taken_message_by_message_as_it_grows) {
+  Branches branches(1);
+  branches.log.begin(name(1));
+  branches.log.add_to_mask(0, ~0ull);
+  EXPECT_EQ(branches.take(0).mask, 0u) << "begun is not published";
+  branches.log.publish(1, false);
+  expect(branches.take(0), 1, 0b1);
+  EXPECT_EQ(branches.take(0).mask, 0u);
+  branches.log.publish(4, false);
+  expect(branches.take(0, 2), 1, 0b110);
+  branches.log.publish(64, true);
+  expect(branches.take(0), 1, ~0ull << 3);
+  branches.publish(2, 1, 1);
+  expect(branches.take(0), 2, 1);
+}
+
+TEST(Log, an_open_entry_that_was_taken_whole_and_is_then_sealed_lets_the_cursor_pass) {
+  Branches branches(1);
+  branches.log.begin(name(1));
+  branches.log.add_to_mask(0, ~0ull);
+  branches.log.publish(64, false);
+  expect(branches.take(0), 1, ~0ull);
+  branches.log.publish(64, true);
+  branches.publish(2, 1, 1);
+  expect(branches.take(0), 2, 1);
+}
+
+TEST(Log, a_batch_takes_the_lowest_messages_and_leaves_the_rest_in_order) {
+  Branches branches(1);
+  branches.publish(1, 0xff0f, 16);
+  expect(branches.take(0, 5), 1, 0x010f);
+  expect(branches.take(0, 5), 1, 0x3e00);
+  expect(branches.take(0, 5), 1, 0xc000);
+  EXPECT_EQ(branches.take(0, 5).mask, 0u);
+}
+
+TEST(Log, a_branch_without_a_mask_passes_the_entry_by) {
+  Branches branches(2);
+  branches.log.begin(name(1));
+  branches.log.add_to_mask(1, 0b11);
+  branches.log.publish(2, true);
+  branches.publish(2, 1, 1);
+  expect(branches.take(0), 2, 1);
+  expect(branches.take(1), 1, 0b11);
+  expect(branches.take(1), 2, 1);
+}
+
+TEST(Log, masks_are_not_looked_at_above_the_published_count) {
+  Branches branches(1);
+  branches.publish(1, ~0ull, 3);
+  expect(branches.take(0), 1, 0b111);
+  EXPECT_EQ(branches.take(0).mask, 0u);
+}
+
+TEST(Log, runs_through_many_directories_when_everybody_keeps_up) {
+  Branches branches(2);
+  constexpr std::uint64_t kEntries = 3 * Log::kDirectory * Log::kSegmentEntries + 17;
+  for (std::uint64_t number = 0; number < kEntries; ++number) {
+    branches.publish(number, 1, 1);
+    ASSERT_EQ(branches.take(0).chunk, name(number));
+    ASSERT_EQ(branches.take(1).chunk, name(number));
+  }
+  EXPECT_TRUE(branches.returned[0].empty());
+  EXPECT_TRUE(branches.returned[1].empty());
+}
+
+TEST(Log, a_queue_that_a_directory_behind_is_handed_the_oldest_in_order_and_loses_nothing) {
+  Branches branches(3);
+  constexpr std::uint64_t kCapacity = Log::kDirectory * Log::kSegmentEntries;
+  constexpr std::uint64_t kEntries = 2 * kCapacity + 100;
+  std::vector<Taken> some;  // branch 2 takes now and then
+  for (std::uint64_t number = 0; number < kEntries; ++number) {
+    branches.publish(number, 0b101, 3);
+    ASSERT_EQ(branches.take(0).chunk, name(number));
+    if (number % 3 == 0) {
+      some.push_back(branches.take(2));
+    }
+  }
+  for (std::uint32_t slow : {1u, 2u}) {
+    EXPECT_GE(branches.returned[slow].size() + some.size(), kEntries - kCapacity);
+    std::vector<Taken> seen = slow == 2 ? some : std::vector<Taken>();
+    seen.insert(seen.end(), branches.returned[slow].begin(), branches.returned[slow].end());
+    for (Taken taken = branches.take(slow); taken.mask != 0; taken = branches.take(slow)) {
+      seen.push_back(taken);
+    }
+    ASSERT_EQ(seen.size(), kEntries) << slow;
+    std::ranges::sort(seen, {}, &Taken::chunk);
+    for (std::uint64_t number = 0; number < kEntries; ++number) {
+      ASSERT_EQ(seen[number].chunk, name(number));
+      ASSERT_EQ(seen[number].mask, 0b101u);
+    }
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(branches.returned[1], {}, &Taken::chunk));
+}
+
+TEST(Log, entries_that_a_slow_branch_does_not_have_are_not_handed_over) {
+  Branches branches(2);
+  for (std::uint64_t number = 0; number < Log::kDirectory * Log::kSegmentEntries + 200; ++number) {
+    branches.log.begin(name(number));
+    branches.log.add_to_mask(0, 1);
+    branches.log.publish(1, true);
+    branches.take(0);
+  }
+  EXPECT_TRUE(branches.returned[1].empty());
+  EXPECT_EQ(branches.take(1).mask, 0u);
+}
+
+TEST(Log, a_log_without_branches_takes_any_number_of_entries) {
+  Log log(0);
+  for (std::uint64_t number = 0; number < 100'000; ++number) {
+    log.begin(name(number));
+    log.publish(1, true);
+  }
+}
+
+/// Every message of every entry reaches each branch exactly once, by several receivers per branch, while
+/// the publisher mixes sealed chunks and single messages and overtakes a branch that starts late.
+struct Race {
+  static constexpr std::uint32_t kBranches = 2, kReceivers = 2;
+  explicit Race(std::uint64_t entry_count)
+      : entries(entry_count),
+        branches(kBranches),
+        seen(kBranches) {
+    for (auto& masks : seen) {
+      masks = std::vector<std::atomic<std::uint64_t>>(entries);
+    }
+  }
+  void note(std::uint32_t branch, Taken taken) {
+    std::uint64_t number = (reinterpret_cast<std::uint64_t>(taken.chunk) >> 6) - 1;
+    std::uint64_t before = seen[branch][number].fetch_or(taken.mask, std::memory_order_relaxed);
+    twice += (before & taken.mask) != 0 ? 1 : 0;
+    left[branch] -= static_cast<std::int64_t>(std::popcount(taken.mask));
+  }
+  void publish() {
+    for (std::uint64_t number = 0; number < entries; ++number) {
+      branches.log.begin(name(number));
+      for (std::uint32_t branch = 0; branch < kBranches; ++branch) {
+        branches.log.add_to_mask(branch, ~0ull);
+      }
+      for (std::uint32_t count = 1; number % 4 == 0 && count < 8; ++count) {
+        branches.log.publish(count, false);
+      }
+      branches.log.publish(8, true);
+    }
+  }
+  void receive(std::uint32_t branch, std::uint32_t batch) {
+    while (left[branch].load(std::memory_order_relaxed) > 0) {
+      Taken taken = branches.take(branch, batch);
+      if (taken.mask != 0) {
+        note(branch, taken);
+      } else {
+        std::this_thread::yield();
+      }
+    }
+  }
+
+  const std::uint64_t entries;
+  Branches branches;
+  std::vector<std::vector<std::atomic<std::uint64_t>>> seen;
+  std::atomic<std::int64_t> left[kBranches];
+  std::atomic<std::uint64_t> twice{0};
+};
+
+TEST(Log, competing_receivers_get_each_message_exactly_once) {
+  Race race(scaled(200'000));
+  for (std::uint32_t branch = 0; branch < Race::kBranches; ++branch) {
+    race.left[branch] = static_cast<std::int64_t>(race.entries * 8);
+    race.branches.log.attach(branch, &race.branches.cursors[branch], [&race, branch](Taken taken) { race.note(branch, taken); });
+  }
+  std::vector<std::thread> threads;
+  for (std::uint32_t branch = 0; branch < Race::kBranches; ++branch) {
+    for (std::uint32_t receiver = 0; receiver < Race::kReceivers; ++receiver) {
+      threads.emplace_back([&race, branch, receiver] { race.receive(branch, receiver == 0 ? 3 : 64); });
+    }
+  }
+  race.publish();
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(race.twice.load(), 0u);
+  for (auto& masks : race.seen) {
+    EXPECT_TRUE(std::ranges::all_of(masks, [](auto& mask) { return mask.load() == 0xff; }));
+  }
+}
+
+}  // namespace
+}  // namespace sluice::test

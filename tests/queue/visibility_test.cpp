@@ -1,0 +1,238 @@
+// What a consumer sees of a queue: visibility timeout, receive counts, retries, stale results.
+#include <gtest/gtest.h>
+
+#include "support/line.hpp"
+
+namespace sluice::test {
+namespace {
+
+using core::Outcome;
+using core::Queue;
+using Texts = std::vector<std::string>;
+
+class Visibility : public ::testing::Test {
+ protected:
+  Visibility()
+      : dead(line.queue({.name = "dead"})),
+        queue(line.queue({.name = "q", .visibility_timeout_ms = 1000, .max_receive_count = 3}, &dead)),
+        publisher(line.publisher({&queue})),
+        one(line.hand(queue)),
+        two(line.hand(queue)) {
+    EXPECT_TRUE(line.open());
+  }
+
+  Line line;
+  Queue& dead;
+  Queue& queue;
+  core::Publisher& publisher;
+  Hand& one;
+  Hand& two;
+};
+
+TEST_F(Visibility, a_received_message_is_invisible_until_its_timeout_ends_and_visible_then) {
+  line.publish(publisher, {"a"});
+  EXPECT_EQ(one.receive(), Texts{"a"});
+  line.advance(999);
+  EXPECT_EQ(two.receive(), Texts{});
+  line.advance(1);
+  EXPECT_EQ(two.receive(), Texts{"a"});
+  EXPECT_EQ(one.settle().stale, 1u);
+  EXPECT_EQ(two.settle().ok, 1u);
+  EXPECT_EQ(line.settled.count(), 1u);
+}
+
+TEST_F(Visibility, a_result_on_an_expired_lease_has_no_effect) {
+  line.publish(publisher, {"a"});
+  one.receive();
+  line.advance(1000);
+  EXPECT_EQ(one.fail_first(Outcome::Status::reject).stale, 1u);
+  line.letters.write_waiting();
+  EXPECT_EQ(queue.counters().moved_to_dead_letter, 0u);
+  EXPECT_EQ(queue.counters().visible, 1u);
+  EXPECT_EQ(line.settled.count(), 0u);
+  EXPECT_EQ(two.drain(), 1u);
+}
+
+TEST_F(Visibility, each_delivery_raises_the_receive_count_by_one) {
+  line.publish(publisher, {"a", "b"});
+  for (std::uint32_t count = 1; count <= 3; ++count) {
+    ASSERT_EQ(one.receive().size(), 2u) << count;
+    for (const core::Lease& lease : one.consumer.leases()) {
+      core::ChunkViews views;
+      views.show(*lease.taken.chunk, lease.taken.mask);
+      EXPECT_EQ(views.pointers()[std::countr_zero(lease.taken.mask)]->receive_count, count);
+    }
+    one.settle({{0, {Outcome::Status::retry, 0, {}, {}, {}}}, {1, {Outcome::Status::retry, 0, {}, {}, {}}}});
+  }
+}
+
+TEST_F(Visibility, receive_number_max_plus_one_moves_the_message_instead_of_handing_it_out) {
+  line.publish(publisher, {"a"});
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(one.receive(), Texts{"a"});
+    one.fail_first(Outcome::Status::retry, 0, "no luck");
+  }
+  EXPECT_EQ(line.file(dead), "");
+  EXPECT_EQ(one.receive(), Texts{});
+  line.letters.write_waiting();
+  EXPECT_NE(line.file(dead).find("received 3 times, max_receive_count is 3"), std::string::npos) << line.file(dead);
+  EXPECT_NE(line.file(dead).find("no luck: detail"), std::string::npos) << line.file(dead);
+  EXPECT_EQ(queue.counters().moved_to_dead_letter, 1u);
+  EXPECT_EQ(queue.counters().received, 3u);
+  EXPECT_EQ(line.settled.all(), (std::vector<Settlements::Settlement>{{1, true, 1}}));
+}
+
+TEST_F(Visibility, a_message_whose_leases_all_expired_is_dead_lettered_for_that) {
+  line.publish(publisher, {"a"});
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(one.receive(), Texts{"a"});
+    line.advance(1000);
+    EXPECT_EQ(one.settle().stale, 1u);
+  }
+  EXPECT_EQ(one.receive(), Texts{});
+  line.letters.write_waiting();
+  EXPECT_NE(line.file(dead).find("visibility timeout expired"), std::string::npos) << line.file(dead);
+}
+
+TEST_F(Visibility, a_rejected_message_is_dead_lettered_at_its_first_receive) {
+  line.publish(publisher, {"a", "b"});
+  one.receive();
+  EXPECT_EQ(one.fail_first(Outcome::Status::reject, -1, "damaged").rejected, 1u);
+  EXPECT_EQ(line.settled.count(), 1u) << "b only: a letter counts once it is stored";
+  line.letters.write_waiting();
+  EXPECT_EQ(line.settled.count(), 2u);
+  EXPECT_NE(line.file(dead).find("\"reason\":\"damaged\""), std::string::npos);
+  EXPECT_NE(line.file(dead).find("\"receive_count\":1"), std::string::npos);
+}
+
+TEST_F(Visibility, a_rejected_message_without_a_dead_letter_queue_is_dropped_and_counted) {
+  Line bare;
+  Queue& lone = bare.queue({.name = "lone"});
+  core::Publisher& to = bare.publisher({&lone});
+  Hand& hand = bare.hand(lone);
+  ASSERT_TRUE(bare.open());
+  bare.publish(to, {"a"});
+  hand.receive();
+  hand.fail_first(Outcome::Status::reject);
+  EXPECT_EQ(lone.counters().dropped, 1u);
+  EXPECT_EQ(conservation_gap(lone.counters()), 0);
+  EXPECT_EQ(bare.settled.all(), (std::vector<Settlements::Settlement>{{1, true, 1}}));
+}
+
+TEST_F(Visibility, retry_after_sets_when_a_message_comes_back) {
+  line.publish(publisher, {"now", "soon", "default"});
+  ASSERT_EQ(one.receive().size(), 3u);
+  one.settle({{0, {Outcome::Status::retry, 0, {}, {}, {}}},
+              {1, {Outcome::Status::retry, 200, {}, {}, {}}},
+              {2, {Outcome::Status::retry, -1, {}, {}, {}}}});
+  EXPECT_EQ(two.receive(), Texts{"now"});
+  line.advance(199);
+  EXPECT_EQ(one.receive(), Texts{});
+  line.advance(1);
+  EXPECT_EQ(one.receive(), Texts{"soon"});
+  one.settle();
+  two.settle();
+  line.advance(799);
+  EXPECT_EQ(one.receive(), Texts{});
+  line.advance(1);
+  EXPECT_EQ(one.receive(), Texts{"default"});
+  one.settle();
+  EXPECT_EQ(line.settled.count(), 3u);
+}
+
+TEST_F(Visibility, retry_after_is_at_most_twelve_hours) {
+  line.publish(publisher, {"a"});
+  one.receive();
+  one.fail_first(Outcome::Status::retry, std::int64_t{1} << 50);
+  line.advance(43'200'000 - 1);
+  EXPECT_EQ(one.receive(), Texts{});
+  line.advance(1);
+  EXPECT_EQ(one.receive(), Texts{"a"});
+  one.settle();
+}
+
+TEST_F(Visibility, an_extended_lease_lasts_a_whole_timeout_from_then) {
+  line.publish(publisher, {"a"});
+  one.receive();
+  line.advance(900);
+  EXPECT_TRUE(one.consumer.extend());
+  line.advance(999);
+  EXPECT_EQ(two.receive(), Texts{});
+  line.advance(1);
+  EXPECT_FALSE(one.consumer.extend());
+  EXPECT_EQ(one.settle().stale, 1u);
+  EXPECT_EQ(two.drain(), 1u);
+}
+
+TEST_F(Visibility, one_retried_message_holds_up_neither_its_neighbours_nor_their_slab) {
+  Texts many(64, "x");
+  line.publish(publisher, many);
+  while (one.receive().size() == 10) {
+    one.settle();
+  }
+  one.fail_first(Outcome::Status::retry, 500);
+  EXPECT_EQ(line.settled.count(), 63u);
+  EXPECT_EQ(queue.counters().in_flight, 1u);
+  line.advance(500);
+  EXPECT_EQ(two.drain(), 1u);
+  EXPECT_EQ(line.settled.count(), 64u);
+}
+
+TEST_F(Visibility, counters_keep_the_conservation_law_through_every_way) {
+  line.publish(publisher, Texts(20, "x"));
+  one.receive();
+  one.settle({{1, {Outcome::Status::retry, 100, {}, {}, {}}},
+              {2, {Outcome::Status::reject, -1, "s", "r", ""}},
+              {5, {Outcome::Status::retry, 0, {}, {}, {}}}});
+  line.letters.write_waiting();
+  two.receive();
+  core::QueueCounters n = queue.counters();
+  EXPECT_EQ(conservation_gap(n), 0);
+  EXPECT_EQ(n.in_flight, 11u);
+  EXPECT_EQ(n.visible, 1u);
+  line.advance(2000);
+  EXPECT_EQ(conservation_gap(queue.counters()), 0);
+  EXPECT_EQ(two.settle().stale, 10u);
+  one.drain();
+  EXPECT_EQ(conservation_gap(queue.counters()), 0);
+  EXPECT_EQ(queue.counters().deleted, 19u);
+  EXPECT_EQ(conservation_gap(dead.counters()), 0);
+}
+
+TEST_F(Visibility, a_part_rejected_without_a_dead_letter_queue_counts_as_dropped_only) {
+  Line bare;
+  Queue& lone = bare.queue({.name = "lone"});
+  core::Publisher& to = bare.publisher({&lone});
+  Hand& hand = bare.hand(lone);
+  ASSERT_TRUE(bare.open());
+  bare.publish(to, {"a"});
+  hand.receive();
+  const core::Lease& lease = hand.consumer.leases()[0];
+  EXPECT_FALSE(hand.consumer.reject_part(bytes_of("row"), {}, core::Consumer::lineage_of(*lease.taken.chunk, 0), "s", "r", ""));
+  hand.settle();
+  core::QueueCounters n = lone.counters();
+  EXPECT_EQ(conservation_gap(n), 0);
+  EXPECT_EQ(n.visible, 0u);
+  EXPECT_EQ(n.received, 1u);
+}
+
+TEST_F(Visibility, what_a_stale_worker_still_emits_never_touches_a_settled_origin) {
+  line.publish(publisher, {"a"});
+  one.receive();
+  one.fail_first(Outcome::Status::retry, 0);  // from now on it is counted by itself
+  ASSERT_EQ(one.receive(), Texts{"a"});
+  line.advance(1000);
+  ASSERT_EQ(two.drain(), 1u);
+  // The first worker, long expired, sends a part to the dead letters: its parent must still be held.
+  const core::Lease& lease = one.consumer.leases()[0];
+  auto bit = static_cast<std::uint32_t>(std::countr_zero(lease.taken.mask));
+  core::Uuid id{{1}};
+  one.consumer.reject_part(bytes_of("part"), {.id = &id}, core::Consumer::lineage_of(*lease.taken.chunk, bit), "s", "r", "");
+  EXPECT_EQ(one.settle().stale, 1u);
+  EXPECT_EQ(line.settled.count(), 0u) << "the part is not stored yet";
+  line.letters.write_waiting();
+  EXPECT_EQ(line.settled.all(), (std::vector<Settlements::Settlement>{{1, true, 1}}));
+}
+
+}  // namespace
+}  // namespace sluice::test
