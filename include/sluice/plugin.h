@@ -54,7 +54,8 @@ enum {
   SLUICE_BAD_OPTION = 18,    /* configuration is wrong; exit code 78 */
   SLUICE_STALE = 19,         /* the lease has expired: without effect */
   SLUICE_FATAL = 20,         /* this component cannot go on */
-  SLUICE_INVALID = 21        /* an argument can never be right (a key that leaves the root) */
+  SLUICE_INVALID = 21,       /* an argument can never be right (a key that leaves the root) */
+  SLUICE_IO = 22             /* the state folder cannot be read or written: the engine stops, exit code 74 */
 };
 
 /* Attribute types, as in SQS; a string array's value is a JSON array of strings. */
@@ -238,8 +239,8 @@ typedef struct sluice_component {
   /* [control] Checks what the option table cannot say (option_error for each fault); touches nothing
    * outside: `sluice validate` calls it. May be NULL. OK or BAD_OPTION. */
   int32_t (*check)(const sluice_host*, const sluice_config*);
-  /* [control] A stage is created once per worker. BAD_OPTION (78), UNAVAILABLE (69), NOT_FOUND (66) or
-   * FATAL with a text. `config` lives as long as the instance. */
+  /* [control] A stage is created once per worker. BAD_OPTION (78), UNAVAILABLE (69), NOT_FOUND (66),
+   * IO (74) or FATAL with a text. `config` lives as long as the instance. */
   int32_t (*create)(const sluice_host*, const sluice_config*, void** self, sluice_str* error);
   void (*destroy)(void* self); /* [control] */
   void (*cancel)(void* self);  /* [any] process and run return soon after. May be NULL */
@@ -254,13 +255,16 @@ typedef struct sluice_stage {
 
 typedef struct sluice_source {
   uint32_t struct_size;
-  /* [source] Emits until cancelled (CANCELLED) or exhausted (END); UNAVAILABLE or FATAL stop the engine.
+  /* [source] Emits until cancelled (CANCELLED) or exhausted (END); UNAVAILABLE, IO or FATAL stop the engine.
    * Emissions of one cookie follow one another and are one origin, closed by an emission with another
    * cookie, by flush, or by run's return; never settled before. */
   int32_t (*run)(void* self, sluice_out*);
   /* [any] Once per cookie: all descendants are at their end. worst: OK, or REJECT if one was
    * dead-lettered. Must not call back into `out`. May be NULL. */
   void (*settled)(void* self, uint64_t cookie, int32_t worst);
+  /* [control] Once, after run returned and after the last settled(): keep what they told and is not
+   * kept yet. OK, or IO with a text. May be NULL. */
+  int32_t (*finish)(void* self, sluice_str* error);
 } sluice_source;
 
 /* All [any], may wait; semantics as the host calls of the same name. */

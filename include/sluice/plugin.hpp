@@ -15,7 +15,7 @@
 //
 // Classes by kind (thread tags as in plugin.h):
 //   stage   process(const Batch&, Out&)
-//   source  int32_t run(Out&); optional: void settled(uint64_t cookie, int32_t worst), void cancel()
+//   source  int32_t run(Out&); optional: void settled(uint64_t cookie, int32_t worst), void finish(), void cancel()
 //   bucket  open, begin, remove, list, watch, see bucket() below
 #pragma once
 
@@ -337,9 +337,18 @@ void settled_trampoline(void* self, uint64_t cookie, int32_t worst) {
 }
 
 template <class T>
+int32_t finish_trampoline(void* self, sluice_str* error) {
+  return guarded(error, [&]() -> int32_t {
+    if constexpr (requires(T& object) { object.finish(); }) static_cast<T*>(self)->finish();
+    return SLUICE_OK;
+  });
+}
+
+template <class T>
 inline const sluice_stage kStageFunctions = {sizeof(sluice_stage), process_trampoline<T>};
 template <class T>
-inline const sluice_source kSourceFunctions = {sizeof(sluice_source), run_trampoline<T>, settled_trampoline<T>};
+inline const sluice_source kSourceFunctions = {sizeof(sluice_source), run_trampoline<T>, settled_trampoline<T>,
+                                               finish_trampoline<T>};
 
 template <class T>
 sluice_component component(const char* kind, const char* type, const char* help, uint32_t flags,

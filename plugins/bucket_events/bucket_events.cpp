@@ -65,20 +65,9 @@ class BucketEvents {
     }
   }
 
-  /// The host destroys a source after its last settled(), so this writes the rest.
-  ~BucketEvents() {
-    try {
-      progress_.write_settled();
-    } catch (const std::exception& fault) {
-      config_.log(SLUICE_LOG_ERROR,
-                  fmt::format("the last acknowledgements are not kept, their objects "
-                              "are told once more: {}",
-                              fault.what()));
-    }
-  }
-
   std::int32_t run(Out& out);
   void settled(std::uint64_t cookie, std::int32_t /*worst*/) { progress_.settled(cookie); }
+  void finish() { progress_.write_settled(); }
   void cancel() {
     cancelled_.store(true, std::memory_order_release);
     host().watch_cancel(watch_.get());

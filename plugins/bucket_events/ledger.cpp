@@ -51,7 +51,7 @@ void append_record(std::string& to, const VersionHash& version) {
 
 [[noreturn]] void fail_io(std::string_view doing, const std::string& path) {
   const int error = errno;
-  throw Failure(SLUICE_UNAVAILABLE,
+  throw Failure(SLUICE_IO,
                 fmt::format("cannot {} \"{}\": {}", doing, path,
                             std::strerror(error)));  // NOLINT(concurrency-mt-unsafe)
 }
@@ -105,7 +105,7 @@ void Ledger::read() {
     // The process may have died while it wrote the head; anything else is not ours to overwrite.
     if (!kHead.starts_with(std::string_view(buffer.data(), static_cast<std::size_t>(head)))) {
       throw Failure(
-          SLUICE_UNAVAILABLE,
+          SLUICE_IO,
           fmt::format("\"{}\" is no ledger of this version: move it away, and every object "
                       "is told once more",
                       path_));

@@ -183,6 +183,11 @@ struct Engine::State {
     ticker.join();
     graph->dead_letters->stop();
     writer.join();
+    for (std::unique_ptr<Source>& source : graph->sources) {
+      if (Result<void> finished; !source->running() && !(finished = source->finish())) {
+        fail(finished.error());
+      }
+    }
   }
 
   void fill(Snapshot& snapshot) const {

@@ -182,6 +182,7 @@ class Builder {
       auto failed = [failed = failed_](int32_t status, const std::string& source) {
         Errc code = status == SLUICE_UNAVAILABLE || status == SLUICE_DENIED ? Errc::unavailable
                     : status == SLUICE_NOT_FOUND                            ? Errc::missing_input
+                    : status == SLUICE_IO                                   ? Errc::io
                     : status == SLUICE_BAD_OPTION                           ? Errc::config
                                                                             : Errc::internal;
         failed({code, fmt::format("source '{}' cannot go on; its log line says why", source)});

@@ -134,6 +134,8 @@ std::string_view status_text(int32_t status) {
       return "fatal";
     case SLUICE_INVALID:
       return "invalid";
+    case SLUICE_IO:
+      return "input or output failed";
     default:
       return "unknown status";
   }

@@ -18,6 +18,8 @@ Errc code_of(int32_t status) {
       return Errc::unavailable;
     case SLUICE_NOT_FOUND:
       return Errc::missing_input;
+    case SLUICE_IO:
+      return Errc::io;
     default:
       return Errc::internal;
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstddef>
+
 namespace sluice::core {
 namespace {
 
@@ -42,6 +44,20 @@ void Source::cancel() {
   for (Queue* queue : options_.queues) {
     queue->credits().ring();
   }
+}
+
+Result<void> Source::finish() {
+  const auto& functions = instance_.functions<sluice_source>();
+  const bool offers = functions.struct_size >= offsetof(sluice_source, finish) + sizeof functions.finish;
+  if (!offers || functions.finish == nullptr) {
+    return {};
+  }
+  ComponentScope scope(options_.name.c_str());
+  sluice_str error{};
+  if (functions.finish(instance_.self(), &error) == SLUICE_OK) {
+    return {};
+  }
+  return fail(Errc::io, fmt::format("source '{}': {}", options_.name, std::string_view(error.data, error.size)));
 }
 
 int32_t Source::emit(const sluice_emission& emission, bool may_wait) {

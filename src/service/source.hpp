@@ -38,6 +38,8 @@ class Source final : public sluice_out, private SettleListener {
   /// Nothing is left to emit for now. [any]
   bool is_exhausted() const { return exhausted_.load(std::memory_order_acquire) || !running(); }
   void join() { thread_.join(); }
+  /// Lets it keep what it was told by settled(). After join(), when nothing can settle any more.
+  Result<void> finish();
   void abandon() { thread_.abandon(); }
 
   std::uint64_t events() const { return publisher_.published(); }

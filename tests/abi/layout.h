@@ -59,7 +59,7 @@ const layout_row* layout_in_cpp(size_t* count);
   F(sluice_component, create), F(sluice_component, destroy), F(sluice_component, cancel), \
   F(sluice_component, functions), S(sluice_stage), F(sluice_stage, struct_size), \
   F(sluice_stage, process), S(sluice_source), F(sluice_source, struct_size), \
-  F(sluice_source, run), F(sluice_source, settled), S(sluice_bucket), \
+  F(sluice_source, run), F(sluice_source, settled), F(sluice_source, finish), S(sluice_bucket), \
   F(sluice_bucket, struct_size), F(sluice_bucket, open), F(sluice_bucket, read), \
   F(sluice_bucket, close), F(sluice_bucket, begin), F(sluice_bucket, write), \
   F(sluice_bucket, commit), F(sluice_bucket, abort), F(sluice_bucket, remove), \

@@ -64,8 +64,8 @@ constexpr layout_row kVersion1[] = {
     {"sluice_component.create", 48, 8}, {"sluice_component.destroy", 56, 8},
     {"sluice_component.cancel", 64, 8}, {"sluice_component.functions", 72, 8},
     {"sluice_stage", 0, 16}, {"sluice_stage.struct_size", 0, 4}, {"sluice_stage.process", 8, 8},
-    {"sluice_source", 0, 24}, {"sluice_source.struct_size", 0, 4}, {"sluice_source.run", 8, 8},
-    {"sluice_source.settled", 16, 8},
+    {"sluice_source", 0, 32}, {"sluice_source.struct_size", 0, 4}, {"sluice_source.run", 8, 8},
+    {"sluice_source.settled", 16, 8}, {"sluice_source.finish", 24, 8},
     {"sluice_bucket", 0, 112}, {"sluice_bucket.struct_size", 0, 4}, {"sluice_bucket.open", 8, 8},
     {"sluice_bucket.read", 16, 8}, {"sluice_bucket.close", 24, 8}, {"sluice_bucket.begin", 32, 8},
     {"sluice_bucket.write", 40, 8}, {"sluice_bucket.commit", 48, 8}, {"sluice_bucket.abort", 56, 8},
@@ -128,6 +128,7 @@ TEST(Layout, results_and_flags_have_their_numbers_for_ever) {
   EXPECT_EQ(SLUICE_REJECT, 2);
   EXPECT_EQ(SLUICE_END, 10);
   EXPECT_EQ(SLUICE_INVALID, 21);
+  EXPECT_EQ(SLUICE_IO, 22);
   EXPECT_EQ(SLUICE_BLOCKS | SLUICE_SPLITS | SLUICE_STREAMS | SLUICE_SINK | SLUICE_MAY_RETRY |
                 SLUICE_REPEATS,
             63);

@@ -127,7 +127,7 @@ static void counter_settled(void* self, uint64_t cookie, int32_t worst) {
 static const sluice_option counter_count = {
     sizeof(sluice_option), "count", "int", NULL, 1, "0", "1000000", NULL, "How many messages."};
 static const sluice_option* const counter_options[] = {&counter_count, NULL};
-static const sluice_source counter_functions = {sizeof(sluice_source), counter_run, counter_settled};
+static const sluice_source counter_functions = {sizeof(sluice_source), counter_run, counter_settled, NULL};
 static const sluice_component counter_component = {
     sizeof(sluice_component), 0, "source", "count_up", "Emits the numbers from 0 on.", counter_options,
     counter_check, counter_create, counter_destroy, NULL, &counter_functions};

@@ -30,6 +30,8 @@ class BucketEvents : public testing::Test {
     }
     out.on_exhausted = [&] { source->cancel(); };
     EXPECT_EQ(functions.run(source->self(), &out), SLUICE_CANCELLED);
+    sluice_str error{};
+    EXPECT_EQ(functions.finish(source->self(), &error), SLUICE_OK) << view(error);
     return out;
   }
 
@@ -98,6 +100,8 @@ TEST_F(BucketEvents, an_acknowledgement_after_run_returned_is_kept) {
     ASSERT_EQ(functions.run(source->self(), &out), SLUICE_CANCELLED);
     ASSERT_EQ(out.emitted.size(), 1U);
     functions.settled(source->self(), out.emitted[0].cookie, SLUICE_REJECT);
+    sluice_str error{};
+    EXPECT_EQ(functions.finish(source->self(), &error), SLUICE_OK) << view(error);
   }
 
   EXPECT_EQ(keys(run(true)), Keys{});
