@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Every test: see --help.
+# shellcheck source=scripts/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+sluice_help "${1-}" "usage: scripts/test.sh
+Installs missing Debian packages and runs every test:
+  build/test   everything, under AddressSanitizer and UndefinedBehaviorSanitizer, with asserts and fault points
+  build/tsan   the layers base to service, under ThreadSanitizer
+The last line is 'N passed, N failed'. Exit: 0 all passed, 1 some failed, 69 packages, 70 build.
+SLUICE_TEST_SCALE=0.15 shortens the long tests (default 1); SLUICE_JOBS=N compiles with N processes."
+
+# Layers whose tests are lock-free code's, and need no plugin.
+TSAN_TESTS=(base message queue topic service)
+
+# run_tests FOLDER WORD...: the tests of a build folder, without building; what failed is shown.
+run_tests() {
+  local folder="$1"
+  shift
+  meson test -C "$folder" --no-rebuild --print-errorlogs "$@" </dev/null || true  # the results say what failed
+}
+
+main() {
+  local asan="$SLUICE_ROOT/build/test" tsan="$SLUICE_ROOT/build/tsan" name tsan_targets=()
+  sluice_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+  rm -f "$asan"/meson-logs/testlog.* "$tsan"/meson-logs/testlog.*
+
+  # -g1: names and lines for the sanitizers' reports, at a third of the size.
+  local common=(-Dbuildtype=debugoptimized -Db_ndebug=false -Dfault_points=true -Db_lundef=false
+    '-Dcpp_args=-g1 -fno-omit-frame-pointer' '-Dc_args=-g1 -fno-omit-frame-pointer')
+  sluice_configure "$asan" "${common[@]}" -Db_sanitize=address,undefined
+  sluice_configure "$tsan" "${common[@]}" -Db_sanitize=thread
+  sluice_build "$asan"
+  for name in "${TSAN_TESTS[@]}"; do tsan_targets+=("tests/test_$name"); done
+  sluice_build "$tsan" "${tsan_targets[@]}"
+
+  export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
+  export TSAN_OPTIONS="suppressions=$SLUICE_ROOT/tests/tsan.supp:halt_on_error=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+  run_tests "$asan"
+  # ThreadSanitizer of g++ 12 needs the addresses that it was built for.
+  local wrapper=()
+  if setarch --addr-no-randomize true 2>/dev/null; then wrapper=(--wrapper 'setarch --addr-no-randomize'); fi
+  run_tests "$tsan" "${wrapper[@]}" "${TSAN_TESTS[@]}"
+  python3 "$SLUICE_ROOT/scripts/test_results.py" "$asan" "$tsan"
+}
+
+main

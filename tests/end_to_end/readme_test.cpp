@@ -1,0 +1,75 @@
+// What README.md shows is true: its plugins build as it says and do what it says.
+#include <fstream>
+#include <sstream>
+
+#include "end_to_end/pipeline.hpp"
+
+namespace sluice::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string readme() {
+  return read_file(source_root() + "/README.md");
+}
+
+/// The one block ```LANGUAGE ... ``` of the README; empty if there is none or another.
+std::string block(const std::string& language) {
+  const std::string text = readme(), begin = "\n```" + language + "\n";
+  const std::size_t at = text.find(begin);
+  if (at == std::string::npos || text.find(begin, at + 1) != std::string::npos)
+    return "";
+  const std::size_t from = at + begin.size();
+  return text.substr(from, text.find("\n```", from) + 1 - from);
+}
+
+class Readme : public Pipeline {
+ protected:
+  /// Builds the example as README.md does, with warnings as errors.
+  void build(const std::string& compiler, const std::string& name, const std::string& ending) {
+    const std::string source = block(ending);
+    ASSERT_FALSE(source.empty()) << "README.md has no single block of " << ending;
+    put_file(folder() / (name + "." + ending), source);
+    const std::string build = "cd '" + folder().string() + "' && PKG_CONFIG_PATH='" + build_root() +
+                              "/meson-uninstalled' && " + "export PKG_CONFIG_PATH && " + compiler +
+                              " -Wall -Werror -fPIC -shared " + name + "." + ending +
+                              " $(pkg-config --cflags sluice) -o " + name + ".so";
+    const Command shell{{"-c", build}, {}, "/bin/sh"};
+    const Ended ended = run(shell);
+    ASSERT_EQ(ended.exit, 0) << ended.err;
+  }
+  Ended stage(const std::string& type, const std::string& body, const Words& more = {}) {
+    put_file(folder() / "body", body);
+    Words words{"stage", type, "--plugin-dir", folder().string()};
+    words.insert(words.end(), more.begin(), more.end());
+    words.push_back(file("body"));
+    return run({words, {}});
+  }
+};
+
+TEST_F(Readme, the_plugin_in_c_builds_and_works) {
+  build("cc -std=c11", "shout", "c");
+  EXPECT_EQ(stage("shout", "hello").out, "HELLO");
+  EXPECT_EQ(stage("shout", std::string(9000, 'x')).exit, 65) << "over the limit of reserve()";
+}
+
+TEST_F(Readme, the_plugin_in_cpp_builds_and_works) {
+  build("c++ -std=c++20", "exclaim", "cpp");
+  EXPECT_EQ(stage("exclaim", "hello").out, "hello!");
+  EXPECT_EQ(stage("exclaim", "hello", {"--marks", "3"}).out, "hello!!!");
+  const Ended rejected = stage("exclaim", "");
+  EXPECT_EQ(rejected.exit, 65);
+  EXPECT_NE(rejected.err.find("empty"), std::string::npos) << rejected.err;
+}
+
+TEST_F(Readme, every_path_of_the_layout_is_there) {
+  std::istringstream layout(block("text"));
+  int paths = 0;
+  for (std::string path, rest; layout >> path && std::getline(layout, rest); ++paths) {
+    EXPECT_TRUE(fs::exists(fs::path(source_root()) / path)) << path;
+  }
+  EXPECT_GE(paths, 10);
+}
+
+}  // namespace
+}  // namespace sluice::test
