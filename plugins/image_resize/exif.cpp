@@ -1,6 +1,6 @@
 #include "image_resize/exif.hpp"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <cstring>
 
@@ -81,7 +81,7 @@ int png_orientation(std::span<const std::uint8_t> png) {
     std::size_t length = big_endian(png, at);
     if (length > png.size() - at - 12) return 1;
     if (std::memcmp(&png[at + 4], "eXIf", 4) == 0) {
-      auto crc = crc32(0, &png[at + 4], static_cast<uInt>(length + 4));
+      std::uint32_t crc = libdeflate_crc32(0, &png[at + 4], length + 4);
       if (crc == big_endian(png, at + 8 + length)) return exif_orientation(png.subspan(at + 8, length));
     }
     at += length + 12;

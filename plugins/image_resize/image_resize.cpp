@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <charconv>
+#include <cstdlib>
 #include <string>
 
 #include "image_resize/kernels.hpp"
@@ -135,7 +136,9 @@ class ImageResize {
   explicit ImageResize(const Config& config) : settings_(settings_of(config)) {
     if (settings_.boxes.empty()) throw Failure(SLUICE_BAD_OPTION, "image_resize: wrong options");
     static std::atomic_flag told;
-    if (!told.test_and_set()) config.log(SLUICE_LOG_DEBUG, std::string("image_resize uses ") + simd::target_name());
+    if (told.test_and_set()) return;
+    if (const char* bits = std::getenv("SLUICE_SIMD_DISABLE")) simd::disable_targets(std::strtoll(bits, nullptr, 0));
+    config.log(SLUICE_LOG_DEBUG, std::string("image_resize uses ") + simd::target_name());
   }
 
   static bool check(const Config& config) { return !settings_of(config).boxes.empty(); }

@@ -248,7 +248,7 @@ bool plan_planes(const jpeg_decompress_struct& info, Frame* frame) {
 
 }  // namespace
 
-Frame JpegDecoder::plan(int denominator) {
+Frame JpegDecoder::plan(int denominator, bool planes) {
   jpeg_decompress_struct& info = state_->info;
   info.scale_num = 8 / static_cast<unsigned>(denominator);
   info.scale_denom = 8;
@@ -265,8 +265,9 @@ Frame JpegDecoder::plan(int denominator) {
   frame.true_width = static_cast<double>(info.image_width) / denominator;
   frame.true_height = static_cast<double>(info.image_height) / denominator;
   frame.plane[0] = {info.output_width, info.output_height};
-  state_->planar = plan_planes(info, &frame);
-  if (!state_->planar && frame.model == Model::rgb) frame.plane[0] = {info.output_width, info.output_height};
+  Frame planar = frame;
+  state_->planar = planes && plan_planes(info, &planar);
+  if (state_->planar) frame = planar;
   info.raw_data_out = state_->planar ? TRUE : FALSE;
   return frame;
 }

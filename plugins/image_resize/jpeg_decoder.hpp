@@ -13,7 +13,7 @@ namespace sluice::image_resize {
 
 /// Reads one JPEG: open, then plan, then read, each at most once. One thread.
 ///
-/// YCbCr with the usual samplings is handed on as its planes; everything else as gray or RGB rows.
+/// YCbCr with the usual samplings can be handed on as its planes; everything else is gray or RGB rows.
 /// CMYK and YCCK become RGB by r = C' K' / 255 (C' and K' 255 where there is no ink).
 class JpegDecoder {
  public:
@@ -32,8 +32,10 @@ class JpegDecoder {
   /// Reads the header. `bytes` live until the end. No pixel memory is taken.
   Result<Size> open(std::span<const std::uint8_t> bytes, const Options& options);
 
-  /// Decides on 1/`denominator` of the size (1, 2, 4, 8).
-  Frame plan(int denominator);
+  /// Decides on 1/`denominator` of the size (1, 2, 4, 8). `planes`: YCbCr may be handed on as planes,
+  /// which is faster, and within a level or two of converting every pixel first where several pixels
+  /// make one.
+  Frame plan(int denominator, bool planes);
 
   /// Bytes that read() will take, by the header.
   std::uint64_t memory() const;

@@ -65,7 +65,11 @@ struct PairsView {
   SPECIFIER void finish_rgb(const std::int16_t* r, const std::int16_t* g, const std::int16_t* b,            \
                             std::size_t pixels, std::uint8_t* to);                                          \
   SPECIFIER void finish_ycc(const std::int16_t* y, const std::int16_t* cb, const std::int16_t* cr,          \
-                            std::size_t pixels, std::uint8_t* to);
+                            std::size_t pixels, std::uint8_t* to);                                          \
+  /* Undoes PNG's row filter 0..4 in place; writes nothing past `bytes`. `pixel_bytes` is 1, 3 or 4, and    \
+     `bytes` a multiple of it. */                                                                           \
+  SPECIFIER void unfilter(int filter, const std::uint8_t* above, std::size_t bytes, std::size_t pixel_bytes, \
+                          std::uint8_t* row);
 
 namespace scalar {
 SLUICE_RESIZE_KERNELS()

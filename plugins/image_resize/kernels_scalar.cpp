@@ -1,5 +1,6 @@
 // The kernels as they are meant. See kernels.hpp.
 #include <algorithm>
+#include <cstdlib>
 
 #include "image_resize/kernels.hpp"
 
@@ -33,6 +34,15 @@ void interleave(const Sample* a, const Sample* b, std::size_t count, Sample* to)
     to[2 * x] = a[x];
     to[2 * x + 1] = b[x];
   }
+}
+
+/// PNG's predictor: whichever of left, above and the one between is nearest to left + above - between.
+int paeth(int left, int above, int between) {
+  int to_left = std::abs(above - between);
+  int to_above = std::abs(left - between);
+  int to_between = std::abs(left + above - 2 * between);
+  if (to_left <= to_above && to_left <= to_between) return left;
+  return to_above <= to_between ? above : between;
 }
 
 }  // namespace
@@ -132,6 +142,19 @@ void finish_ycc(const std::int16_t* y, const std::int16_t* cb, const std::int16_
     to[3 * x] = finish(to_word(y[x] + to_red));
     to[3 * x + 1] = finish(to_word(y[x] - to_green));
     to[3 * x + 2] = finish(to_word(y[x] + to_blue));
+  }
+}
+
+void unfilter(int filter, const std::uint8_t* above, std::size_t bytes, std::size_t pixel_bytes, std::uint8_t* row) {
+  for (std::size_t i = 0; i < bytes; ++i) {
+    int left = i >= pixel_bytes ? row[i - pixel_bytes] : 0;
+    int between = i >= pixel_bytes ? above[i - pixel_bytes] : 0;
+    int guess = 0;
+    if (filter == 1) guess = left;
+    if (filter == 2) guess = above[i];
+    if (filter == 3) guess = (left + above[i]) / 2;
+    if (filter == 4) guess = paeth(left, above[i], between);
+    row[i] = static_cast<std::uint8_t>(row[i] + guess);
   }
 }
 

@@ -29,6 +29,7 @@ using scalar::unpremultiply;
 using scalar::finish_gray;
 using scalar::finish_rgb;
 using scalar::finish_ycc;
+using scalar::unfilter;
 #else
 
 void interleave_bytes(const std::uint8_t* a, const std::uint8_t* b, std::size_t count, std::uint8_t* to) {
@@ -281,6 +282,68 @@ void finish_ycc(const std::int16_t* y, const std::int16_t* cb, const std::int16_
   }
 }
 
+/// One pixel of three or four bytes is a vector of four; each depends on the one before.
+using Pixel = hn::FixedTag<std::uint8_t, 4>;
+using PixelWords = hn::FixedTag<std::int16_t, 4>;
+
+HWY_INLINE void store_pixel(hn::Vec<Pixel> pixel, std::size_t bytes, std::uint8_t* to) {
+  alignas(4) std::uint8_t four[4];
+  hn::Store(pixel, Pixel(), four);
+  std::memcpy(to, four, bytes);
+}
+
+HWY_INLINE hn::Vec<Pixel> paeth(hn::Vec<Pixel> left, hn::Vec<Pixel> above, hn::Vec<Pixel> between) {
+  const PixelWords d;
+  const auto a = hn::PromoteTo(d, left);
+  const auto b = hn::PromoteTo(d, above);
+  const auto c = hn::PromoteTo(d, between);
+  const auto to_left = hn::Sub(b, c);
+  const auto to_above = hn::Sub(a, c);
+  const auto to_between = hn::Abs(hn::Add(to_left, to_above));
+  const auto pa = hn::Abs(to_left);
+  const auto pb = hn::Abs(to_above);
+  const auto nearer = hn::IfThenElse(hn::Gt(pb, to_between), c, b);
+  const auto guess = hn::IfThenElse(hn::Gt(pa, hn::Min(pb, to_between)), nearer, a);
+  return hn::DemoteTo(Pixel(), guess);
+}
+
+template <std::size_t kBytes>
+HWY_INLINE void unfilter_pixels(int filter, const std::uint8_t* above, std::size_t bytes, std::uint8_t* row) {
+  const Pixel d;
+  auto left = hn::Zero(d);
+  auto between = hn::Zero(d);
+  for (std::size_t i = 0; i < bytes; i += kBytes) {
+    const auto up = hn::LoadU(d, above + i);
+    auto guess = left;
+    if (filter == 3) {  // rounded down, where the instruction rounds up
+      guess = hn::Sub(hn::AverageRound(left, up), hn::And(hn::Xor(left, up), hn::Set(d, 1)));
+    } else if (filter == 4) {
+      guess = paeth(left, up, between);
+    }
+    left = hn::Add(hn::LoadU(d, row + i), guess);
+    between = up;
+    store_pixel(left, kBytes, row + i);
+  }
+}
+
+void unfilter(int filter, const std::uint8_t* above, std::size_t bytes, std::size_t pixel_bytes, std::uint8_t* row) {
+  if (filter == 0) return;
+  if (filter == 2) {
+    const hn::ScalableTag<std::uint8_t> d;
+    std::size_t i = 0;
+    for (; i + hn::Lanes(d) <= bytes; i += hn::Lanes(d)) {
+      hn::StoreU(hn::Add(hn::LoadU(d, row + i), hn::LoadU(d, above + i)), d, row + i);
+    }
+    scalar::unfilter(2, above + i, bytes - i, 1, row + i);
+  } else if (pixel_bytes == 4) {
+    unfilter_pixels<4>(filter, above, bytes, row);
+  } else if (pixel_bytes == 3) {
+    unfilter_pixels<3>(filter, above, bytes, row);
+  } else {
+    scalar::unfilter(filter, above, bytes, pixel_bytes, row);
+  }
+}
+
 #endif  // vectors of a known size
 
 const char* target_name() { return hwy::TargetName(HWY_TARGET); }
@@ -303,6 +366,7 @@ HWY_EXPORT(unpremultiply);
 HWY_EXPORT(finish_gray);
 HWY_EXPORT(finish_rgb);
 HWY_EXPORT(finish_ycc);
+HWY_EXPORT(unfilter);
 HWY_EXPORT(target_name);
 
 namespace simd {
@@ -344,6 +408,9 @@ void finish_rgb(const std::int16_t* r, const std::int16_t* g, const std::int16_t
 void finish_ycc(const std::int16_t* y, const std::int16_t* cb, const std::int16_t* cr, std::size_t pixels,
                 std::uint8_t* to) {
   HWY_DYNAMIC_DISPATCH(finish_ycc)(y, cb, cr, pixels, to);
+}
+void unfilter(int filter, const std::uint8_t* above, std::size_t bytes, std::size_t pixel_bytes, std::uint8_t* row) {
+  HWY_DYNAMIC_DISPATCH(unfilter)(filter, above, bytes, pixel_bytes, row);
 }
 const char* target_name() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
 void disable_targets(std::int64_t bits) { hwy::DisableTargets(bits); }

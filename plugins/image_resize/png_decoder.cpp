@@ -7,6 +7,7 @@
 #include <string>
 
 #include "image_resize/buffer.hpp"
+#include "image_resize/plain_png.hpp"
 
 namespace sluice::image_resize {
 namespace {
@@ -111,6 +112,8 @@ struct PngDecoder::State {
   Model model = Model::rgb;
   int format = 0;
   int flags = 0;
+  std::span<const std::uint8_t> bytes;
+  PlainPng plain;
   bool wide = false;              ///< rows come with 16 bits a sample
   Buffer<std::uint8_t> rows;      ///< one row, or the whole picture where it is interlaced
   Buffer<std::uint8_t> narrowed;  ///< one row of 8 bits
@@ -120,7 +123,9 @@ struct PngDecoder::State {
     return std::size_t{header.width} * channels_of(model) * (wide ? 2 : 1);
   }
   bool interlaced() const { return header.interlace_method != SPNG_INTERLACE_NONE; }
+  bool may_be_plain() const;
   void hand_on(const std::uint8_t* row, Scaler& to);
+  Result<void> read_plain(Scaler& to, const Watch& watch);
   Result<void> read_interlaced(Scaler& to, const Watch& watch);
   Result<void> read_rows(Scaler& to, const Watch& watch);
 };
@@ -146,21 +151,21 @@ void PngDecoder::State::choose_format(bool transparency) {
   }
 }
 
-Result<Size> PngDecoder::open(std::span<const std::uint8_t> bytes, std::uint64_t pixels_max) {
+Result<Size> PngDecoder::open(std::span<const std::uint8_t> bytes, std::uint64_t pixels_max, std::uint32_t side_max) {
   State& state = *state_;
   state.context.reset(spng_ctx_new(0));
   if (state.context == nullptr) return fail(Code::out_of_memory, "no memory for the PNG decoder");
   spng_ctx* context = state.context.get();
+  state.bytes = bytes;
   state.input = ChunkFilter(bytes);
   constexpr std::size_t kChunkBytes = 8 << 20, kCacheBytes = 16 << 20;
   spng_set_chunk_limits(context, kChunkBytes, kCacheBytes);
-  spng_set_image_limits(context, INT32_MAX, INT32_MAX);  // open() checks sides and pixels, with better texts
+  spng_set_image_limits(context, INT32_MAX, INT32_MAX);  // ours are checked with better texts
   spng_set_crc_action(context, SPNG_CRC_ERROR, SPNG_CRC_DISCARD);
   if (int error = spng_set_png_stream(context, ChunkFilter::read, &state.input)) return spng_fault(error, true);
   if (int error = spng_get_ihdr(context, &state.header)) return spng_fault(error, true);
   Size size{state.header.width, state.header.height};
-  // Before what follows the header is looked at: libspng keeps PLTE and tRNS.
-  if (std::uint64_t{size.width} * size.height > pixels_max) return size;
+  if (std::max(size.width, size.height) > side_max || std::uint64_t{size.width} * size.height > pixels_max) return size;
   spng_trns transparency;
   int error = spng_get_trns(context, &transparency);
   if (error != 0 && error != SPNG_ECHUNKAVAIL) return spng_fault(error, true);
@@ -184,17 +189,38 @@ std::uint64_t PngDecoder::memory() const {
   const State& state = *state_;
   std::uint64_t row = std::uint64_t{state.header.width} * 8;  // libspng's widest row
   std::uint64_t rows = state.interlaced() ? state.header.height : 1;
-  return state.row_bytes() * rows + 4 * row + (256 << 10);
+  std::uint64_t inflated = state.may_be_plain() ? 2 * PlainPng::kInflatedBytesMax : 0;
+  return state.row_bytes() * rows + 4 * row + (256 << 10) + inflated;
 }
 
 Result<void> PngDecoder::read(Scaler& to, const Watch& watch) {
   State& state = *state_;
+  const spng_ihdr& header = state.header;
+  if (state.may_be_plain() && state.plain.inflate(state.bytes, header.width, header.height, channels_of(state.model))) {
+    return state.read_plain(to, watch);
+  }
   if (state.wide) state.narrowed.reserve(std::size_t{state.header.width} * channels_of(state.model));
   Result<void> result = state.interlaced() ? state.read_interlaced(to, watch) : state.read_rows(to, watch);
   if (!result) return result;
   // The last IDAT's CRC is only looked at here. A missing IEND does no harm.
   int error = spng_decode_chunks(state.context.get());
   if (error != 0 && error != SPNG_IO_EOF) return spng_fault(error, false);
+  to.finish();
+  return {};
+}
+
+bool PngDecoder::State::may_be_plain() const {
+  bool type = header.color_type == SPNG_COLOR_TYPE_GRAYSCALE || header.color_type == SPNG_COLOR_TYPE_TRUECOLOR ||
+              header.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
+  return type && header.bit_depth == 8 && flags == 0 && !interlaced() &&
+         PlainPng::fits(header.width, header.height, channels_of(model));
+}
+
+Result<void> PngDecoder::State::read_plain(Scaler& to, const Watch& watch) {
+  for (std::uint32_t y = 0; y < header.height; ++y) {
+    to.push(0, plain.row(y));
+    if (y % 64 == 63 && watch.stop(y + 1, header.height)) return fail(Code::cancelled, {});
+  }
   to.finish();
   return {};
 }

@@ -1,4 +1,4 @@
-// PNG in, over libspng.
+// PNG in, over libspng; the plain ones, which most icons are, over libdeflate (plain_png.hpp).
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,9 @@ class PngDecoder {
   PngDecoder(const PngDecoder&) = delete;
   PngDecoder& operator=(const PngDecoder&) = delete;
 
-  /// Reads all before the pixels. `bytes` live until the end. No pixel memory is taken.
-  Result<Size> open(std::span<const std::uint8_t> bytes, std::uint64_t pixels_max);
+  /// Reads all before the pixels; of a picture beyond `pixels_max` or `side_max` only its size. `bytes`
+  /// live until the end. No pixel memory is taken.
+  Result<Size> open(std::span<const std::uint8_t> bytes, std::uint64_t pixels_max, std::uint32_t side_max);
 
   Frame frame() const;
 

@@ -109,6 +109,7 @@ struct Resizer::State {
   std::uint64_t memory = 0;  ///< estimate for the picture at hand
 
   Result<void> make_plan(Bytes bytes, const Settings& settings);
+  Frame plan_jpeg(const Settings& settings);
   Result<void> decode(const Settings& settings, const Watch& watch);
   Result<void> finish(std::size_t index, const Settings& settings, const Sink& sink);
 };
@@ -149,15 +150,14 @@ Result<void> Resizer::State::make_plan(Bytes bytes, const Settings& settings) {
   plan.input = *format;
   Result<Size> opened = *format == Format::jpeg
                             ? jpeg.open(bytes, {settings.strict, limits.scans_max, limits.warnings_max, limits.memory_max})
-                            : png.open(bytes, limits.pixels_max);
+                            : png.open(bytes, limits.pixels_max, limits.side_max);
   if (!opened) return std::unexpected(opened.error());
   plan.stored = *opened;
   if (auto good = check_input(plan.stored, limits); !good) return good;
   plan.orientation = 1;
   if (settings.autorotate) plan.orientation = *format == Format::jpeg ? jpeg_orientation(bytes) : png_orientation(bytes);
   if (auto good = place_outputs(settings, &plan); !good) return good;
-  bool scale = *format == Format::jpeg && settings.filter != Filter::nearest;
-  plan.frame = *format == Format::jpeg ? jpeg.plan(scale ? dct_denominator(least_ratio(plan)) : 1) : png.frame();
+  plan.frame = *format == Format::jpeg ? plan_jpeg(settings) : png.frame();
   memory = (*format == Format::jpeg ? jpeg.memory() : png.memory()) +
                          scaler_bytes(plan.frame, plan.targets, settings.filter);
   for (const Placement& placement : plan.placements) {
@@ -165,6 +165,13 @@ Result<void> Resizer::State::make_plan(Bytes bytes, const Settings& settings) {
   }
   if (memory > limits.memory_max) return over("max_memory: the estimated bytes of memory", memory, limits.memory_max);
   return {};
+}
+
+Frame Resizer::State::plan_jpeg(const Settings& settings) {
+  constexpr double kPlanesFrom = 2;  // below, libjpeg's own RGB, to the bit
+  if (settings.filter == Filter::nearest) return jpeg.plan(1, false);
+  double ratio = least_ratio(plan);
+  return jpeg.plan(dct_denominator(ratio), ratio >= kPlanesFrom);
 }
 
 Result<void> Resizer::State::decode(const Settings& settings, const Watch& watch) {
