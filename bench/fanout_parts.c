@@ -107,7 +107,7 @@ static int32_t process(void* self, const sluice_batch* batch, sluice_out* out) {
 }
 
 static const sluice_option* const no_options[] = {NULL};
-static const sluice_source source_functions = {sizeof(sluice_source), run, settled};
+static const sluice_source source_functions = {sizeof(sluice_source), run, settled, NULL};
 static const sluice_stage stage_functions = {sizeof(sluice_stage), process};
 static const sluice_component source_component = {
     sizeof(sluice_component), 0, "source", "fanout_source", "Publishes the bench's messages.", no_options,
