@@ -12,40 +12,44 @@ import xml.etree.ElementTree as xml
 
 
 def cases_of(report):
-    """(program, case, 'passed' | 'failed' | 'skipped') of a JUnit file."""
+    """(program, case, 'passed' | 'failed' | 'skipped') of each suite "PROJECT.PROGRAM.SUITE" in a JUnit file."""
     for suite in xml.parse(report).getroot().iter("testsuite"):
+        names = suite.get("name").split(".", 2)
+        if len(names) < 3:
+            continue  # a program that left no cases
         for case in suite.findall("testcase"):
             outcome = "passed"
             if case.find("failure") is not None or case.find("error") is not None:
                 outcome = "failed"
             elif case.find("skipped") is not None or case.get("status") == "notrun":
                 outcome = "skipped"
-            yield suite.get("name"), f'{case.get("classname", "")}.{case.get("name")}', outcome
+            yield names[1], f'{names[2]}.{case.get("name")}', outcome
 
 
 def results_of(folder):
     logs = pathlib.Path(folder) / "meson-logs"
     report, programs = logs / "testlog.junit.xml", logs / "testlog.json"
     if not report.exists() or not programs.exists():
-        return [(folder, "no results: the tests did not run", "failed")]
-    found = [(f"{folder}: {program}", case, outcome) for program, case, outcome in cases_of(report)]
-    failed_in = {program for program, _, outcome in found if outcome == "failed"}
+        return [(folder, "", "no results: the tests did not run", "failed")]
+    found = [(folder, *result) for result in cases_of(report)]
     for line in programs.read_text().splitlines():
         program = json.loads(line)
-        name = program["name"].split("/")[-1].split(":")[-1].strip()
-        known = any(name in failed.split("/")[-1] for failed in failed_in)
-        if program["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and not known:
-            found.append((folder, f'{name}: {program["result"]}, exit {program.get("returncode")}', "failed"))
+        name, passed = program["name"], program["result"] in ("OK", "SKIP", "EXPECTEDFAIL")
+        outcomes = {outcome for _, owner, _, outcome in found if owner == name}
+        if not passed and "failed" not in outcomes:
+            found.append((folder, name, f'{program["result"]}, exit {program.get("returncode")}', "failed"))
+        elif passed and not outcomes:
+            found.append((folder, name, "has no cases", "passed" if program["result"] != "SKIP" else "skipped"))
     return found
 
 
 def main():
     results = [result for folder in sys.argv[1:] for result in results_of(folder)]
     for outcome in ("skipped", "failed"):
-        for where, case, had in results:
+        for folder, program, case, had in results:
             if had == outcome:
-                print(f"{outcome}: {where}: {case}")
-    count = {outcome: sum(had == outcome for _, _, had in results) for outcome in ("passed", "failed")}
+                print(f"{outcome}: {folder}: {program}: {case}")
+    count = {outcome: sum(had == outcome for *_, had in results) for outcome in ("passed", "failed")}
     print(f'{count["passed"]} passed, {count["failed"]} failed')
     return 1 if count["failed"] or not results else 0
 
