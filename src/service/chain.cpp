@@ -14,7 +14,7 @@ constexpr std::uint32_t kEmissionsMax = 64;
 
 std::string text_of(sluice_str text) { return text.size == 0 ? std::string() : std::string(text.data, text.size); }
 
-/// Ends an emission's body and reader when it cannot be taken.
+/// Lets go of an emission's body when it is not kept.
 int32_t refuse(const sluice_emission& emission, int32_t status) {
   if (emission.struct_size >= sizeof(sluice_emission) && emission.release != nullptr) {
     emission.release(emission.owner);
@@ -127,7 +127,7 @@ void Chain::materialise(std::vector<const sluice_message*>& batch, std::vector<s
 
 int32_t Chain::check_emission(const sluice_emission& emission) {
   if (emission.struct_size < sizeof(sluice_emission) || emission.parent >= count_ || stages_[stage_].sink ||
-      (is_last() && publisher_ == nullptr)) {
+      (is_last() && publisher_ == nullptr) || (emission.reader != nullptr && emission.release != nullptr)) {
     return SLUICE_INVALID;
   }
   if (ordinals_.size() < count_) {
@@ -168,6 +168,8 @@ Uuid Chain::derived_id(std::uint32_t parent, std::uint32_t ordinal) const {
   return uuid5(parent_id, name);
 }
 
+bool Chain::owns(const sluice_reader* reader) const { return std::ranges::find(readers_, reader) != readers_.end(); }
+
 int32_t Chain::keep_for_next(const sluice_emission& emission, const MessageParts& parts) {
   auto* message = new (arena_.take(sizeof(sluice_message))) sluice_message{};
   message->struct_size = sizeof(sluice_message);
@@ -178,7 +180,9 @@ int32_t Chain::keep_for_next(const sluice_emission& emission, const MessageParts
   if (emission.reader != nullptr) {
     message->reader = emission.reader;
     message->body_size = emission.body_size;
-    readers_.push_back(emission.reader);
+    if (!owns(emission.reader)) {  // a stage may pass on the reader that it was given
+      readers_.push_back(emission.reader);
+    }
   } else if (emission.release != nullptr) {
     message->body = emission.body;
     message->body_size = emission.body_size;
@@ -227,7 +231,9 @@ int32_t Chain::publish(const sluice_emission& emission, MessageParts& parts, boo
     if (int32_t status = take_body(whole, &item); status != SLUICE_OK) {
       return status;
     }
-    host().close(emission.reader);
+    if (!owns(emission.reader)) {
+      host().close(emission.reader);
+    }
   } else if (int32_t status = take_body(emission, &item); status != SLUICE_OK) {
     return status;
   }
@@ -289,12 +295,12 @@ Lineage Chain::lineage_of_root(std::uint32_t root) const {
 }
 
 int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluice_str detail) {
-  if (part.struct_size < sizeof(sluice_emission) || part.parent >= count_ || reason.size == 0) {
-    return SLUICE_INVALID;
+  if (part.struct_size < sizeof(sluice_emission) || part.parent >= count_ || reason.size == 0 || part.reader != nullptr) {
+    return refuse(part, SLUICE_INVALID);
   }
   MessageParts parts;
   if (int32_t status = emission_reader_.read(part, messages_[part.parent], &parts); status != SLUICE_OK) {
-    return status;
+    return refuse(part, status);
   }
   if (ordinals_.size() < count_) {
     ordinals_.assign(count_, 0);
@@ -306,7 +312,7 @@ int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluic
   }
   consumer_.reject_part({part.body, part.body_size}, parts, lineage_of_root(root_of(part.parent)), stages_[stage_].type,
                         text_of(reason), text_of(detail));
-  return SLUICE_OK;
+  return refuse(part, SLUICE_OK);  // the body was copied
 }
 
 void Chain::fail(std::uint32_t root, Outcome outcome) {

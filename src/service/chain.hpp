@@ -70,6 +70,7 @@ class Chain final : public sluice_out {
   int32_t run_stage(std::size_t stage);
   void materialise(std::vector<const sluice_message*>& batch, std::vector<std::uint32_t>& roots);
   int32_t check_emission(const sluice_emission& emission);
+  bool owns(const sluice_reader* reader) const;
   int32_t keep_for_next(const sluice_emission& emission, const MessageParts& parts);
   int32_t publish(const sluice_emission& emission, MessageParts& parts, bool may_wait);
   Uuid derived_id(std::uint32_t parent, std::uint32_t ordinal) const;

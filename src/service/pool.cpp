@@ -46,17 +46,13 @@ void Pool::start() {
 }
 
 void Pool::run() {
-  ViewCache views;
-  std::uint32_t turn = 0;
+  PoolThread thread;
   std::uint32_t idle_rounds = 0;
   permits_.acquire();
   while (!options_.stopping->load(std::memory_order_relaxed)) {
-    Worked worked = round(views, &turn);
+    Worked worked = round(thread);
     if (worked.messages != 0) {
-      if (idle_rounds != 0) {
-        looking_.fetch_sub(1, std::memory_order_seq_cst);
-        idle_rounds = 0;
-      }
+      idle_rounds = 0;
       if (permits_.wanted()) {
         permits_.release();
         permits_.acquire();
@@ -66,14 +62,12 @@ void Pool::run() {
       }
       continue;
     }
-    if (idle_rounds == 0) {
-      looking_.fetch_add(1, std::memory_order_seq_cst);
-    }
+    look(thread, true);
     if (++idle_rounds < kIdleRounds) {
       pause(kPauses);
       continue;
     }
-    looking_.fetch_sub(1, std::memory_order_seq_cst);
+    look(thread, false);
     idle_rounds = 0;
     if (!clear_idle()) {
       permits_.release();
@@ -81,29 +75,38 @@ void Pool::run() {
       permits_.acquire();
     }
   }
-  if (idle_rounds != 0) {
-    looking_.fetch_sub(1, std::memory_order_seq_cst);
-  }
+  look(thread, false);
   permits_.release();
   running_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-Pool::Worked Pool::round(ViewCache& views, std::uint32_t* turn) {
+/// While it looks, nobody else is woken: so it must not count as looking once it has a batch in hand.
+void Pool::look(PoolThread& thread, bool looks) {
+  if (thread.looks != looks) {
+    thread.looks = looks;
+    looking_.fetch_add(looks ? 1 : ~std::uint32_t{0}, std::memory_order_seq_cst);
+  }
+}
+
+Pool::Worked Pool::round(PoolThread& thread) {
   Worked worked;
   std::int64_t now_tick = timers_.now_tick();
   std::uint32_t words = ready_.words();
   for (std::uint32_t i = 0; i < words; ++i) {
-    std::uint32_t word = (*turn + i) % words;
+    std::uint32_t word = (thread.turn + i) % words;
     for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
       Service& service = *services_[word * 64 + lowest_bit(left)];
-      run_batch(service, views, now_tick, &worked);
+      run_batch(service, thread, now_tick, &worked);
+      if (service.is_long()) {
+        now_tick = timers_.now_tick();  // the next service's leases begin now, not when the round did
+      }
     }
   }
-  *turn = (*turn + 1) % words;
+  thread.turn = (thread.turn + 1) % words;
   return worked;
 }
 
-void Pool::run_batch(Service& service, ViewCache& views, std::int64_t now_tick, Worked* worked) {
+void Pool::run_batch(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked) {
   Worker* worker = service.try_acquire();
   if (worker == nullptr) {
     return;
@@ -114,6 +117,7 @@ void Pool::run_batch(Service& service, ViewCache& views, std::int64_t now_tick, 
     service.release(worker);
     return;
   }
+  look(thread, false);
   worked->messages += count;
   worked->caught_up &= worker->caught_up();
   static thread_local std::uint32_t batches = 0;
@@ -123,14 +127,15 @@ void Pool::run_batch(Service& service, ViewCache& views, std::int64_t now_tick, 
     before_long_work(service);
   }
   std::int64_t begin = timed ? timers_.clock().steady_ns() : 0;
-  bool fine = worker->work(views);
+  bool fine = worker->work(thread.views);
   if (timed) {
     service.timed(timers_.clock().steady_ns() - begin);
   }
-  service.release(worker);
   if (!fine) {
-    service.failed();
+    service.failed();  // its worker stays taken: a component that cannot go on is not called again
+    return;
   }
+  service.release(worker);
   // What came while this batch ran found the bit cleared or set; either way somebody looks: a set bit
   // is looked at in the next round, a cleared one was followed by a notify.
 }

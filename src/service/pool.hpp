@@ -45,8 +45,15 @@ class Pool {
     bool caught_up = true;  ///< nothing was left in any of the queues
   };
   /// Runs one batch of each ready service, beginning after `*turn`.
-  Worked round(ViewCache& views, std::uint32_t* turn);
-  void run_batch(Service& service, ViewCache& views, std::int64_t now_tick, Worked* worked);
+  /// What a thread keeps from round to round.
+  struct PoolThread {
+    ViewCache views;
+    std::uint32_t turn = 0;
+    bool looks = false;  ///< counted in looking_
+  };
+  Worked round(PoolThread& thread);
+  void run_batch(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked);
+  void look(PoolThread& thread, bool looks);
   void before_long_work(Service& service);
   /// True: there is work after all.
   bool clear_idle();

@@ -1,0 +1,390 @@
+// A worker and its chain of stages, one batch at a time, on the test's thread.
+#include <gtest/gtest.h>
+
+#include "plugin/handles.hpp"
+#include "service/worker.hpp"
+#include "support/line.hpp"
+#include "support/script.hpp"
+
+namespace sluice::test {
+namespace {
+
+using core::host;
+using core::Queue;
+using Texts = std::vector<std::string>;
+
+/// A queue, its dead letters, a worker over the given stages, and a queue that it publishes to.
+struct Shop {
+  explicit Shop(std::vector<Script*> stages, core::WorkerOptions options = {}, std::uint32_t max_receive_count = 3)
+      : dead(line.queue({.name = "dead"})),
+        queue(line.queue({.name = "q", .visibility_timeout_ms = 1000, .max_receive_count = max_receive_count}, &dead)),
+        next(line.queue({.name = "next"})),
+        publisher(line.publisher({&queue})) {
+    std::vector<core::Instance> instances;
+    for (Script* stage : stages) {
+      instances.push_back(stage->instance("svc"));
+    }
+    options.service = "svc";
+    options.batch_size = options.batch_size == 0 ? 10 : options.batch_size;
+    options.workers = 1;
+    options.max_body_bytes = options.max_body_bytes == 0 ? 1000 : options.max_body_bytes;
+    options.publish_to = {&next};
+    options.has_target = true;
+    options.may_wait = true;
+    options.stopping = &stopping;
+    options.aborting = &aborting;
+    worker = std::make_unique<core::Worker>(std::move(instances), queue, line.timers, line.letters, options);
+    hand = std::make_unique<Hand>(next, line.timers, line.letters, 64, 1);
+    EXPECT_TRUE(line.open());
+  }
+  ~Shop() {
+    hand.reset();
+    worker->close();
+    publisher.close();
+  }
+  void send(const Texts& texts) { line.publish(publisher, texts); }
+  /// One batch. False: a stage failed fatally.
+  bool work() {
+    views.begin_batch();
+    return worker->receive(line.timers.now_tick()) == 0 || worker->work(views);
+  }
+  std::uint64_t processed() const { return worker->counters().processed.load(); }
+
+  core::Atomic<bool> stopping{false}, aborting{false};
+  Line line;
+  Queue& dead;
+  Queue& queue;
+  Queue& next;
+  core::Publisher& publisher;
+  core::ViewCache views;
+  std::unique_ptr<core::Worker> worker;
+  std::unique_ptr<Hand> hand;
+};
+
+std::unique_ptr<Script> pass_on(std::uint32_t copies = 1) {
+  return Script::stage("pass_on", 0, [copies](const sluice_batch& batch, sluice_out* out) {
+    for (std::uint32_t i = 0; i < batch.count; ++i) {
+      for (std::uint32_t copy = 0; copy < copies; ++copy) {
+        EXPECT_EQ(emit(out, i, body_of(*batch.messages[i])), SLUICE_OK);
+      }
+    }
+    return SLUICE_OK;
+  });
+}
+
+TEST(Chain, what_the_last_stage_emits_is_published_and_holds_up_its_parents_cookie) {
+  auto stage = pass_on(2);
+  Shop shop({stage.get()});
+  shop.send({"a", "b"});
+  EXPECT_TRUE(shop.work());
+  EXPECT_EQ(shop.processed(), 2u);
+  EXPECT_EQ(shop.line.settled.count(), 0u);
+  EXPECT_EQ(shop.hand->receive(), (Texts{"a", "a", "b", "b"}));
+  shop.hand->settle();
+  EXPECT_EQ(shop.line.settled.messages(), 2u);
+}
+
+TEST(Chain, the_worst_outcome_of_all_that_came_from_a_message_is_its_outcome) {
+  auto first = pass_on(3);
+  auto second = Script::stage("judge", 0, [](const sluice_batch& batch, sluice_out* out) {
+    // Messages 0-2 came from "ok", 3-5 from "reject", 6-8 from "retry".
+    EXPECT_EQ(batch.count, 9u);
+    host().settle(out, 4, SLUICE_REJECT, -1, str("rotten"), {});
+    host().settle(out, 6, SLUICE_REJECT, -1, str("rotten"), {});
+    host().settle(out, 8, SLUICE_RETRY, 0, str("later"), {});
+    host().settle(out, 7, SLUICE_OK, -1, {}, {});
+    return SLUICE_OK;
+  });
+  Shop shop({first.get(), second.get()});
+  shop.send({"ok", "reject", "retry"});
+  shop.work();
+  EXPECT_EQ(shop.worker->counters().processed.load(), 1u);
+  EXPECT_EQ(shop.worker->counters().rejected.load(), 1u);
+  EXPECT_EQ(shop.worker->counters().retried.load(), 1u);
+  shop.line.letters.write_waiting();
+  EXPECT_NE(shop.line.file(shop.dead).find("\"body\":\"reject\""), std::string::npos);
+  EXPECT_NE(shop.line.file(shop.dead).find("\"stage\":\"judge\",\"reason\":\"rotten\""), std::string::npos);
+  EXPECT_EQ(shop.queue.counters().visible, 1u);
+}
+
+TEST(Chain, a_message_may_become_64_and_not_65) {
+  std::vector<int32_t> answers;
+  auto stage = Script::stage("many", 0, [&](const sluice_batch&, sluice_out* out) {
+    for (int i = 0; i < 65; ++i) {
+      answers.push_back(emit(out, 0, "x"));
+    }
+    return emit(out, 1, "other parent");
+  });
+  Shop shop({stage.get()});
+  shop.send({"a", "b"});
+  shop.work();
+  EXPECT_EQ(std::ranges::count(answers, SLUICE_OK), 64);
+  EXPECT_EQ(answers.back(), SLUICE_TOO_LARGE);
+  EXPECT_EQ(shop.hand->drain(), 65u);
+}
+
+TEST(Chain, a_stage_that_splits_emits_without_bound) {
+  auto stage = Script::stage("rows", SLUICE_SPLITS, [](const sluice_batch&, sluice_out* out) {
+    for (int i = 0; i < 1000; ++i) {
+      EXPECT_EQ(emit(out, 0, std::to_string(i)), SLUICE_OK);
+    }
+    return SLUICE_OK;
+  });
+  Shop shop({stage.get()});
+  shop.send({"file"});
+  shop.work();
+  EXPECT_EQ(shop.hand->drain(), 1000u);
+  EXPECT_EQ(shop.line.settled.count(), 1u);
+}
+
+TEST(Chain, emissions_have_the_ids_of_the_design) {
+  auto first = pass_on(2);
+  Record<std::string> ids;
+  auto second = Script::stage("ids", 0, [&](const sluice_batch& batch, sluice_out*) {
+    for (std::uint32_t i = 0; i < batch.count; ++i) {
+      ids.add(std::string(reinterpret_cast<const char*>(batch.messages[i]->id), 16));
+    }
+    return SLUICE_OK;
+  });
+  Shop shop({first.get(), second.get()});
+  core::Uuid parent = *core::parse_uuid("bd1c57a0-f91e-5664-b24f-a90f58ed9739");
+  shop.publisher.append({.body = bytes_of("x"), .parts = {.id = &parent}, .cookie = 1}, core::WhenFull::wait);
+  shop.publisher.flush(true);
+  shop.work();
+  using namespace std::string_view_literals;
+  ASSERT_EQ(ids.size(), 2u);
+  for (std::string_view ordinal : {"0"sv, "1"sv}) {
+    core::Uuid expected = core::uuid5(parent, std::string("svc\0" "0\0"sv) + std::string(ordinal));
+    EXPECT_EQ(ids.all()[ordinal == "1"sv], std::string(reinterpret_cast<const char*>(expected.bytes.data()), 16));
+  }
+}
+
+TEST(Chain, attributes_are_inherited_and_overridden_by_name) {
+  auto first = Script::stage("dress", 0, [](const sluice_batch&, sluice_out* out) {
+    sluice_attribute z{sizeof z, SLUICE_STRING, str("z"), str("new")}, b{sizeof b, SLUICE_NUMBER, str("b"), str("2")};
+    const sluice_attribute* both[] = {&z, &b};
+    sluice_emission made = emission(0, "x");
+    made.attribute_count = 2;
+    made.attributes = both;
+    return host().emit(out, &made);
+  });
+  Texts seen;
+  auto second = Script::stage("look", 0, [&](const sluice_batch& batch, sluice_out*) {
+    const sluice_message& message = *batch.messages[0];
+    for (std::uint32_t i = 0; i < message.attribute_count; ++i) {
+      seen.push_back(text(message.attributes[i]->name) + "=" + text(message.attributes[i]->value));
+    }
+    return SLUICE_OK;
+  });
+  Shop shop({first.get(), second.get()});
+  sluice_attribute a{sizeof a, SLUICE_STRING, str("a"), str("old")}, b{sizeof b, SLUICE_STRING, str("b"), str("old")};
+  const sluice_attribute* both[] = {&a, &b};
+  shop.publisher.append({.body = bytes_of("x"), .parts = {.attribute_count = 2, .attributes = both}, .cookie = 1}, core::WhenFull::wait);
+  shop.publisher.flush(true);
+  shop.work();
+  EXPECT_EQ(seen, (Texts{"a=old", "b=2", "z=new"}));
+}
+
+TEST(Chain, misuse_is_answered_and_the_body_let_go) {
+  static int released;
+  released = 0;
+  auto stage = Script::stage("wrong", 0, [](const sluice_batch&, sluice_out* out) {
+    auto answer = [&](sluice_emission made) {
+      made.release = [](void*) { ++released; };
+      return host().emit(out, &made);
+    };
+    EXPECT_EQ(answer(emission(7, "no such parent")), SLUICE_INVALID);
+    sluice_attribute twice{sizeof twice, SLUICE_STRING, str("a"), str("1")}, typeless{sizeof typeless, 9, str("b"), str("1")};
+    const sluice_attribute* same[] = {&twice, &twice};
+    const sluice_attribute* bad[] = {&typeless};
+    sluice_emission made = emission(0, "x");
+    made.attribute_count = 2;
+    made.attributes = same;
+    EXPECT_EQ(answer(made), SLUICE_INVALID);
+    made.attribute_count = 1;
+    made.attributes = bad;
+    EXPECT_EQ(answer(made), SLUICE_INVALID);
+    EXPECT_EQ(host().settle(out, 9, SLUICE_OK, -1, {}, {}), SLUICE_INVALID);
+    EXPECT_EQ(host().settle(out, 0, SLUICE_FATAL, -1, {}, {}), SLUICE_INVALID);
+    EXPECT_EQ(host().commit(out, 100, nullptr), SLUICE_INVALID);
+    EXPECT_EQ(host().ignore(out, 5), SLUICE_INVALID);
+    EXPECT_EQ(host().reject_part(out, &made, {}, {}), SLUICE_INVALID) << "no reason";
+    return SLUICE_OK;
+  });
+  Shop shop({stage.get()});
+  shop.send({"a"});
+  EXPECT_TRUE(shop.work());
+  EXPECT_EQ(released, 3);
+  EXPECT_EQ(shop.hand->drain(), 0u);
+}
+
+TEST(Chain, a_sink_emits_nothing) {
+  auto stage = Script::stage("sink", SLUICE_SINK, [](const sluice_batch&, sluice_out* out) {
+    EXPECT_EQ(emit(out, 0, "x"), SLUICE_INVALID);
+    return SLUICE_OK;
+  });
+  Shop shop({stage.get()});
+  shop.send({"a"});
+  shop.work();
+  EXPECT_EQ(shop.processed(), 1u);
+}
+
+/// A reader that counts how often it is closed.
+struct CountedReader final : sluice_reader {
+  CountedReader(std::size_t bytes, int& closed)
+      : left(bytes),
+        closed_count(closed) {}
+  ~CountedReader() override { ++closed_count; }
+  int32_t read_some(uint8_t* into, uint64_t capacity, uint64_t* got) override {
+    *got = std::min<std::uint64_t>(left, capacity);
+    std::memset(into, 'r', *got);
+    left -= *got;
+    return *got == 0 ? SLUICE_END : SLUICE_OK;
+  }
+  std::size_t left;
+  int& closed_count;
+};
+
+std::unique_ptr<Script> streamer(std::size_t bytes, int& closed) {
+  return Script::stage("streamer", SLUICE_STREAMS, [bytes, &closed](const sluice_batch& batch, sluice_out* out) {
+    for (std::uint32_t i = 0; i < batch.count; ++i) {
+      sluice_emission made = emission(i, {});
+      made.reader = new CountedReader(bytes, closed);
+      made.body_size = UINT64_MAX;
+      EXPECT_EQ(host().emit(out, &made), SLUICE_OK);
+    }
+    return SLUICE_OK;
+  });
+}
+
+TEST(Chain, a_streamed_body_is_materialised_for_a_stage_that_takes_none) {
+  int closed = 0;
+  auto first = streamer(500, closed);
+  Texts seen;
+  auto second = Script::stage("memory", 0, [&](const sluice_batch& batch, sluice_out*) {
+    EXPECT_EQ(batch.messages[0]->reader, nullptr);
+    seen.push_back(body_of(*batch.messages[0]));
+    return SLUICE_OK;
+  });
+  Shop shop({first.get(), second.get()});
+  shop.send({"a"});
+  shop.work();
+  EXPECT_EQ(seen, Texts{std::string(500, 'r')});
+  EXPECT_EQ(closed, 1);
+}
+
+TEST(Chain, a_streamed_body_over_the_limit_rejects_its_message_alone) {
+  int closed = 0;
+  auto first = Script::stage("sizes", 0, [&](const sluice_batch& batch, sluice_out* out) {
+    for (std::uint32_t i = 0; i < batch.count; ++i) {
+      sluice_emission made = emission(i, {});
+      made.reader = new CountedReader(i == 0 ? 1001 : 1000, closed);
+      EXPECT_EQ(host().emit(out, &made), SLUICE_OK);
+    }
+    return SLUICE_OK;
+  });
+  auto second = pass_on();
+  Shop shop({first.get(), second.get()});
+  shop.send({"big", "fits"});
+  shop.work();
+  shop.line.letters.write_waiting();
+  EXPECT_NE(shop.line.file(shop.dead).find("\"body\":\"big\""), std::string::npos);
+  EXPECT_NE(shop.line.file(shop.dead).find("body too large"), std::string::npos);
+  EXPECT_EQ(shop.hand->drain(), 1u);
+  EXPECT_EQ(closed, 2);
+}
+
+TEST(Chain, a_reader_that_is_passed_on_is_closed_once) {
+  int closed = 0;
+  auto first = streamer(300, closed);
+  auto second = Script::stage("through", SLUICE_STREAMS, [](const sluice_batch& batch, sluice_out* out) {
+    sluice_emission made = emission(0, {});
+    made.reader = batch.messages[0]->reader;
+    return host().emit(out, &made);
+  });
+  auto third = Script::stage("through_to_queue", SLUICE_STREAMS, [](const sluice_batch& batch, sluice_out* out) {
+    sluice_emission made = emission(0, {});
+    made.reader = batch.messages[0]->reader;
+    return host().emit(out, &made);
+  });
+  Shop shop({first.get(), second.get(), third.get()});
+  shop.send({"a"});
+  shop.work();
+  EXPECT_EQ(closed, 1);
+  EXPECT_EQ(shop.hand->receive(), Texts{std::string(300, 'r')});
+  shop.hand->settle();
+}
+
+TEST(Chain, a_rejected_part_is_stored_alone_and_its_parent_goes_on) {
+  auto stage = Script::stage("rows", SLUICE_SPLITS, [](const sluice_batch&, sluice_out* out) {
+    EXPECT_EQ(emit(out, 0, "good"), SLUICE_OK);
+    sluice_emission row = emission(0, "bad row");
+    return host().reject_part(out, &row, str("bad_number"), str("column 3"));
+  });
+  Shop shop({stage.get()});
+  shop.send({"file"});
+  shop.work();
+  EXPECT_EQ(shop.processed(), 1u);
+  EXPECT_EQ(shop.hand->drain(), 1u);
+  EXPECT_EQ(shop.line.settled.count(), 0u) << "the part is not stored yet";
+  shop.line.letters.write_waiting();
+  EXPECT_EQ(shop.line.settled.all(), (std::vector<Settlements::Settlement>{{1, true, 1}}));
+  EXPECT_NE(shop.line.file(shop.dead).find("bad_number"), std::string::npos);
+  EXPECT_EQ(conservation_gap(shop.queue.counters()), 0);
+  EXPECT_EQ(conservation_gap(shop.dead.counters()), 0);
+}
+
+TEST(Chain, a_fatal_stage_settles_nothing) {
+  auto stage = Script::stage("fatal", 0, [](const sluice_batch&, sluice_out*) { return SLUICE_FATAL; });
+  Shop shop({stage.get()});
+  shop.send({"a", "b"});
+  EXPECT_FALSE(shop.work());
+  EXPECT_EQ(shop.processed(), 0u);
+  EXPECT_EQ(shop.line.settled.count(), 0u);
+  EXPECT_EQ(shop.queue.counters().visible, 2u);
+}
+
+TEST(Chain, an_ignored_message_is_processed_and_counted_as_ignored) {
+  auto stage = Script::stage("shrug", 0, [](const sluice_batch&, sluice_out* out) { return host().ignore(out, 0); });
+  Shop shop({stage.get()});
+  shop.send({"a"});
+  shop.work();
+  EXPECT_EQ(shop.processed(), 1u);
+  EXPECT_EQ(shop.worker->counters().ignored.load(), 1u);
+}
+
+TEST(Chain, progress_extends_the_lease_and_tells_when_it_is_gone) {
+  std::vector<int32_t> answers;
+  Shop* at = nullptr;
+  auto stage = Script::stage("slow", 0, [&](const sluice_batch&, sluice_out* out) {
+    for (int i = 0; i < 5; ++i) {
+      at->line.advance(900);
+      answers.push_back(host().progress(out, 0, 1, 5));
+    }
+    at->line.advance(1000);
+    answers.push_back(host().progress(out, 0, 1, 5));
+    at->aborting = true;
+    answers.push_back(host().progress(out, 0, 1, 5));
+    at->aborting = false;
+    return SLUICE_OK;
+  });
+  Shop shop({stage.get()});
+  at = &shop;
+  shop.send({"a"});
+  shop.work();
+  EXPECT_EQ(answers, (std::vector<int32_t>{0, 0, 0, 0, 0, SLUICE_STALE, SLUICE_CANCELLED}));
+  EXPECT_EQ(shop.worker->counters().stale.load(), 1u);
+  EXPECT_EQ(shop.queue.counters().visible, 1u);
+}
+
+TEST(Chain, a_worker_that_is_told_to_stop_receives_nothing_more) {
+  auto stage = pass_on();
+  Shop shop({stage.get()});
+  shop.send({"a"});
+  shop.stopping = true;
+  EXPECT_EQ(shop.worker->receive(shop.line.timers.now_tick()), 0u);
+  EXPECT_EQ(shop.queue.counters().visible, 1u);
+}
+
+}  // namespace
+}  // namespace sluice::test
