@@ -250,6 +250,10 @@ struct Engine::State {
   void note_leftovers(Summary& summary) const {
     for (std::size_t i = 0; i < summary.queues.size(); ++i) {
       const QueueNumbers& queue = summary.queues[i];
+      if (queue.dropped != 0) {
+        summary.notes.push_back(fmt::format("queue '{}': {} rejected messages were dropped; its redrive_policy is null",
+                                            queue.name, queue.dropped));
+      }
       std::uint64_t left = queue.visible + queue.in_flight + queue.delayed;
       if (left == 0) {
         continue;

@@ -4,17 +4,16 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "base/fault.hpp"
+#include "base/log.hpp"
 #include "message/message_view.hpp"
 
 namespace sluice::core {
 namespace {
 
 constexpr std::size_t kReadBytes = 1 << 20;
-/// A line longer than this cannot be ours: a body is at most what a queue holds in memory.
-constexpr std::size_t kLineBytesMax = std::size_t{1} << 30;
-
 /// Calls `each(line, offset of the line)` for every whole line from `offset`; false from it stops.
 /// Returns the offset behind the last whole line that was handed out.
 template <class Each>
@@ -26,26 +25,42 @@ Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each
     if (!block) {
       return std::unexpected(block.error());
     }
+    if (block->empty()) {
+      return begin;
+    }
+    std::size_t searched = pending.size();  // a long line is looked through once
     pending += *block;
     std::size_t used = 0;
-    for (std::size_t end; (end = pending.find('\n', used)) != std::string::npos; used = end + 1) {
+    for (std::size_t end; (end = pending.find('\n', std::max(used, searched))) != std::string::npos; used = end + 1) {
       if (!each(std::string_view(pending).substr(used, end - used), begin + used)) {
         return begin + used;
       }
     }
     begin += used;
     pending.erase(0, used);
-    if (block->empty() || pending.size() > kLineBytesMax) {
-      return begin;
-    }
   }
 }
 
 std::string removal_line(const Uuid& id) { return fmt::format("{{\"deleted\":\"{}\"}}\n", to_text(id)); }
 
-std::optional<Uuid> removed_id(const Json& line) {
-  const Json* deleted = line.find("deleted");
-  return deleted != nullptr ? parse_uuid(deleted->text) : std::nullopt;
+/// What a line says. A foreign one is neither: not ours to understand, and not ours to delete.
+struct Line {
+  enum class Kind { letter, removal, foreign } kind = Kind::foreign;
+  Uuid id;
+};
+
+Line read_line(std::string_view text) {
+  std::expected<Json, JsonError> json = parse_json(text, std::numeric_limits<std::uint32_t>::max());
+  if (!json) {
+    return {};
+  }
+  const Json* deleted = json->find("deleted");
+  const Json* id = deleted != nullptr ? deleted : json->find("id");
+  std::optional<Uuid> uuid = id != nullptr ? parse_uuid(id->text) : std::nullopt;
+  if (!uuid) {
+    return {};
+  }
+  return {deleted != nullptr ? Line::Kind::removal : Line::Kind::letter, *uuid};
 }
 
 }  // namespace
@@ -77,7 +92,7 @@ Result<void> DeadLetters::open(Queue& queue) {
 }
 
 /// Reads the whole file once; writes it anew without deleted letters and without a torn last line if
-/// there are any.
+/// there are any. A whole line is never dropped unless it was deleted (DESIGN §2.6).
 Result<void> DeadLetters::compact(File& file) {
   Result<std::unique_ptr<AppendFile>> opened = storage_.open_append(file.path);
   if (!opened) {
@@ -85,23 +100,24 @@ Result<void> DeadLetters::compact(File& file) {
   }
   file.file = std::move(*opened);
   bool has_garbage = false;
-  std::unordered_set<Uuid, UuidHash> deleted;
-  auto note = [&](std::string_view line, std::uint64_t) {
-    std::expected<Json, JsonError> json = parse_json(line, kLineBytesMax);
-    std::optional<Uuid> removed = json ? removed_id(*json) : std::nullopt;
-    const Json* id = json ? json->find("id") : nullptr;
-    std::optional<Uuid> stored = id != nullptr ? parse_uuid(id->text) : std::nullopt;
-    if (removed) {
-      file.ids.erase(*removed);
-    } else if (stored) {
-      file.ids.insert(*stored);
+  std::uint64_t foreign = 0;
+  Result<std::uint64_t> end = for_each_line(*file.file, 0, [&](std::string_view text, std::uint64_t) {
+    Line line = read_line(text);
+    if (line.kind == Line::Kind::removal) {
+      file.ids.erase(line.id);
+      has_garbage = true;
+    } else if (line.kind == Line::Kind::letter) {
+      has_garbage |= !file.ids.insert(line.id).second;
+    } else {
+      ++foreign;
     }
-    has_garbage |= !stored;
     return true;
-  };
-  Result<std::uint64_t> end = for_each_line(*file.file, 0, note);
+  });
   if (!end) {
     return std::unexpected(end.error());
+  }
+  if (foreign != 0) {
+    log_warning("", "'{}': {} lines are no dead letters; they stay in the file and are not delivered", file.path, foreign);
   }
   if (!has_garbage && *end == file.file->size()) {
     return {};
@@ -116,12 +132,10 @@ Result<void> DeadLetters::compact(File& file) {
   }
   Result<void> written;
   std::unordered_set<Uuid, UuidHash> left = file.ids;
-  Result<std::uint64_t> copied = for_each_line(*file.file, 0, [&](std::string_view line, std::uint64_t) {
-    std::expected<Json, JsonError> json = parse_json(line, kLineBytesMax);
-    const Json* id = json ? json->find("id") : nullptr;
-    std::optional<Uuid> stored = id != nullptr ? parse_uuid(id->text) : std::nullopt;
-    if (stored && left.erase(*stored) != 0) {
-      written = (*copy)->append(std::string(line) + '\n');
+  Result<std::uint64_t> copied = for_each_line(*file.file, 0, [&](std::string_view text, std::uint64_t) {
+    Line line = read_line(text);
+    if (line.kind == Line::Kind::foreign || (line.kind == Line::Kind::letter && left.erase(line.id) != 0)) {
+      written = (*copy)->append(std::string(text) + '\n');
     }
     return written.has_value();
   });
@@ -171,7 +185,7 @@ Result<void> DeadLetters::load(File& file) {
     if (!file.queue->credits().available()) {
       return false;
     }
-    std::expected<Json, JsonError> json = parse_json(line, kLineBytesMax);
+    std::expected<Json, JsonError> json = parse_json(line, std::numeric_limits<std::uint32_t>::max());
     if (!json) {
       return true;
     }
