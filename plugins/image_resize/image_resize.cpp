@@ -221,4 +221,4 @@ const sluice_component kStage = stage<ImageResize>("image_resize", kHelp, SLUICE
 }  // namespace
 }  // namespace sluice::image_resize
 
-SLUICE_PLUGIN("org.sluice.image_resize", "1.0.0", &sluice::image_resize::kStage)
+SLUICE_PLUGIN("dev.sluice.image_resize", "1.0.0", &sluice::image_resize::kStage)

@@ -99,7 +99,6 @@ class Chain final : public sluice_out {
   std::vector<sluice_reader*> readers_;
   std::vector<Kept> kept_;
   std::uint32_t ignored_ = 0;
-  std::int64_t extended_tick_ = 0;
   Arena arena_;
   EmissionReader emission_reader_;
 };
