@@ -23,7 +23,7 @@ run_tests() {
 main() {
   local asan="$SLUICE_ROOT/build/test" tsan="$SLUICE_ROOT/build/tsan" name tsan_targets=()
   sluice_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
-  rm -f "$asan"/meson-logs/testlog.* "$tsan"/meson-logs/testlog.*
+  rm -f "$asan"/meson-logs/testlog* "$tsan"/meson-logs/testlog*
 
   # -g1: names and lines for the sanitizers' reports, at a third of the size.
   local common=(-Dbuildtype=debugoptimized -Db_ndebug=false -Dfault_points=true -Db_lundef=false

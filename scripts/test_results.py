@@ -28,7 +28,9 @@ def cases_of(report):
 
 def results_of(folder):
     logs = pathlib.Path(folder) / "meson-logs"
-    report, programs = logs / "testlog.junit.xml", logs / "testlog.json"
+    # meson names its logs after a test wrapper, if there is one: testlog-setarch.json
+    report = next(logs.glob("testlog*.junit.xml"), logs / "testlog.junit.xml")
+    programs = next(logs.glob("testlog*.json"), logs / "testlog.json")
     if not report.exists() or not programs.exists():
         return [(folder, "", "no results: the tests did not run", "failed")]
     found = [(folder, *result) for result in cases_of(report)]
