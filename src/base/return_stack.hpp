@@ -17,20 +17,12 @@ class ReturnStack {
                                           std::memory_order_relaxed));
   }
 
-  /// The oldest first, linked by `next`. Acquire pairs with push's release: the items' last uses are over.
+  /// The newest first, linked by `next`. Acquire pairs with push's release: the items' last uses are over.
   T* take_all() {
     if (head_.load(std::memory_order_relaxed) == nullptr) {
       return nullptr;
     }
-    T* newest_first = head_.exchange(nullptr, std::memory_order_acquire);
-    T* oldest_first = nullptr;
-    while (newest_first != nullptr) {
-      T* next = newest_first->next;
-      newest_first->next = oldest_first;
-      oldest_first = newest_first;
-      newest_first = next;
-    }
-    return oldest_first;
+    return head_.exchange(nullptr, std::memory_order_acquire);
   }
 
  private:

@@ -297,7 +297,9 @@ void ChunkPool::drain() {
 
 Chunk* ChunkPool::take(std::uint32_t size_class, Chunk::Kind kind) {
   assert(size_class < kClasses);
-  drain();  // what came home last is taken first: its lines are still in the caches
+  if (free_[size_class] == nullptr) {
+    drain();
+  }
   Chunk* chunk = free_[size_class];
   if (chunk != nullptr) {
     free_[size_class] = chunk->next;

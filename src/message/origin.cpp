@@ -113,11 +113,8 @@ OriginPool::~OriginPool() {
 }
 
 Origin* OriginPool::take() {
-  for (Origin* home = returned_.take_all(); home != nullptr;) {
-    Origin* next = home->next;
-    home->next = free_;
-    free_ = home;
-    home = next;
+  if (free_ == nullptr) {
+    free_ = returned_.take_all();
   }
   Origin* origin = free_;
   if (origin != nullptr) {
