@@ -1,7 +1,6 @@
 // Masks of 64 messages.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 
 namespace sluice::core {
@@ -15,9 +14,17 @@ inline std::uint64_t mask_between(std::uint32_t from, std::uint32_t to) {
 /// The number of the lowest set bit. REQUIRES: there is one.
 inline std::uint32_t lowest_bit(std::uint64_t mask) { return static_cast<std::uint32_t>(__builtin_ctzll(mask)); }
 
+/// How many bits are set. Where no instruction set may be assumed, std::popcount is a call and a table.
+inline std::uint32_t bit_count(std::uint64_t mask) {
+  mask -= mask >> 1 & 0x5555555555555555;
+  mask = (mask & 0x3333333333333333) + (mask >> 2 & 0x3333333333333333);
+  mask = (mask + (mask >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return static_cast<std::uint32_t>(mask * 0x0101010101010101 >> 56);
+}
+
 /// The lowest `count` set bits of `mask`, or all of them.
 inline std::uint64_t lowest_bits(std::uint64_t mask, std::uint32_t count) {
-  if (static_cast<std::uint32_t>(std::popcount(mask)) <= count) {
+  if (bit_count(mask) <= count) {
     return mask;
   }
   std::uint64_t rest = mask;

@@ -285,6 +285,7 @@ void ChunkPool::drain() {
       live_[chunk->pool_index] = live_.back();
       live_[chunk->pool_index]->pool_index = chunk->pool_index;
       live_.pop_back();
+      live_bytes_[size_class] -= kSlabBytes[size_class];
       std::free(chunk);
     } else {
       chunk->next = free_[size_class];
@@ -297,7 +298,7 @@ void ChunkPool::drain() {
 
 Chunk* ChunkPool::take(std::uint32_t size_class, Chunk::Kind kind) {
   assert(size_class < kClasses);
-  if (free_[size_class] == nullptr) {
+  if (free_[size_class] == nullptr && live_bytes_[size_class] >= rotation_bytes_) {
     drain();
   }
   Chunk* chunk = free_[size_class];
@@ -317,6 +318,7 @@ Chunk* ChunkPool::take(std::uint32_t size_class, Chunk::Kind kind) {
     chunk->size_class = static_cast<std::uint8_t>(size_class);
     chunk->pool_index = static_cast<std::uint32_t>(live_.size());
     live_.push_back(chunk);
+    live_bytes_[size_class] += kSlabBytes[size_class];
   }
   ++chunk->generation;
   chunk->kind = kind;

@@ -191,7 +191,12 @@ class ChunkPool {
   static constexpr std::uint32_t kClasses = 3;
   static constexpr std::uint32_t kSlabBytes[kClasses] = {4096, 20480, 65536};
 
-  ChunkPool() = default;
+  /// Bytes of slabs that a publisher goes round in before it writes into one again. A line that another
+  /// core has just read costs several times more to write than one that has left both cores' caches.
+  static constexpr std::uint32_t kRotation = 5 << 19;
+
+  /// Of each size class so many bytes are in use before a slab is used again.
+  explicit ChunkPool(std::uint32_t rotation_bytes = 0) : rotation_bytes_(rotation_bytes) {}
   ~ChunkPool();  ///< REQUIRES: nobody uses a chunk any more; external bodies still held are released.
   ChunkPool(const ChunkPool&) = delete;
   ChunkPool& operator=(const ChunkPool&) = delete;
@@ -204,9 +209,11 @@ class ChunkPool {
 
  private:
   void drain();
+  const std::uint32_t rotation_bytes_;
   ReturnStack<Chunk> returned_;
   Chunk* free_[kClasses] = {};
   std::uint32_t free_count_[kClasses] = {};
+  std::uint64_t live_bytes_[kClasses] = {};
   std::vector<Chunk*> live_;  // every slab, for the destructor
 };
 
@@ -219,5 +226,35 @@ inline void release_chunk(Chunk* chunk, std::int64_t amount) {
     end_chunk(chunk);
   }
 }
+
+/// Gathers what one thread takes from a chunk's `pending`: a chunk with many branches is counted down once
+/// for all that one thread served, and the line is not taken from the publisher for each.
+class Releases {
+ public:
+  Releases() = default;
+  Releases(const Releases&) = delete;
+  Releases& operator=(const Releases&) = delete;
+  ~Releases() { flush(); }
+
+  void add(Chunk* chunk, std::int64_t amount) {
+    if (chunk != chunk_) {
+      flush();
+      chunk_ = chunk;
+    }
+    amount_ += amount;
+  }
+  /// Before the thread waits or takes long.
+  void flush() {
+    if (chunk_ != nullptr) {
+      release_chunk(chunk_, amount_);
+      chunk_ = nullptr;
+      amount_ = 0;
+    }
+  }
+
+ private:
+  Chunk* chunk_ = nullptr;
+  std::int64_t amount_ = 0;
+};
 
 }  // namespace sluice::core

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 
 namespace sluice::core {
@@ -76,15 +75,17 @@ std::uint32_t Consumer::receive(std::int64_t now_tick) {
   deadline_tick_ = now_tick + queue_.options().visibility_timeout_ms;
   std::uint32_t count = 0;
   while (count < batch_size_ && leases_.size() < slots_.size()) {
-    Taken taken = queue_.take(batch_size_ - count, &turn_);
+    // A batch that may hold a chunk ends where it would split one: else each of the following would as well.
+    bool whole = batch_size_ >= kChunkMessages && count != 0;
+    Taken taken = queue_.take(batch_size_ - count, &turn_, whole);
     if (taken.mask == 0) {
       break;
     }
-    auto messages = static_cast<std::uint32_t>(std::popcount(taken.mask));
+    std::uint32_t messages = bit_count(taken.mask);
     ConsumerCounters::add(counters_.taken, messages);
     if (taken.chunk->kind == Chunk::Kind::evacuated) {
       taken.mask = sort_out_overdue(taken);
-      messages = static_cast<std::uint32_t>(std::popcount(taken.mask));
+      messages = bit_count(taken.mask);
       if (messages == 0) {
         continue;
       }
@@ -190,7 +191,7 @@ void Consumer::retry(const Lease& lease, std::uint32_t bit, Outcome& outcome) {
 
 /// Messages of `mask` are at their end here: credit goes back, and what is counted by itself is dropped.
 void Consumer::finish(Chunk* chunk, std::uint64_t mask) {
-  give_credit(std::popcount(mask), static_cast<std::int64_t>(chunk->charge_of_mask(mask)));
+  give_credit(bit_count(mask), static_cast<std::int64_t>(chunk->charge_of_mask(mask)));
   if (chunk->kind != Chunk::Kind::evacuated) {
     return;
   }
@@ -208,13 +209,13 @@ void Consumer::finish(Chunk* chunk, std::uint64_t mask) {
   }
 }
 
-Settled Consumer::end(std::span<Failure> failures) {
+Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
   Settled settled;
   std::uint32_t number = 0;
   auto failure = failures.begin();
   for (const Lease& lease : leases_) {
     Chunk* chunk = lease.taken.chunk;
-    auto count = static_cast<std::uint32_t>(std::popcount(lease.taken.mask));
+    std::uint32_t count = bit_count(lease.taken.mask);
     if (!lease.slot->close(lease.word)) {
       settled.stale += count;
       while (failure != failures.end() && failure->message < number + count) {
@@ -246,7 +247,7 @@ Settled Consumer::end(std::span<Failure> failures) {
       ++failure;
     }
     if (ok != 0) {
-      auto ok_count = static_cast<std::uint32_t>(std::popcount(ok));
+      std::uint32_t ok_count = bit_count(ok);
       settled.ok += ok_count;
       ConsumerCounters::add(counters_.deleted, ok_count);
       finish(chunk, ok);
@@ -254,7 +255,7 @@ Settled Consumer::end(std::span<Failure> failures) {
     if (chunk->kind == Chunk::Kind::evacuated) {
       let_go_of_origins(lease.taken);
     }
-    release_chunk(chunk, count);
+    releases.add(chunk, count);
     number += count;
   }
   leases_.clear();

@@ -66,8 +66,8 @@ class Consumer {
   /// Moves all deadlines to now + the queue's visibility timeout. False: one has expired already.
   bool extend();
 
-  /// Settles the batch. `failures` is sorted by message.
-  Settled end(std::span<Failure> failures);
+  /// Settles the batch. `failures` is sorted by message. What it held of its chunks goes to `releases`.
+  Settled end(std::span<Failure> failures, Releases& releases);
 
   /// Where a message came from, for what its stages emit.
   static Lineage lineage_of(const Chunk& chunk, std::uint32_t bit);

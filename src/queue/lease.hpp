@@ -21,11 +21,10 @@ struct alignas(kCacheLine) LeaseSlot {
 
   Queue* queue = nullptr;             ///< constant
   std::uint64_t generation = 0;       ///< the worker's
-  std::int64_t wheel_tick = 0;        ///< the worker's: no later than this the timer looks at the slot
+  bool watched = false;               ///< the worker's: the slot has its entry in the wheel
   Atomic<std::uint64_t> word{0};
   Atomic<Chunk*> chunk{nullptr};
   Atomic<std::uint64_t> mask{0};
-  Atomic<bool> in_wheel{false};
 
   static std::int64_t deadline_of(std::uint64_t word) { return static_cast<std::int64_t>((word & ~kExpired) >> 24); }
 
@@ -35,8 +34,7 @@ struct alignas(kCacheLine) LeaseSlot {
     mask.store(messages, std::memory_order_relaxed);
     generation = generation % kGenerationMask + 1;  // never 0, so that the word is not either
     std::uint64_t opened = static_cast<std::uint64_t>(deadline_tick) << 24 | generation;
-    // seq_cst pairs with the timer, which stores in_wheel = false and then looks at the word.
-    word.store(opened, std::memory_order_seq_cst);
+    word.store(opened, std::memory_order_release);  // with chunk and mask
     return opened;
   }
 

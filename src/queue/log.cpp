@@ -5,10 +5,19 @@
 #include <new>
 
 namespace sluice::core {
+namespace {
+
+std::size_t stride_of(std::size_t masks_offset, std::uint32_t branches) {
+  std::size_t bytes = masks_offset + branches * sizeof(Atomic<std::uint64_t>);
+  return branches > 1 ? (bytes + kCacheLine - 1) / kCacheLine * kCacheLine : bytes;
+}
+
+}  // namespace
 
 Log::Log(std::uint32_t branches)
     : cursors_(branches),
-      stride_(sizeof(Entry) + branches * sizeof(Atomic<std::uint64_t>)),
+      masks_offset_(branches > 1 ? kCacheLine : sizeof(Entry)),
+      stride_(stride_of(masks_offset_, branches)),
       directory_(std::make_unique<Atomic<Segment*>[]>(kDirectory)) {}
 
 Log::~Log() {
@@ -95,7 +104,7 @@ void Log::pass(Segment* segment) {
   }
 }
 
-Taken Log::take(Cursor& cursor, std::uint32_t count_max) {
+Taken Log::take(Cursor& cursor, std::uint32_t count_max, bool whole) {
   std::uint64_t position = cursor.position.load(std::memory_order_relaxed);
   for (;;) {
     std::uint64_t number = position >> 7;
@@ -106,23 +115,33 @@ Taken Log::take(Cursor& cursor, std::uint32_t count_max) {
       return {};
     }
     Entry* at = entry(segment, number);
-    // Acquire pairs with publish: chunk, masks and messages below `count`.
-    std::uint64_t pub = at->pub.load(std::memory_order_acquire);
-    if (pub >> 16 != number) {
-      std::uint64_t now = cursor.position.load(std::memory_order_relaxed);
-      if (now == position) {
-        return {};
+    // What another branch's receiver saw may do: it spares the publisher the line that it writes.
+    std::uint64_t pub = seen_.load(std::memory_order_acquire);
+    std::uint64_t mask = pub >> 16 == number ? shown(at, cursor.branch, bit, pub) : 0;
+    if (mask == 0) {
+      // Acquire pairs with publish: chunk, masks and messages below the count.
+      pub = at->pub.load(std::memory_order_acquire);
+      if (pub >> 16 != number) {
+        std::uint64_t now = cursor.position.load(std::memory_order_relaxed);
+        if (now == position) {
+          return {};
+        }
+        position = now;  // recycled under us: the cursor has moved on
+        continue;
       }
-      position = now;  // recycled under us: the cursor has moved on
-      continue;
+      if (cursors_.size() > 1) {
+        seen_.store(pub, std::memory_order_release);
+      }
+      mask = shown(at, cursor.branch, bit, pub);
     }
-    auto count = static_cast<std::uint32_t>(pub & 0xff);
     bool sealed = (pub >> 8 & 1) != 0;
-    std::uint64_t mask = masks(at)[cursor.branch].load(std::memory_order_relaxed) & mask_between(bit, count);
     if (mask == 0 && !sealed) {
       return {};
     }
     std::uint64_t taken = lowest_bits(mask, count_max);
+    if (whole && taken != mask) {
+      return {};
+    }
     Chunk* chunk = at->chunk.load(std::memory_order_relaxed);
     std::uint64_t next = (number + 1) << 7;
     if (taken != mask || !sealed) {

@@ -4,6 +4,7 @@
 //   directory[1024] ─▶ segment of 64 entries ─▶ entry { chunk, pub, mask per branch }
 //
 //   pub    = entry number << 16 | sealed << 8 | count     a foreign number: not published yet
+//   seen   = the pub that a receiver read last; only receivers touch its line
 //   cursor = entry number << 7  | bit                     only grows, so a CAS that succeeds proves
 //                                                         that what was read before it was current
 //
@@ -73,8 +74,9 @@ class Log {
 
   // [any]
   /// Takes the oldest at most `count_max` messages that `cursor` has not passed, all of one chunk.
-  /// Empty mask: nothing there. Lock-free: a failed CAS means that another receiver took something.
-  Taken take(Cursor& cursor, std::uint32_t count_max);
+  /// Empty mask: nothing there. `whole`: nothing either if the chunk holds more than that. Lock-free: a failed
+  /// CAS means that another receiver took something.
+  Taken take(Cursor& cursor, std::uint32_t count_max, bool whole = false);
   /// True if take() would find something. seq_cst, for the last look before parking.
   bool has_news(const Cursor& cursor) const;
 
@@ -97,14 +99,22 @@ class Log {
     return reinterpret_cast<Entry*>(reinterpret_cast<std::uint8_t*>(segment) + kCacheLine +
                                     (number % kSegmentEntries) * stride_);
   }
-  static Atomic<std::uint64_t>* masks(Entry* entry) { return reinterpret_cast<Atomic<std::uint64_t>*>(entry + 1); }
+  /// With several branches the masks have lines of their own: each branch reads its mask while the publisher
+  /// may still write `pub`.
+  Atomic<std::uint64_t>* masks(Entry* entry) const {
+    return reinterpret_cast<Atomic<std::uint64_t>*>(reinterpret_cast<std::uint8_t*>(entry) + masks_offset_);
+  }
+  /// What `pub` shows a branch of an entry from message `bit` on.
+  std::uint64_t shown(Entry* entry, std::uint32_t branch, std::uint32_t bit, std::uint64_t pub) const {
+    return masks(entry)[branch].load(std::memory_order_relaxed) & mask_between(bit, static_cast<std::uint32_t>(pub & 0xff));
+  }
   void open_segment(std::uint64_t index);
   void evacuate(std::uint64_t before);
   void pass(Segment* segment);
 
   // Constant after construction and attach.
   std::vector<Branch> cursors_;
-  std::size_t stride_;
+  const std::size_t masks_offset_, stride_;
   // The publisher's.
   alignas(kCacheLine) std::uint64_t number_ = 0;  ///< of the current entry
   bool started_ = false;
@@ -114,6 +124,7 @@ class Log {
   std::vector<void*> all_segments_;
   // Everybody's.
   ReturnStack<Segment> returned_segments_;
+  alignas(kCacheLine) Atomic<std::uint64_t> seen_{~std::uint64_t{0}};
   std::unique_ptr<Atomic<Segment*>[]> directory_;
 };
 

@@ -1,7 +1,6 @@
 #include "queue/queue.hpp"
 
 #include <algorithm>
-#include <bit>
 
 namespace sluice::core {
 
@@ -20,7 +19,7 @@ void Queue::open() {
   credits_.init(options_.capacity, options_.capacity_bytes, static_cast<std::uint32_t>(cursors_.size()));
 }
 
-Taken Queue::take(std::uint32_t count_max, std::uint32_t* turn) {
+Taken Queue::take(std::uint32_t count_max, std::uint32_t* turn, bool whole) {
   Taken taken;
   if (returned_items_.load(std::memory_order_relaxed) > 0 && returned_.try_dequeue(taken)) {
     returned_items_.fetch_sub(1, std::memory_order_relaxed);
@@ -35,7 +34,7 @@ Taken Queue::take(std::uint32_t count_max, std::uint32_t* turn) {
   auto logs = static_cast<std::uint32_t>(cursors_.size());
   for (std::uint32_t i = 0; i < logs; ++i) {
     Cursor& cursor = cursors_[(*turn + i) % logs];
-    taken = cursor.log->take(cursor, count_max);
+    taken = cursor.log->take(cursor, count_max, whole);
     if (taken.mask != 0) {
       *turn = (*turn + i + 1) % logs;
       return taken;
@@ -59,7 +58,7 @@ bool Queue::has_news() const {
 void Queue::put_back(Taken taken, bool was_in_flight) {
   returned_.enqueue(taken);
   if (was_in_flight) {
-    came_back_.fetch_add(static_cast<std::uint64_t>(std::popcount(taken.mask)), std::memory_order_release);
+    came_back_.fetch_add(bit_count(taken.mask), std::memory_order_release);
   }
   // seq_cst pairs with has_news() of a consumer that parks.
   returned_items_.fetch_add(1, std::memory_order_seq_cst);

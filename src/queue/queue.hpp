@@ -77,8 +77,8 @@ class Queue {
   std::size_t publishers() const { return cursors_.size(); }
 
   /// At most `count_max` messages of one chunk: returned ones first, then from the logs, beginning
-  /// with the one that `*turn` names. Empty mask: nothing there.
-  Taken take(std::uint32_t count_max, std::uint32_t* turn);
+  /// with the one that `*turn` names. Empty mask: nothing there. `whole`: no part of what a log's chunk has.
+  Taken take(std::uint32_t count_max, std::uint32_t* turn, bool whole = false);
   /// True if take() would find something; for the last look before parking.
   bool has_news() const;
   /// Puts messages (of an evacuated chunk, or handed over from a log) back, visible now, and wakes the service.

@@ -1,6 +1,6 @@
 #include "queue/timers.hpp"
 
-#include <bit>
+#include <algorithm>
 #include <cstdint>
 
 namespace sluice::core {
@@ -12,15 +12,10 @@ Timers::Timers(Clock& clock)
       wheel_(0) {}
 
 void Timers::watch(LeaseSlot& slot, std::int64_t deadline_tick) {
-  // seq_cst pairs with handle(): it stores false, then looks at the word; we stored the word, then look here.
-  if (slot.in_wheel.load(std::memory_order_seq_cst) && slot.wheel_tick <= deadline_tick) {
-    return;
+  if (!slot.watched) {
+    slot.watched = true;
+    post({slot.queue, &slot, {}, deadline_tick});
   }
-  if (slot.in_wheel.exchange(true, std::memory_order_seq_cst) && slot.wheel_tick <= deadline_tick) {
-    return;
-  }
-  slot.wheel_tick = deadline_tick;
-  post({slot.queue, &slot, {}, deadline_tick});
 }
 
 void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick) { post({&queue, nullptr, taken, tick}); }
@@ -75,20 +70,14 @@ void Timers::handle(Item& item) {
   }
   LeaseSlot& slot = *item.slot;
   for (;;) {
-    std::uint64_t word = slot.word.load(std::memory_order_seq_cst);
-    if (word == 0 || (word & LeaseSlot::kExpired) != 0) {
-      slot.in_wheel.store(false, std::memory_order_seq_cst);
-      // The worker may have opened a lease that still saw in_wheel; look again.
-      word = slot.word.load(std::memory_order_seq_cst);
-      if (word == 0 || (word & LeaseSlot::kExpired) != 0 || slot.in_wheel.exchange(true, std::memory_order_seq_cst)) {
-        return;
-      }
-      continue;
-    }
-    std::int64_t deadline = LeaseSlot::deadline_of(word);
-    if (deadline > now_tick()) {
-      item.tick = deadline;
-      wheel_.add(deadline, item);
+    std::uint64_t word = slot.word.load(std::memory_order_acquire);
+    std::int64_t now = now_tick();
+    bool open = word != 0 && (word & LeaseSlot::kExpired) == 0;
+    // A lease that is opened after this look ends no earlier than a visibility timeout from now.
+    item.tick = open ? LeaseSlot::deadline_of(word)
+                     : now + std::max(item.queue->options().visibility_timeout_ms, kIdleLookMs);
+    if (item.tick > now) {
+      wheel_.add(item.tick, item);
       return;
     }
     expire(slot, word);
@@ -104,8 +93,8 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   }
   Queue& queue = *slot.queue;
   std::int64_t now_ms = clock_.wall_ms();
-  auto count = std::popcount(mask);
-  expirations_.fetch_add(static_cast<std::uint64_t>(count), std::memory_order_relaxed);
+  std::uint32_t count = bit_count(mask);
+  expirations_.fetch_add(count, std::memory_order_relaxed);
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
     Evacuator::Copy copy = evacuator(&queue).copy(*chunk, lowest_bit(left), now_ms);
     if (copy.chunk == nullptr) {
@@ -115,7 +104,7 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
     queue.put_back({copy.chunk, std::uint64_t{1} << copy.index}, true);
   }
   // The stuck worker still reads the chunk: a pin stands until it comes back (Consumer::end).
-  std::int64_t change = Chunk::kPin - count;
+  std::int64_t change = Chunk::kPin - std::int64_t{count};
   if (chunk->pending.fetch_add(change, std::memory_order_acq_rel) == -change) {
     end_chunk(chunk);
   }

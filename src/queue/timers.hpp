@@ -1,8 +1,9 @@
 // What must happen later: leases that expire, messages that become visible again. One wheel for the
 // engine; any thread posts, one thread (the ticker) turns it.
 //
-// A lease slot has at most one entry in the wheel, put back at the slot's current deadline when it
-// fires; so entries are bounded by slots, not by leases.
+// A lease slot has one entry in the wheel for as long as both live. When it fires it is put back at the
+// slot's deadline, or, if no lease is open, a visibility timeout later; so entries are bounded by slots,
+// not by leases, and who opens a lease need not tell anybody.
 //
 // Ticks are milliseconds of the steady clock since the Timers were made.
 #pragma once
@@ -32,7 +33,7 @@ class Timers {
   /// Wall clock of a tick, by the wall clock when the timers were made. [any]
   std::int64_t wall_ms_of(std::int64_t tick) const { return start_wall_ms_ + tick; }
 
-  /// The slot's lease is to be looked at when its deadline comes. [slot's worker]
+  /// The slot's first lease was opened: from now on its deadlines are looked at. [slot's worker]
   void watch(LeaseSlot& slot, std::int64_t deadline_tick);
   /// Messages of an evacuated chunk become visible at `tick`; they count as in flight until then. [any]
   void return_at(Queue& queue, Taken taken, std::int64_t tick);
@@ -54,6 +55,8 @@ class Timers {
     Taken taken;
     std::int64_t tick;
   };
+  /// A slot without a lease is looked at no more often than this. So a lease of less may end so much late.
+  static constexpr std::int64_t kIdleLookMs = 100;
   void post(const Item& item);
   void interrupt();
   void handle(Item& item);

@@ -13,8 +13,10 @@ constexpr std::uint32_t kIdleRounds = 64;
 /// one by one; each poll takes the line that the publisher writes, so the next one waits a little.
 constexpr std::uint64_t kFewMessages = 8;
 constexpr int kPauses = 16;
+/// Small batches of one service follow one another until they come to so many messages.
+constexpr std::uint32_t kVisitMessages = 64;
 /// One batch in so many is timed.
-constexpr std::uint32_t kTimedEvery = 16;
+constexpr std::uint32_t kTimedEvery = 64;
 
 void pause(int times) {
   for (int i = 0; i < times; ++i) {
@@ -96,53 +98,68 @@ Pool::Worked Pool::round(PoolThread& thread) {
     std::uint32_t word = (thread.turn + i) % words;
     for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
       Service& service = *services_[word * 64 + lowest_bit(left)];
-      run_batch(service, thread, now_tick, &worked);
+      visit(service, thread, now_tick, &worked);
       if (service.is_long()) {
         now_tick = timers_.now_tick();  // the next service's leases begin now, not when the round did
       }
     }
   }
+  thread.work.releases.flush();
   thread.turn = (thread.turn + 1) % words;
   return worked;
 }
 
-void Pool::run_batch(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked) {
+void Pool::visit(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked) {
   Worker* worker = service.try_acquire();
   if (worker == nullptr) {
     return;
   }
-  std::uint32_t count = worker->receive(now_tick);
-  if (count == 0) {
-    worker->idle();
-    service.release(worker);
-    return;
+  const bool is_long = service.is_long();
+  bool caught_up = false;
+  for (std::uint32_t messages = 0; !caught_up && messages < kVisitMessages;) {
+    std::uint32_t count = worker->receive(now_tick);
+    if (count == 0) {
+      worker->idle();
+      caught_up = true;
+      break;
+    }
+    caught_up = worker->caught_up();
+    look(thread, false);
+    messages += count;
+    worked->messages += count;
+    if (is_long) {
+      thread.work.releases.flush();
+      before_long_work(service);
+    }
+    if (!work(service, *worker, thread, is_long)) {
+      service.failed();  // its worker stays taken: a component that cannot go on is not called again
+      return;
+    }
+    if (is_long) {
+      break;
+    }
   }
-  look(thread, false);
-  worked->messages += count;
-  worked->caught_up &= worker->caught_up();
-  static thread_local std::uint32_t batches = 0;
-  bool is_long = service.is_long();
-  bool timed = is_long || ++batches % kTimedEvery == 0;
-  if (is_long) {
-    before_long_work(service);
-  }
-  std::int64_t begin = timed ? timers_.clock().steady_ns() : 0;
-  bool fine = worker->work(thread.views);
-  if (timed) {
-    service.timed(timers_.clock().steady_ns() - begin);
-  }
-  if (!fine) {
-    service.failed();  // its worker stays taken: a component that cannot go on is not called again
-    return;
-  }
+  worked->caught_up &= caught_up;
   service.release(worker);
   // What came while this batch ran found the bit cleared or set; either way somebody looks: a set bit
   // is looked at in the next round, a cleared one was followed by a notify.
 }
 
+/// Works off the batch that the worker has in hand. False: a stage failed fatally.
+bool Pool::work(Service& service, Worker& worker, PoolThread& thread, bool is_long) {
+  if (!is_long && ++thread.batches % kTimedEvery != 0) {
+    return worker.work(thread.work);
+  }
+  std::int64_t begin = timers_.clock().steady_ns();
+  bool fine = worker.work(thread.work);
+  service.timed(timers_.clock().steady_ns() - begin);
+  return fine;
+}
+
 /// From here on new messages of this service wake another thread, and so does what is left now.
 void Pool::before_long_work(Service& service) {
   ready_.clear(service.index());
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with wake_for: Service::release
   bool more = service.can_work();
   if (service.queue().has_news()) {
     ready_.set(service.index());
@@ -180,6 +197,7 @@ bool Pool::clear_idle() {
 
 void Pool::park() {
   parked_.fetch_add(1, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with wake_for: Service::release
   std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
   bool work = options_.stopping->load(std::memory_order_seq_cst);
   for (std::uint32_t word = 0; !work && word < ready_.words(); ++word) {

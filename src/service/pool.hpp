@@ -44,15 +44,16 @@ class Pool {
     std::uint64_t messages = 0;
     bool caught_up = true;  ///< nothing was left in any of the queues
   };
-  /// Runs one batch of each ready service, beginning after `*turn`.
   /// What a thread keeps from round to round.
   struct PoolThread {
-    ViewCache views;
+    WorkThread work;
     std::uint32_t turn = 0;
+    std::uint32_t batches = 0;
     bool looks = false;  ///< counted in looking_
   };
   Worked round(PoolThread& thread);
-  void run_batch(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked);
+  void visit(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked);
+  bool work(Service& service, Worker& worker, PoolThread& thread, bool is_long);
   void look(PoolThread& thread, bool looks);
   void before_long_work(Service& service);
   /// True: there is work after all.

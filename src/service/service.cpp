@@ -27,7 +27,7 @@ void Service::start() {
 }
 
 void Service::run(Worker& worker) {
-  ViewCache views;
+  WorkThread thread;
   while (!options_.stopping->load(std::memory_order_relaxed)) {
     if (worker.receive(timers_.now_tick()) == 0) {
       worker.idle();
@@ -40,7 +40,9 @@ void Service::run(Worker& worker) {
     if (queue_.has_news()) {
       ready_.notify(options_.index);
     }
-    if (!worker.work(views)) {
+    bool fine = worker.work(thread);
+    thread.releases.flush();
+    if (!fine) {
       options_.failed(options_.name);
       break;
     }

@@ -50,7 +50,9 @@ class Service {
   // Pool.
   /// A worker that no thread has, now the caller's; nullptr: all are at work. [pool thread]
   Worker* try_acquire();
-  void release(Worker* worker) { worker->busy.store(false, std::memory_order_seq_cst); }
+  /// Release order is enough: before the thread parks or takes long it passes a fence (Pool), then looks at
+  /// the ready bits again.
+  void release(Worker* worker) { worker->busy.store(false, std::memory_order_release); }
   bool has_free_worker() const;
   /// There are messages, and a worker that is free and may publish. [any]
   bool can_work() const;

@@ -59,6 +59,7 @@ class Source final : public sluice_out, private SettleListener {
  private:
   void settled(std::uint64_t cookie, bool rejected, std::uint32_t messages) override;
   void run();
+  int32_t commit_with_parts(std::uint64_t body_size, const sluice_emission& emission);
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   /// Something follows what was told to be all.
   void emits() {

@@ -81,10 +81,10 @@ const sluice_message* const* Worker::show(ViewCache& views, std::uint32_t count)
   return messages_.data();
 }
 
-bool Worker::work(ViewCache& views) {
-  int32_t status = chain_.run(show(views, in_hand_), in_hand_);
+bool Worker::work(WorkThread& thread) {
+  int32_t status = chain_.run(show(thread.views, in_hand_), in_hand_);
   if (status == SLUICE_OK) {
-    count(consumer_.end(chain_.failures()));
+    count(consumer_.end(chain_.failures(), thread.releases));
   } else {
     // Nothing of it counts: all become visible again.
     std::vector<Failure> all;
@@ -94,7 +94,7 @@ bool Worker::work(ViewCache& views) {
     if (publisher_ != nullptr) {
       publisher_->flush(false);
     }
-    consumer_.end(all);
+    consumer_.end(all, thread.releases);
   }
   chain_.finish();
   in_hand_ = 0;

@@ -18,6 +18,12 @@ struct alignas(kCacheLine) WorkerCounters {
   Atomic<std::uint64_t> processed{0}, retried{0}, rejected{0}, stale{0}, ignored{0};
 };
 
+/// What a thread that works batches off keeps from one to the next.
+struct WorkThread {
+  ViewCache views;
+  Releases releases;  ///< to be flushed before the thread waits or takes long
+};
+
 struct WorkerOptions {
   std::string service;
   std::uint32_t batch_size;
@@ -43,7 +49,7 @@ class Worker {
   /// The last receive() took all that was there.
   bool caught_up() const { return in_hand_ < options_.batch_size; }
   /// Works the batch off. False: a stage failed fatally.
-  bool work(ViewCache& views);
+  bool work(WorkThread& thread);
   /// Nothing was received: gives back credit that it gathered.
   void idle() { consumer_.idle(); }
   /// Publishes and lets go of what it holds. Before destruction, when no batch is in hand.

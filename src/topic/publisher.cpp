@@ -9,6 +9,7 @@ Publisher::Publisher(PublisherOptions options, Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       log_(static_cast<std::uint32_t>(options_.queues.size())),
+      pool_(options_.kind == Chunk::Kind::source ? ChunkPool::kRotation : 0),
       origins_(options_.kind == Chunk::Kind::source ? std::make_unique<OriginPool>(options_.listener) : nullptr),
       id_high_(random_.next()),
       id_low_(random_.next()) {
@@ -165,25 +166,31 @@ void Publisher::refund(std::int64_t units, std::int64_t messages, std::int64_t s
 }
 
 void Publisher::appended(const Item& item) {
-  std::uint32_t index = chunk_->count - 1;
-  ++unreleased_;
-  if (options_.kind != Chunk::Kind::source) {
-    chunk_->lineage[index] = item.lineage;
+  if (options_.kind == Chunk::Kind::source) {
+    appended_cookie(item.cookie);
     return;
   }
-  bool continues = cookie_open_ && item.cookie == cookie_;
+  ++unreleased_;
+  chunk_->lineage[chunk_->count - 1] = item.lineage;
+}
+
+/// Kind source: ties the message to its cookie's run.
+void Publisher::appended_cookie(std::uint64_t cookie) {
+  std::uint32_t index = chunk_->count - 1;
+  ++unreleased_;
+  bool continues = cookie_open_ && cookie == cookie_;
   if (leaving_ != nullptr) {
     resolve_leaving(continues);
   }
   if (!continues && cookie_open_) {
     close_cookie();
   }
-  chunk_->origin->append(item.cookie, !continues || index == 0);
+  chunk_->origin->append(cookie, !continues || index == 0);
   if (continues && index == 0) {
     shared_->parts.fetch_add(1, std::memory_order_relaxed);
     chunk_->origin->carried_in = shared_;
   }
-  cookie_ = item.cookie;
+  cookie_ = cookie;
   cookie_open_ = true;
 }
 

@@ -83,9 +83,7 @@ class Publisher {
       ++chunk_->origin->messages;  // the open run goes on
       ++unreleased_;
     } else {
-      Item item;
-      item.cookie = cookie;
-      appended(item);
+      appended_cookie(cookie);
     }
     if (chunk_->count == chunk_->capacity) {
       publish_new(true);
@@ -122,6 +120,7 @@ class Publisher {
   void open_chunk(Chunk* chunk, WhenFull when_full);
   bool all_admit();
   void appended(const Item& item);
+  void appended_cookie(std::uint64_t cookie);
   void publish_new(bool seal);
   void refund(std::int64_t units, std::int64_t messages, std::int64_t slab);
   void seal_ended();
@@ -168,7 +167,7 @@ class Publisher {
   std::uint32_t leaving_unreleased_ = 0;
   SharedCookie* shared_ = nullptr;  ///< of the open cookie, if it lies in several chunks
   std::vector<Branch> branches_;
-  ChunkPool pool_;
+  ChunkPool pool_;  ///< kind source: the slabs rotate
   std::unique_ptr<OriginPool> origins_;
   Random random_;
   std::uint64_t id_high_, id_low_;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <set>
 
 #include "message/evacuator.hpp"
@@ -228,6 +229,41 @@ TEST(Evacuator, many_copies_gather_in_few_chunks_that_come_home) {
     core::release_chunk(taken, Chunk::kOpen);
   }
   core::release_chunk(chunk, Chunk::kOpen);
+}
+
+TEST(ChunkPool, a_rotating_pool_goes_round_in_its_bytes_before_it_uses_a_slab_again) {
+  ChunkPool pool(10 * ChunkPool::kSlabBytes[1]);
+  std::vector<Chunk*> round;
+  for (int i = 0; i < 30; ++i) {
+    Chunk* chunk = pool.take(1, Chunk::Kind::derived);
+    if (i < 10) {
+      EXPECT_TRUE(std::ranges::find(round, chunk) == round.end());
+      round.push_back(chunk);
+    } else {
+      EXPECT_EQ(chunk, round[static_cast<std::size_t>(i) % 10]) << "the one that was left alone longest";
+    }
+    core::release_chunk(chunk, Chunk::kOpen);
+  }
+}
+
+TEST(Releases, a_chunk_ends_when_what_was_gathered_of_it_is_flushed) {
+  ChunkPool pool;
+  Chunk* first = pool.take(0, Chunk::Kind::derived);
+  Chunk* second = pool.take(0, Chunk::Kind::derived);
+  first->pending.store(3);
+  second->pending.store(2);
+  core::Releases releases;
+  releases.add(first, 1);
+  releases.add(first, 2);
+  EXPECT_EQ(first->pending.load(), 3) << "gathered";
+  releases.add(second, 1);
+  EXPECT_EQ(first->pending.load(), 0) << "another chunk's turn";
+  releases.flush();
+  EXPECT_EQ(second->pending.load(), 1);
+  releases.add(second, 1);
+  releases.flush();
+  EXPECT_EQ(pool.take(0, Chunk::Kind::derived), first) << "both came home";
+  EXPECT_EQ(pool.take(0, Chunk::Kind::derived), second);
 }
 
 TEST(ViewCache, a_recycled_slab_never_shows_its_former_messages) {

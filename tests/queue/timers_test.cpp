@@ -118,6 +118,30 @@ TEST(Timers, a_slot_used_again_and_again_keeps_one_entry_in_the_wheel) {
   EXPECT_EQ(hand.settle().stale, 1u) << "and that one is enough";
 }
 
+TEST(Timers, a_lease_after_a_long_idle_time_ends_at_its_own_timeout) {
+  for (std::int64_t timeout : {0, 1, 30, 1000, 30'000}) {
+    Line line;
+    core::Queue& queue = line.queue({.name = "q", .visibility_timeout_ms = timeout});
+    core::Publisher& publisher = line.publisher({&queue});
+    Hand& hand = line.hand(queue, 1);
+    ASSERT_TRUE(line.open());
+    line.publish(publisher, {"first"});
+    ASSERT_EQ(hand.drain(), 1u);
+    for (int i = 0; i < 77; ++i) {
+      line.advance(timeout / 3 + 1);
+    }
+    line.publish(publisher, {"second"});
+    hand.receive();
+    if (timeout > 1) {
+      line.advance(timeout - 1);
+      EXPECT_EQ(line.timers.expirations(), 0u) << timeout;
+    }
+    line.advance(timeout < 100 ? 101 : 1);  // Timers: shorter leases may end so much late
+    EXPECT_EQ(line.timers.expirations(), 1u) << timeout;
+    EXPECT_EQ(hand.settle().stale, 1u);
+  }
+}
+
 /// A worker that settles, extends or dawdles while the ticker expires its leases: each message comes to
 /// its end exactly once, and every receive is answered by exactly one of ok and stale.
 TEST(Timers, expiry_against_settling_and_extending_gives_each_message_to_exactly_one) {

@@ -53,6 +53,26 @@ TEST_F(Visibility, a_result_on_an_expired_lease_has_no_effect) {
   EXPECT_EQ(two.drain(), 1u);
 }
 
+TEST(Batches, a_batch_that_may_hold_a_chunk_ends_where_it_would_split_one) {
+  Line line;
+  core::Queue& queue = line.queue({.name = "q"});
+  core::Publisher& publisher = line.publisher({&queue});
+  Hand& large = line.hand(queue, 64);
+  Hand& small = line.hand(queue, 40);
+  ASSERT_TRUE(line.open());
+  line.publish(publisher, std::vector<std::string>(200, "a"));  // chunks of 64, 64, 64 and 8
+  EXPECT_EQ(small.receive().size(), 40u);
+  EXPECT_EQ(large.receive().size(), 24u);
+  small.settle();
+  large.settle();
+  EXPECT_EQ(small.receive().size(), 40u);
+  small.settle();
+  EXPECT_EQ(small.receive().size(), 40u) << "24 of one chunk and 16 of the next";
+  small.settle();
+  EXPECT_EQ(large.receive().size(), 56u) << "48 and the 8 that are there";
+  large.settle();
+}
+
 TEST_F(Visibility, each_delivery_raises_the_receive_count_by_one) {
   line.publish(publisher, {"a", "b"});
   for (std::uint32_t count = 1; count <= 3; ++count) {

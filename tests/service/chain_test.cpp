@@ -45,8 +45,9 @@ struct Shop {
   void send(const Texts& texts) { line.publish(publisher, texts); }
   /// One batch. False: a stage failed fatally.
   bool work() {
-    views.begin_batch();
-    return worker->receive(line.timers.now_tick()) == 0 || worker->work(views);
+    bool fine = worker->receive(line.timers.now_tick()) == 0 || worker->work(thread);
+    thread.releases.flush();
+    return fine;
   }
   std::uint64_t processed() const { return worker->counters().processed.load(); }
 
@@ -56,7 +57,7 @@ struct Shop {
   Queue& queue;
   Queue& next;
   core::Publisher& publisher;
-  core::ViewCache views;
+  core::WorkThread thread;
   std::unique_ptr<core::Worker> worker;
   std::unique_ptr<Hand> hand;
 };

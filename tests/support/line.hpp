@@ -76,7 +76,10 @@ struct Hand {
     }
     return bodies;
   }
-  core::Settled settle(std::vector<core::Failure> failures = {}) { return consumer.end(failures); }
+  core::Settled settle(std::vector<core::Failure> failures = {}) {
+    core::Releases releases;
+    return consumer.end(failures, releases);
+  }
   /// Receives and settles as ok until nothing comes. The number of messages.
   std::size_t drain() {
     std::size_t sum = 0;
