@@ -48,7 +48,7 @@ sluice_packages() {
 Install what is named so in Debian 12, by hand:
   $*
 (g++ 12 or newer, meson 1.0.1 or newer), then:
-  meson setup build/release --buildtype=release && ninja -C build/release"
+  meson setup build/release --buildtype=release -Db_lto=true && ninja -C build/release"
   fi
   local missing=()
   mapfile -t missing < <(missing_packages "$@")
@@ -89,7 +89,7 @@ sluice_build() {
 
 # The program, all plugins and all benches, in build/release.
 sluice_build_release() {
-  sluice_configure "$SLUICE_ROOT/build/release" -Dbuildtype=release -Dtests=false -Dbenchmarks=true
+  sluice_configure "$SLUICE_ROOT/build/release" -Dbuildtype=release -Db_lto=true -Dtests=false -Dbenchmarks=true
   sluice_build "$SLUICE_ROOT/build/release"
 }
 
