@@ -154,7 +154,10 @@ int end_run(const std::string& name, const Summary& summary, const RunArguments&
 
 int run_pipeline(const RunArguments& arguments) {
   configure_log(arguments.log_level, arguments.log_format);
-  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   Diagnostics diagnostics;
   Result<PipelineDescription> pipeline =
       load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);

@@ -253,7 +253,10 @@ Result<int> run_call(const StageCall& call, Registry& registry) {
 
 int run_stage(const StageArguments& arguments) {
   configure_log(LogLevel::warning, LogFormat::text);
-  Registry registry(plugin_folders(plugin_dirs_of(arguments.words)));
+  Result<std::vector<std::string>> folders = plugin_folders(plugin_dirs_of(arguments.words));
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   const Result<StageCall> call = parse_stage_words(
       arguments.words, [&](const std::string& type) { return registry.find("stage", type); });
   if (!call)

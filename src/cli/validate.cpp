@@ -72,7 +72,10 @@ int worse(int a, int b) {
 }  // namespace
 
 int validate_configs(const ValidateArguments& arguments) {
-  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   int exit = 0;
   for (const std::string& config : arguments.configs) {
     Diagnostics diagnostics;
@@ -90,7 +93,10 @@ int validate_configs(const ValidateArguments& arguments) {
 }
 
 int print_graph(const GraphArguments& arguments) {
-  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   Diagnostics diagnostics;
   const Result<PipelineDescription> pipeline =
       load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
