@@ -25,10 +25,6 @@ std::string human_size(std::int64_t bytes) {
              : fmt::format("{:.2f} {}", value, units[unit]);
 }
 
-std::string count_text(std::size_t number, std::string_view what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
-}
-
 std::string memory_text(const PipelineDescription& pipeline) {
   const MemoryBound bound = memory_bound(pipeline);
   const auto line = [](std::int64_t bytes, const std::string& what) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/units.hpp"
 #include "config/loader.hpp"
 
 namespace sluice::core {
@@ -45,10 +46,6 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-std::string count(std::size_t number, std::string_view what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
-}
-
 }  // namespace
 
 Result<PipelineDescription> load_pipeline(const std::string& path,
@@ -75,7 +72,7 @@ Result<PipelineDescription> parse_pipeline(std::string text, const std::string& 
       return result;
   }
   return fail(diagnostics.worst(),
-              fmt::format("{}: {}", path, count(diagnostics.errors(), "error")));
+              fmt::format("{}: {}", path, count_text(diagnostics.errors(), "error")));
 }
 
 Loader::Loader(const Reporter& reporter, Registry& registry, std::string folder)
