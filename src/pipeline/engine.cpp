@@ -158,7 +158,9 @@ struct Engine::State {
     for (std::unique_ptr<Service>& service : graph->services) {
       if (service->running() != 0) {
         summary.threads_left = true;
-        summary.notes.push_back(fmt::format("service '{}': {} did not return in time", service->name(), count_text(service->running(), "worker")));
+        summary.notes.push_back(fmt::format("service '{}': {} did not return in time",
+                                            service->name(),
+                                            count_text(service->running(), "worker")));
         service->abandon();
       } else {
         service->join();
@@ -230,9 +232,10 @@ struct Engine::State {
       }
       bool repeats = graph->sources[i]->repeats();
       (repeats ? comes_again : lost) = true;
-      summary.notes.push_back(fmt::format("source '{}': {} not acknowledged, {}", source.name,
-                                          count_text(source.events - source.acknowledged, "event"),
-                                          repeats ? "to come again at the next start" : "not to come again"));
+      summary.notes.push_back(
+          fmt::format("source '{}': {} not acknowledged, {}", source.name,
+                      count_text(source.events - source.acknowledged, "event"),
+                      repeats ? "to come again at the next start" : "not to come again"));
     }
     std::lock_guard lock(mutex);
     for (const Error& failure : failures) {
@@ -253,7 +256,8 @@ struct Engine::State {
     for (std::size_t i = 0; i < summary.queues.size(); ++i) {
       const QueueNumbers& queue = summary.queues[i];
       if (queue.dropped != 0) {
-        summary.notes.push_back(fmt::format("queue '{}': {} dropped; its redrive_policy is null", queue.name,
+        summary.notes.push_back(fmt::format("queue '{}': {} dropped; its redrive_policy is null",
+                                            queue.name,
                                             count_text(queue.dropped, "rejected message")));
       }
       std::uint64_t left = queue.visible + queue.in_flight + queue.delayed;
@@ -267,7 +271,8 @@ struct Engine::State {
       std::string_view where = holds_dead_letters                ? "stored"
                                : graph->queues[i]->has_service() ? "left"
                                                                  : "left; it has no service";
-      summary.notes.push_back(fmt::format("queue '{}': {} {}", queue.name, count_text(left, what), where));
+      summary.notes.push_back(
+          fmt::format("queue '{}': {} {}", queue.name, count_text(left, what), where));
     }
   }
 };

@@ -141,8 +141,10 @@ Result<void> DeadLetters::compact(File& file) {
   }
   file.ids = std::move(content->ids);
   if (content->foreign != 0) {
-    log_warning("", "'{}': {} no dead letter; what is none stays in the file and is not delivered", file.path,
-                content->foreign == 1 ? "1 line is" : fmt::format("{} lines are", content->foreign));
+    log_warning(
+        "", "'{}': {} no dead letter; what is none stays in the file and is not delivered",
+        file.path,
+        content->foreign == 1 ? "1 line is" : fmt::format("{} lines are", content->foreign));
   }
   if (!content->has_garbage && content->end == file.file->size()) {
     return {};
@@ -422,8 +424,10 @@ void DeadLetters::tell(const DeadLetter& letter, const Uuid& id) {
     return;
   }
   const Queue& speaker = letter.from != nullptr ? *letter.from : *letter.to;
-  log_warning(speaker.name(), "{} {} is dead-lettered: {}{}{}; it lies in '{}'", letter.from != nullptr ? "message" : "part",
-              to_text(id), letter.reason, letter.detail.empty() ? "" : ": ", std::string_view(letter.detail).substr(0, kDetailShownMax),
+  log_warning(speaker.name(), "{} {} is dead-lettered: {}{}{}; it lies in '{}'",
+              letter.from != nullptr ? "message" : "part", to_text(id), letter.reason,
+              letter.detail.empty() ? "" : ": ",
+              std::string_view(letter.detail).substr(0, kDetailShownMax),
               files_.at(letter.to).path);
 }
 

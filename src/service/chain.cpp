@@ -32,7 +32,8 @@ int32_t refuse(const sluice_emission& emission, int32_t status) {
 
 }  // namespace
 
-Chain::Chain(std::vector<Instance> stages, Consumer& consumer, Publisher* publisher, ChainOptions options)
+Chain::Chain(std::vector<Instance> stages, Consumer& consumer, Publisher* publisher,
+             ChainOptions options)
     : consumer_(consumer),
       publisher_(publisher),
       options_(std::move(options)),
@@ -320,8 +321,9 @@ int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluic
     id = derived_id(part.parent, ordinals_[part.parent]++);
     parts.id = &id;
   }
-  bool kept = consumer_.reject_part({part.body, part.body_size}, parts, lineage_of_root(root_of(part.parent)),
-                                    stages_[stage_].type, text_of(reason), text_of(detail));
+  bool kept = consumer_.reject_part({part.body, part.body_size}, parts,
+                                    lineage_of_root(root_of(part.parent)), stages_[stage_].type,
+                                    text_of(reason), text_of(detail));
   if (!kept) {
     tell_dropped("part", parts.id->bytes.data(), text_of(reason), text_of(detail));
   }
@@ -337,32 +339,38 @@ void Chain::fail(std::uint32_t root, Outcome outcome) {
   }
 }
 
-/// What a queue with a dead-letter queue rejects is told of once it is stored there (DeadLetters); here,
-/// what has no such place.
+/// What a queue with a dead-letter queue rejects is told of once it is stored there (DeadLetters);
+/// here, what has no such place.
 void Chain::tell_dropped() {
   if (consumer_.queue().dead_letter_queue() != nullptr) {
     return;
   }
   for (const Failure& failure : failures_) {
     if (failure.outcome.status == Outcome::Status::reject) {
-      tell_dropped("message", received_[failure.message]->id, failure.outcome.reason, failure.outcome.detail);
+      tell_dropped("message", received_[failure.message]->id, failure.outcome.reason,
+                   failure.outcome.detail);
     }
   }
 }
 
-void Chain::tell_dropped(std::string_view what, const std::uint8_t* id, std::string_view reason, std::string_view detail) {
+void Chain::tell_dropped(std::string_view what, const std::uint8_t* id, std::string_view reason,
+                         std::string_view detail) {
   const std::string& queue = consumer_.queue().name();
   LogLimit::Verdict verdict = log_limit_.judge(queue, system_clock().steady_ns());
   if (verdict.left_out != 0) {
-    log_warning(queue, "{} left out of this log", count_text(verdict.left_out, "more dropped message"));
+    log_warning(queue, "{} left out of this log",
+                count_text(verdict.left_out, "more dropped message"));
   }
   if (!verdict.pass) {
     return;
   }
   Uuid uuid;
   std::copy_n(id, uuid.bytes.size(), uuid.bytes.begin());
-  log_warning(queue, "{} {} is dropped: {}{}{}; the queue's redrive_policy is null, so no dead-letter queue keeps it", what,
-              to_text(uuid), reason, detail.empty() ? "" : ": ", detail.substr(0, kDetailShownMax));
+  log_warning(queue,
+              "{} {} is dropped: {}{}{}; the queue's redrive_policy is null, so no dead-letter "
+              "queue keeps it",
+              what, to_text(uuid), reason, detail.empty() ? "" : ": ",
+              detail.substr(0, kDetailShownMax));
 }
 
 std::span<Failure> Chain::failures() { return failures_; }

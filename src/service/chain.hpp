@@ -78,7 +78,8 @@ class Chain final : public sluice_out {
   std::uint32_t root_of(std::uint32_t index) const { return roots_ == nullptr ? index : roots_[index]; }
   void fail(std::uint32_t root, Outcome outcome);
   void tell_dropped();
-  void tell_dropped(std::string_view what, const std::uint8_t* id, std::string_view reason, std::string_view detail);
+  void tell_dropped(std::string_view what, const std::uint8_t* id, std::string_view reason,
+                    std::string_view detail);
   Lineage lineage_of_root(std::uint32_t root) const;
   bool is_last() const { return stage_ + 1 == stages_.size(); }
 

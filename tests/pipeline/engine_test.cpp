@@ -298,7 +298,8 @@ TEST(Engine, dead_letters_of_a_queue_that_is_gone_are_warned_of_at_the_start) {
   EXPECT_EQ(plan.run().dead_letters, 1u);
 
   Plan again;
-  std::filesystem::copy(plan.pipeline_state(), again.pipeline_state(), std::filesystem::copy_options::recursive);
+  std::filesystem::copy(plan.pipeline_state(), again.pipeline_state(),
+                        std::filesystem::copy_options::recursive);
   again.queue_with_dead("other", 3);
   LogLines log;
   again.run();

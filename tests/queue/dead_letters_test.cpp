@@ -249,7 +249,8 @@ TEST(DeadLetters, a_letter_is_logged_once_it_is_stored_with_its_queue_id_reason_
   yard.reject("a", &id);
   EXPECT_TRUE(log.all().empty());
   yard.line.letters.write_waiting();
-  EXPECT_EQ(log.all(), (Texts{"warning q: message bd1c57a0-f91e-5664-b24f-a90f58ed9739 is dead-lettered: because: detail; "
+  EXPECT_EQ(log.all(), (Texts{"warning q: message bd1c57a0-f91e-5664-b24f-a90f58ed9739 is "
+                              "dead-lettered: because: detail; "
                               "it lies in 'dead/dead.jsonl'"}));
 }
 

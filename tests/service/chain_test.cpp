@@ -123,7 +123,8 @@ TEST(Chain, what_a_queue_without_dead_letters_rejects_is_logged_as_dropped) {
   shop.send({"a", "b"});
   shop.work();
   EXPECT_EQ(log.with("warning q: message ").size(), 1u);
-  EXPECT_EQ(log.with(" is dropped: rotten: at byte 3; the queue's redrive_policy is null").size(), 1u);
+  EXPECT_EQ(log.with(" is dropped: rotten: at byte 3; the queue's redrive_policy is null").size(),
+            1u);
   EXPECT_EQ(log.with(" is dropped: bad row; ").size(), 1u);
   EXPECT_EQ(shop.queue.counters().dropped, 2u);
 }
