@@ -128,5 +128,8 @@ std::string format_duration(std::int64_t ms) {
 std::string format_size(std::int64_t bytes) {
   return format(bytes, kSize);
 }
+std::string count_text(std::uint64_t number, std::string_view what) {
+  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+}
 
 }  // namespace sluice::core

@@ -1,4 +1,5 @@
-// Durations and sizes as a configuration writes them: a whole number and its unit, in one word.
+// Quantities for people and from people. Durations and sizes as a configuration writes them: a
+// whole number and its unit, in one word.
 #pragma once
 
 #include <cstdint>
@@ -20,5 +21,8 @@ std::string format_duration(std::int64_t ms);
 
 /// The shortest text that parse_size() reads as `bytes`. REQUIRES: bytes >= 0.
 std::string format_size(std::int64_t bytes);
+
+/// "1 dead letter", "2 dead letters": `what` in the singular, its plural ends with s.
+std::string count_text(std::uint64_t number, std::string_view what);
 
 }  // namespace sluice::core

@@ -3,6 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "base/json.hpp"
+#include "plugin/options.hpp"
 
 namespace sluice::core {
 namespace {
@@ -39,6 +44,16 @@ std::string range_text(const sluice_option& option) {
   return "";
 }
 
+/// A whole number within the option's bounds, of a size that is of use.
+std::string example_integer(const sluice_option& option) {
+  std::int64_t value = 64;
+  if (option.minimum != nullptr)
+    value = std::max<std::int64_t>(value, std::strtoll(option.minimum, nullptr, 10));
+  if (option.maximum != nullptr)
+    value = std::min<std::int64_t>(value, std::strtoll(option.maximum, nullptr, 10));
+  return std::to_string(value);
+}
+
 /// A value that may stand for the option in an example.
 std::string example_value(const sluice_option& option) {
   const std::string_view type = option.type;
@@ -50,7 +65,9 @@ std::string example_value(const sluice_option& option) {
         std::string_view(option.choices).substr(0, std::string_view(option.choices).find(' ')));
   const std::string least =
       option.minimum == nullptr ? "" : std::string(bound_text(option.minimum));
-  if (type == "int" || type == "float")
+  if (type == "int")
+    return example_integer(option);
+  if (type == "float")
     return least.empty() ? "1" : least;
   if (type == "bool")
     return "true";
@@ -62,25 +79,59 @@ std::string example_value(const sluice_option& option) {
     return "{}";
   if (type == "template")
     return "\"{key}\"";
+  if (type == "bucket" || type == "table")
+    return fmt::format("\"my-{}\"", type);
   return fmt::format("\"{}\"", option.name);
 }
 
-std::string example_text(const sluice_component& component) {
-  std::string object = fmt::format("{{ \"type\": \"{}\"", component.type);
+/// The options `names` and those that must be given, as members of an object; the first of all is
+/// the type.
+std::string example_members(const sluice_component& component,
+                            const std::set<std::string, std::less<>>& names) {
+  std::string members = fmt::format("\"type\": \"{}\"", component.type);
   for (auto option = component.options; option != nullptr && *option != nullptr; ++option) {
-    if ((*option)->required != 0)
-      object += fmt::format(", \"{}\": {}", (*option)->name, example_value(**option));
+    if ((*option)->required != 0 || names.contains((*option)->name))
+      members += fmt::format(", \"{}\": {}", (*option)->name, example_value(**option));
   }
-  const std::string_view kind = component.kind;
-  if (kind == "source")
-    object += ", \"publish_to\": \"my-topic\"";
-  object += " }";
+  return members;
+}
+
+/// What the table does not say must be given, the component's own check does: the options that it
+/// finds fault with while they are not there.
+std::set<std::string, std::less<>> missed_options(const Component& component) {
+  std::set<std::string, std::less<>> names;
+  for (bool more = true; more;) {
+    more = false;
+    const auto object = parse_json("{" + example_members(*component.descriptor, names) + "}");
+    if (!object)
+      break;
+    (void)complete_options(
+        component, {"example", "/", ""}, &*object, {"type"},
+        [&](std::string_view pointer, const std::string&) {
+          const std::string name(pointer.substr(pointer.empty() ? 0 : 1));
+          if (find_option(*component.descriptor, name) != nullptr && object->find(name) == nullptr)
+            more |= names.insert(name).second;
+        });
+  }
+  return names;
+}
+
+std::string example_text(const Component& component) {
+  const std::string object = example_object(component);
+  const std::string_view kind = component.descriptor->kind;
   if (kind == "stage")
     return fmt::format("example\n  \"stages\": [ {} ]\n", object);
   return fmt::format("example\n  \"{}s\": {{ \"my-{}\": {} }}\n", kind, kind, object);
 }
 
 }  // namespace
+
+std::string example_object(const Component& component) {
+  std::string members = example_members(*component.descriptor, missed_options(component));
+  if (std::string_view(component.descriptor->kind) == "source")
+    members += ", \"publish_to\": \"my-topic\"";
+  return "{ " + members + " }";
+}
 
 std::string describe_component(const Component& component) {
   const sluice_component& c = *component.descriptor;
@@ -90,7 +141,7 @@ std::string describe_component(const Component& component) {
     if ((c.flags & flag.flag) != 0)
       text += fmt::format("  - {}\n", flag.text);
   }
-  return text + "\n" + describe_options(c) + "\n" + example_text(c);
+  return text + "\n" + describe_options(c) + "\n" + example_text(component);
 }
 
 std::string describe_options(const sluice_component& component) {

@@ -11,6 +11,10 @@ namespace sluice::core {
 /// Contract, options and an example of a component. REQUIRES: a sound option table.
 std::string describe_component(const Component& component);
 
+/// Such a component as it may stand in a configuration, as one JSON object: what must be given, and
+/// nothing else. What it names is "my-bucket", "my-table", "my-topic".
+std::string example_object(const Component& component);
+
 /// Its options as a table, or that it has none.
 std::string describe_options(const sluice_component& component);
 

@@ -20,7 +20,10 @@ std::string_view first_sentence(std::string_view help) {
 }  // namespace
 
 int list_plugins(const PluginsArguments& arguments) {
-  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   std::vector<Error> failures;
   std::vector<std::vector<std::string>> rows{
       {"KIND", "TYPE", "VERSION", "LIBRARY", "WHAT IT DOES"}};
@@ -38,7 +41,10 @@ int list_plugins(const PluginsArguments& arguments) {
 }
 
 int inspect_plugin(const InspectArguments& arguments) {
-  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   std::string text;
   std::optional<Error> broken;
   for (const char* kind : {"source", "stage", "bucket", "table"}) {
@@ -65,7 +71,10 @@ int inspect_plugin(const InspectArguments& arguments) {
 }
 
 int print_schema(const SchemaArguments& arguments) {
-  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   std::vector<Error> failures;
   const std::vector<const Component*> components = registry.all(&failures);
   for (const Error& failure : failures)

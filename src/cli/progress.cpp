@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "base/units.hpp"
+
 namespace sluice::core {
 namespace {
 
@@ -78,22 +80,24 @@ std::vector<std::string> progress_lines(const ServiceQueues& services, const Sna
   return lines;
 }
 
-std::string progress_text(const Snapshot& now) {
-  std::uint64_t events = 0, acknowledged = 0, processed = 0;
-  std::int64_t in_flight = 0, backlog = 0;
+std::string progress_text(const ServiceQueues& services, const Snapshot& now) {
+  std::uint64_t events = 0, acknowledged = 0, processed = 0, in_flight = 0, backlog = 0;
   for (const auto& source : now.sources) {
-    events += static_cast<std::uint64_t>(source.events);
-    acknowledged += static_cast<std::uint64_t>(source.acknowledged);
+    events += source.events;
+    acknowledged += source.acknowledged;
   }
   for (const auto& service : now.services)
-    processed += static_cast<std::uint64_t>(service.processed);
-  for (const auto& queue : now.queues) {
-    in_flight += static_cast<std::int64_t>(queue.in_flight);
-    backlog += static_cast<std::int64_t>(queue.visible) + static_cast<std::int64_t>(queue.delayed);
+    processed += service.processed;
+  for (const auto& [service, queue_name] : services) {
+    const auto* queue = find_named(now.queues, queue_name);
+    if (queue == nullptr)
+      continue;
+    in_flight += queue->in_flight;
+    backlog += queue->visible + queue->delayed;
   }
-  return fmt::format(
-      "{} in, {} acknowledged, {} processed, {} in flight, backlog {}, {} dead letters", events,
-      acknowledged, processed, in_flight, backlog, now.dead_letters);
+  return fmt::format("{} in, {} acknowledged, {} processed, {} in flight, backlog {}, {}", events,
+                     acknowledged, processed, in_flight, backlog,
+                     count_text(now.dead_letters, "dead letter"));
 }
 
 std::pair<std::size_t, std::size_t> LiveDisplay::size() const {

@@ -22,8 +22,9 @@ std::vector<std::string> progress_lines(const ServiceQueues& services, const Sna
                                         const Snapshot& now, double seconds, std::size_t width,
                                         std::size_t height);
 
-/// One line with the totals, for a log; equal texts mean that nothing has changed.
-std::string progress_text(const Snapshot& now);
+/// One line with the totals, for a log; equal texts mean that nothing has changed. The backlog is
+/// what waits for a service: stored dead letters are none.
+std::string progress_text(const ServiceQueues& services, const Snapshot& now);
 
 /// Lines at the bottom of a terminal. [thread-safe]. Draws with one write each, never hides the
 /// cursor, and leaves nothing behind.

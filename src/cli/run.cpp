@@ -13,6 +13,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
+#include "cli/start_text.hpp"
 #include "cli/summary.hpp"
 #include "config/load.hpp"
 #include "pipeline/engine.hpp"
@@ -77,7 +78,7 @@ class Progress {
       display_->draw(
           progress_lines(services_, before_, snapshot, now - shown_at_, columns - 1, rows - 1));
     } else {
-      std::string text = progress_text(snapshot);
+      std::string text = progress_text(services_, snapshot);
       if (text != logged_)
         log_info("", "{}", text);
       logged_ = std::move(text);
@@ -154,7 +155,10 @@ int end_run(const std::string& name, const Summary& summary, const RunArguments&
 
 int run_pipeline(const RunArguments& arguments) {
   configure_log(arguments.log_level, arguments.log_format);
-  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   Diagnostics diagnostics;
   Result<PipelineDescription> pipeline =
       load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
@@ -165,7 +169,7 @@ int run_pipeline(const RunArguments& arguments) {
   const StopSignals signals;
   if (!signals.usable())
     return report({Errc::internal, "the system has no descriptor left for signals"});
-  const std::string name = pipeline->name;
+  const std::string name = pipeline->name, what = start_text(*pipeline);
   ServiceQueues services = service_queues(*pipeline);
   const RunOptions options{.until_idle = arguments.until_idle,
                            .plugin_dirs = arguments.plugin_dirs};
@@ -173,6 +177,7 @@ int run_pipeline(const RunArguments& arguments) {
       Engine::start(std::move(*pipeline), system_clock(), options);
   if (!engine)
     return report(engine.error());
+  log_info("", "{}", what);
 
   Progress progress(std::move(services), arguments);
   watch(**engine, signals, progress);

@@ -118,21 +118,52 @@ class WordReader {
   Result<void> read_stage_option(const Word& word) {
     const sluice_component& stage = *call_.component->descriptor;
     const sluice_option* option = find_option(stage, word.name);
+    if (option == nullptr && word.name.starts_with("no_"))
+      return read_negated(stage, word);
     if (option == nullptr)
       return unknown(stage, word.name);
-    Json value;
     if (std::string_view(option->type) == "bool") {
-      value = option_from_text(*option, word.value.value_or("true"));
-    } else {
-      const Result<std::string> text = value_of(word);
-      if (!text)
-        return std::unexpected(text.error());
-      value = option_from_text(*option, *text);
+      set(*option, flag_value(word));
+      return {};
     }
-    std::erase_if(call_.options.members,
-                  [&](const JsonMember& member) { return member.name == word.name; });
-    call_.options.members.push_back({word.name, 0, std::move(value)});
+    const Result<std::string> text = value_of(word);
+    if (!text)
+      return std::unexpected(text.error());
+    set(*option, *text);
     return {};
+  }
+
+  /// --no-FLAG
+  Result<void> read_negated(const sluice_component& stage, const Word& word) {
+    const sluice_option* option = find_option(stage, word.name.substr(3));
+    if (option == nullptr)
+      return unknown(stage, word.name);
+    if (std::string_view(option->type) != "bool") {
+      return fail(Errc::usage, fmt::format("--{}: \"{}\" of stage {} is no flag, it takes a value",
+                                           word.name, option->name, stage.type));
+    }
+    if (word.value) {
+      return fail(Errc::usage, fmt::format("--{0} takes no value: --{0} is --{1}=false", word.name,
+                                           option->name));
+    }
+    set(*option, "false");
+    return {};
+  }
+
+  /// Of a flag: what stands behind '=', or a next word that is true or false, or true.
+  std::string flag_value(const Word& word) {
+    if (word.value)
+      return *word.value;
+    const bool given =
+        at_ + 1 < words_.size() && (words_[at_ + 1] == "true" || words_[at_ + 1] == "false");
+    return given ? words_[++at_] : "true";
+  }
+
+  /// The last of several counts.
+  void set(const sluice_option& option, const std::string& text) {
+    std::erase_if(call_.options.members,
+                  [&](const JsonMember& member) { return member.name == option.name; });
+    call_.options.members.push_back({option.name, 0, option_from_text(option, text)});
   }
 
   /// What stands behind '=', or else the next word.

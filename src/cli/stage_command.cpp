@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include "base/random.hpp"
 #include "cli/commands.hpp"
@@ -17,12 +19,15 @@
 #include "cli/stage_arguments.hpp"
 #include "cli/stage_printer.hpp"
 #include "config/load.hpp"
+#include "plugin/handles.hpp"
 #include "plugin/host.hpp"
 
 namespace sluice::core {
 namespace {
 
+/// Of a stage that sets itself no limit.
 constexpr uint64_t kBodyBytesMax = uint64_t{1} << 30;
+constexpr uint64_t kReadStep = 64 << 10;
 constexpr int64_t kLeaseMs = int64_t{12} * 3600 * 1000;  // longer than any visibility timeout
 
 constexpr const char* kHelp =
@@ -41,8 +46,10 @@ constexpr const char* kHelp =
     "  --attribute NAME=VALUE  an attribute of every message\n"
     "  --plugin-dir DIR      searched before the plugins beside the program\n"
     "  --                    what follows are files\n"
-    "All other options are the plugin's, with - or _; structured values are JSON; --FLAG stands "
-    "for --FLAG=true.\n";
+    "All other options are the plugin's, with - or _; structured values are JSON. A flag is set by "
+    "--FLAG, --FLAG true\n"
+    "or --FLAG=true, and unset by --no-FLAG, --FLAG false or --FLAG=false (a file named true is "
+    "./true).\n";
 
 std::string reason_of_errno() {
   return std::strerror(errno);
@@ -84,6 +91,14 @@ Result<Input> open_input(const std::string& file) {
   return input;
 }
 
+/// The option by which a stage refuses larger bodies.
+std::optional<uint64_t> own_limit(const sluice_config& options) {
+  const auto found = options.values.find("max_input_bytes");
+  if (found == options.values.end() || !found->second.integer)
+    return std::nullopt;
+  return static_cast<uint64_t>(*found->second.integer);
+}
+
 /// Runs the messages of one call, one after the other.
 class StageRun {
  public:
@@ -91,6 +106,7 @@ class StageRun {
       : stage_(stage),
         call_(call),
         flags_(stage.component().descriptor->flags),
+        body_bytes_max_(own_limit(stage.config())),
         printer_(call.jsonl, (flags_ & SLUICE_SPLITS) != 0),
         out_(
             stage.component().descriptor->type, (flags_ & SLUICE_SPLITS) != 0,
@@ -126,7 +142,7 @@ class StageRun {
     message.receive_count = 1;
     const bool streams = (flags_ & SLUICE_STREAMS) != 0;
     if (!streams) {
-      const int32_t status = read_all(*input->reader, kBodyBytesMax, &message.body);
+      const int32_t status = read_body(*input->reader, &message.body);
       if (status != SLUICE_OK)
         return unreadable(message.id, status);
     }
@@ -134,6 +150,27 @@ class StageRun {
     if (streams)
       view.stream(input->reader.get(), input->size);
     return process(message, view.get());
+  }
+
+  /// The whole body, or, where it is over the stage's own limit, one byte more than that: enough
+  /// for the stage to refuse it.
+  int32_t read_body(sluice_reader& reader, std::string* body) {
+    cut_ = false;
+    if (!body_bytes_max_)
+      return read_all(reader, kBodyBytesMax, body);
+    const uint64_t wanted = *body_bytes_max_ + 1;
+    while (body->size() < wanted) {
+      const uint64_t had = body->size();
+      uint64_t got = 0;
+      body->resize(had + std::min(wanted - had, std::max(kReadStep, had)));
+      const int32_t status = host().read(&reader, reinterpret_cast<uint8_t*>(body->data()) + had,
+                                         body->size() - had, &got);
+      body->resize(had + got);
+      if (status != SLUICE_OK)
+        return status == SLUICE_END ? SLUICE_OK : status;
+    }
+    cut_ = true;
+    return SLUICE_OK;
   }
 
   Result<void> unreadable(const Uuid& id, int32_t status) {
@@ -158,23 +195,35 @@ class StageRun {
   Result<void> judge(const Uuid& id, int32_t status) {
     if (printer_.several()) {
       return fail(Errc::usage,
-                  fmt::format("stage {} emitted more than one body: print them with --jsonl",
-                              stage_.component().descriptor->type));
+                  fmt::format("{}: stage {} emitted a second body, and only one can go to the "
+                              "standard output: nothing was written there; print all with --jsonl",
+                              file_, stage_.component().descriptor->type));
     }
     if (status != SLUICE_OK) {
-      return fail(Errc::internal, fmt::format("{}: stage {} failed with status {}", file_,
-                                              stage_.component().descriptor->type, status));
+      return fail(Errc::internal,
+                  fmt::format("{}: stage {} failed: {}", file_, stage_.component().descriptor->type,
+                              status_text(status)));
     }
-    const bool good = out_.status() == SLUICE_OK;
-    if (!good)
+    const bool good = out_.status() == SLUICE_OK && !cut_;
+    if (out_.status() != SLUICE_OK) {
       printer_.message_failed(file_, id, out_.status() == SLUICE_RETRY, out_.reason(),
-                              out_.detail());
+                              cut_ ? out_.detail() + cut_text() : out_.detail());
+    } else if (cut_) {
+      printer_.message_failed(file_, id, false, "too_large",
+                              "the body is over the stage's max_input_bytes" + cut_text());
+    }
     return printer_.finish_message(good);
+  }
+
+  std::string cut_text() const {
+    return fmt::format(" (no more than {} bytes of it were read)", *body_bytes_max_ + 1);
   }
 
   const Instance& stage_;
   const StageCall& call_;
   const uint32_t flags_;
+  const std::optional<uint64_t> body_bytes_max_;  ///< the stage's own
+  bool cut_ = false;                              ///< the body in hand is longer
   StagePrinter printer_;
   StageOut out_;
   Random random_;
@@ -253,7 +302,10 @@ Result<int> run_call(const StageCall& call, Registry& registry) {
 
 int run_stage(const StageArguments& arguments) {
   configure_log(LogLevel::warning, LogFormat::text);
-  Registry registry(plugin_folders(plugin_dirs_of(arguments.words)));
+  Result<std::vector<std::string>> folders = plugin_folders(plugin_dirs_of(arguments.words));
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   const Result<StageCall> call = parse_stage_words(
       arguments.words, [&](const std::string& type) { return registry.find("stage", type); });
   if (!call)

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/json.hpp"
+#include "base/units.hpp"
 #include "cli/describe.hpp"
 
 namespace sluice::core {
@@ -22,6 +25,34 @@ std::string object_of(const Things& things, Fields&& fields) {
 
 std::string cell(auto number) {
   return fmt::format("{}", number);
+}
+
+/// Columns that are rarely of use stand only where one of their numbers is not 0.
+struct RareColumn {
+  const char* name;
+  std::uint64_t QueueCounters::*number;
+};
+constexpr RareColumn kRareColumns[] = {{"expired", &QueueCounters::expired},
+                                       {"dropped", &QueueCounters::dropped},
+                                       {"purged", &QueueCounters::purged}};
+
+std::vector<std::vector<std::string>> queue_rows(const Summary& summary) {
+  std::vector<std::vector<std::string>> rows{{"queue", "sent", "moved in", "received", "deleted",
+                                              "visible", "in flight", "delayed", "dead-lettered"}};
+  for (const QueueNumbers& queue : summary.queues) {
+    rows.push_back({queue.name, cell(queue.sent), cell(queue.moved_in), cell(queue.received),
+                    cell(queue.deleted), cell(queue.visible), cell(queue.in_flight),
+                    cell(queue.delayed), cell(queue.moved_to_dead_letter)});
+  }
+  for (const RareColumn& column : kRareColumns) {
+    const auto is_zero = [&](const QueueNumbers& queue) { return queue.*column.number == 0; };
+    if (std::ranges::all_of(summary.queues, is_zero))
+      continue;
+    rows[0].emplace_back(column.name);
+    for (std::size_t i = 0; i < summary.queues.size(); ++i)
+      rows[i + 1].push_back(cell(summary.queues[i].*column.number));
+  }
+  return rows;
 }
 
 }  // namespace
@@ -50,9 +81,8 @@ std::string summary_json(const std::string& pipeline, const Summary& summary) {
 }
 
 std::string summary_text(const std::string& pipeline, const Summary& summary) {
-  std::string text =
-      fmt::format("{}: {:.1f} s, {} dead letter{} stored, exit {}\n", pipeline, summary.seconds,
-                  summary.dead_letters, summary.dead_letters == 1 ? "" : "s", summary.exit);
+  std::string text = fmt::format("{}: {:.1f} s, {} stored, exit {}\n", pipeline, summary.seconds,
+                                 count_text(summary.dead_letters, "dead letter"), summary.exit);
   std::vector<std::vector<std::string>> rows{{"source", "events", "acknowledged"}};
   for (const auto& source : summary.sources)
     rows.push_back({source.name, cell(source.events), cell(source.acknowledged)});
@@ -66,13 +96,7 @@ std::string summary_text(const std::string& pipeline, const Summary& summary) {
   }
   if (rows.size() > 1)
     text += columns_text(rows);
-  rows = {{"queue", "sent", "moved in", "received", "deleted", "visible", "in flight", "delayed",
-           "dead-lettered"}};
-  for (const auto& queue : summary.queues) {
-    rows.push_back({queue.name, cell(queue.sent), cell(queue.moved_in), cell(queue.received),
-                    cell(queue.deleted), cell(queue.visible), cell(queue.in_flight),
-                    cell(queue.delayed), cell(queue.moved_to_dead_letter)});
-  }
+  rows = queue_rows(summary);
   if (rows.size() > 1)
     text += columns_text(rows);
   for (const std::string& note : summary.notes)

@@ -25,10 +25,6 @@ std::string human_size(std::int64_t bytes) {
              : fmt::format("{:.2f} {}", value, units[unit]);
 }
 
-std::string count_text(std::size_t number, std::string_view what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
-}
-
 std::string memory_text(const PipelineDescription& pipeline) {
   const MemoryBound bound = memory_bound(pipeline);
   const auto line = [](std::int64_t bytes, const std::string& what) {
@@ -72,7 +68,10 @@ int worse(int a, int b) {
 }  // namespace
 
 int validate_configs(const ValidateArguments& arguments) {
-  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   int exit = 0;
   for (const std::string& config : arguments.configs) {
     Diagnostics diagnostics;
@@ -90,7 +89,10 @@ int validate_configs(const ValidateArguments& arguments) {
 }
 
 int print_graph(const GraphArguments& arguments) {
-  Registry registry(plugin_folders(arguments.plugin_dirs));
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
   Diagnostics diagnostics;
   const Result<PipelineDescription> pipeline =
       load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);

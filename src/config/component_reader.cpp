@@ -42,6 +42,20 @@ std::uint32_t offset_at(const Json& object, const Component& component, std::str
 
 }  // namespace
 
+std::string option_text(const sluice_config& options, std::string_view name) {
+  const auto found = options.values.find(name);
+  return found == options.values.end() ? std::string() : found->second.text;
+}
+
+std::string option_text_of_type(const sluice_config& options, std::string_view type) {
+  for (auto option = options.component->descriptor->options;
+       option != nullptr && *option != nullptr; ++option) {
+    if (type == (*option)->type)
+      return option_text(options, (*option)->name);
+  }
+  return {};
+}
+
 std::string absolute_path(const std::string& folder, const std::string& path) {
   namespace fs = std::filesystem;
   const fs::path joined = fs::path(folder) / path;

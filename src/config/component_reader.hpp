@@ -42,6 +42,11 @@ class ComponentReader {
   std::set<std::string, std::less<>> buckets_;
 };
 
+/// An option's text; empty if it is not given.
+std::string option_text(const sluice_config& options, std::string_view name);
+/// That of the option with this type; empty if the component has none.
+std::string option_text_of_type(const sluice_config& options, std::string_view type);
+
 /// Absolute and without dots; links are followed as far as the path exists.
 std::string absolute_path(const std::string& folder, const std::string& path);
 

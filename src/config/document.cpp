@@ -190,6 +190,7 @@ void Document::expand(Json& value, const Environment& environment, Diagnostics& 
   if (value.type != Json::Type::string || value.text.find("${") == std::string::npos)
     return;
   std::string result;
+  bool missing = false;
   std::size_t from = 0;
   for (std::size_t at = 0; (at = value.text.find("${", from)) != std::string::npos;) {
     result.append(value.text, from, at - from);
@@ -197,6 +198,7 @@ void Document::expand(Json& value, const Environment& environment, Diagnostics& 
     if (!reference) {
       error(diagnostics, offset_in(value, at),
             "\"${\" begins a variable of the environment: \"${NAME}\" or \"${NAME:-default}\"");
+      broken_.insert(value.offset);
       return;
     }
     std::optional<std::string> found = environment(reference->name);
@@ -209,10 +211,13 @@ void Document::expand(Json& value, const Environment& environment, Diagnostics& 
                 "the environment has no {0}: set it, or give a default with \"${{{1}:-default}}\"",
                 in_quotes(reference->name), reference->name));
       found = "";
+      missing = true;
     }
     result += *found;
     from = reference->end;
   }
+  if (missing)
+    broken_.insert(value.offset);
   result.append(value.text, from);
   value.text = std::move(result);
 }
@@ -256,6 +261,8 @@ void Document::add(Diagnostics& diagnostics, Diagnostic diagnostic) const {
 
 void Document::error(Diagnostics& diagnostics, std::uint32_t offset, std::string text,
                      Errc code) const {
+  if (broken_.contains(offset))
+    return;
   add(diagnostics, {Diagnostic::Severity::error, code, offset, {}, std::move(text)});
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,8 +40,12 @@ class Document {
 
   const Json& root() const { return root_; }
   const std::string& path() const { return path_; }
+  /// Every ${NAME} has its value.
+  bool is_expanded() const { return broken_.empty(); }
   Place place(std::uint32_t offset) const;
 
+  /// Nothing is added for a value that was reported while it was expanded: its text is not what was
+  /// meant.
   void error(Diagnostics& diagnostics, std::uint32_t offset, std::string text,
              Errc code = Errc::config) const;
   void warning(Diagnostics& diagnostics, std::uint32_t offset, std::string text) const;
@@ -63,6 +68,7 @@ class Document {
   std::uint32_t end_ = 0;  ///< first offset that is not used yet
   std::vector<std::uint32_t> line_begins_;
   Json root_;
+  std::set<std::uint32_t> broken_;  ///< offsets of values with a ${NAME} that has no value
 };
 
 }  // namespace sluice::core

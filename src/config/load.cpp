@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/units.hpp"
 #include "config/loader.hpp"
 
 namespace sluice::core {
@@ -45,10 +46,6 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-std::string count(std::size_t number, std::string_view what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
-}
-
 }  // namespace
 
 Result<PipelineDescription> load_pipeline(const std::string& path,
@@ -75,7 +72,7 @@ Result<PipelineDescription> parse_pipeline(std::string text, const std::string& 
       return result;
   }
   return fail(diagnostics.worst(),
-              fmt::format("{}: {}", path, count(diagnostics.errors(), "error")));
+              fmt::format("{}: {}", path, count_text(diagnostics.errors(), "error")));
 }
 
 Loader::Loader(const Reporter& reporter, Registry& registry, std::string folder)
@@ -93,9 +90,12 @@ PipelineDescription Loader::load() {
   read_services();
   check_cycles();
   check_dead_letter_cycles();
-  check_state();
-  if (reporter_.diagnostics.errors() == 0)
-    check_use();  // warnings about a broken graph would mislead
+  if (reporter_.document.is_expanded())
+    check_state();
+  if (reporter_.diagnostics.errors() == 0) {  // warnings about a broken graph would mislead
+    check_use();
+    check_feedback();
+  }
   return std::move(result_);
 }
 
@@ -187,6 +187,8 @@ void Loader::read_sources() {
     SourceDescription source{member.name,
                              components_.read(member.value, kSourceShape, fields, member.name),
                              resolve_target(fields).value_or(Target{Target::Kind::topic, 0})};
+    if (source.options != nullptr)
+      check_access(*source.options, fields);
     result_.sources.push_back(std::move(source));
   }
 }
@@ -238,6 +240,10 @@ void Loader::read_stages(ServiceDescription& service, const ObjectReader& fields
     const ObjectReader stage(reporter_, item, kStageShape, who);
     offsets.push_back(stage.offset("type"));
     service.stages.push_back(components_.read(item, kStageShape, stage, service.name));
+    if (const sluice_config* options = service.stages.back().get()) {
+      check_access(*options, stage);
+      note_put(*options, stage);
+    }
   }
   check_chain(service, fields, offsets);
 }

@@ -21,21 +21,6 @@ std::string path_text(const PipelineDescription& pipeline,
   return text + in_quotes(pipeline.queues[cycle.front()].name);
 }
 
-std::string text_of(const sluice_config& options, std::string_view name) {
-  const auto found = options.values.find(name);
-  return found == options.values.end() ? std::string() : found->second.text;
-}
-
-/// Of the option with this type, its value; empty if the component has none or it is not given.
-std::string text_of_type(const sluice_config& options, std::string_view type) {
-  for (auto option = options.component->descriptor->options;
-       option != nullptr && *option != nullptr; ++option) {
-    if (type == (*option)->type)
-      return text_of(options, (*option)->name);
-  }
-  return {};
-}
-
 }  // namespace
 
 void Loader::check_chain(const ServiceDescription& service, const ObjectReader& fields,
@@ -170,21 +155,17 @@ void Loader::check_state() {
 
 /// A source that watches a folder must not see the engine's own files come and go below it.
 void Loader::check_state(const SourceDescription& source) {
-  const std::string reference = text_of_type(*source.options, "bucket");
+  const std::string reference = option_text_of_type(*source.options, "bucket");
   const std::string name = reference.substr(0, reference.find('/'));
   const auto bucket = std::find_if(
       result_.buckets.begin(), result_.buckets.end(),
       [&](const BucketDescription& b) { return b.name == name && b.options != nullptr; });
   if (bucket == result_.buckets.end())
     return;
-  if (text_of_type(*bucket->options, "path").empty())
+  if (option_text_of_type(*bucket->options, "path").empty())
     return;
-  const std::string root = absolute_path(folder_, text_of_type(*bucket->options, "path"));
-  std::string prefix = text_of(*source.options, "prefix");
-  for (const AccessPointDescription& point : bucket->access_points) {
-    if (reference == name + "/" + point.name && point.prefix.size() > prefix.size())
-      prefix = point.prefix;
-  }
+  const std::string root = absolute_path(folder_, option_text_of_type(*bucket->options, "path"));
+  const std::string prefix = watched_prefix(source);
   const std::string below = root == "/" ? root : root + "/";
   const std::string state = result_.state + "/";
   // The keys of its files begin with this; where the bucket lies in the state folder, all keys do.

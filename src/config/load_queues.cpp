@@ -38,6 +38,14 @@ void Loader::read_queues() {
     queue.capacity = *fields.number("capacity");
     queue.capacity_bytes = *fields.number("capacity_bytes");
     queue.visibility_timeout_ms = *fields.number("visibility_timeout");
+    if (queue.visibility_timeout_ms == 0 && served_.contains(queue.name)) {
+      reporter_.warning(
+          fields.offset("visibility_timeout"),
+          fmt::format(
+              "{}: with a \"visibility_timeout\" of 0s a message is visible again while it is "
+              "still worked on, and is worked on again; give the longest time a batch takes",
+              fields.who()));
+    }
     read_subscriptions(index, fields);
     read_redrive_policy(index, fields);
   }

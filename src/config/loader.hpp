@@ -47,6 +47,21 @@ class Loader {
                                        const std::string& who);
   std::optional<Target> resolve_target(const ObjectReader& fields);
 
+  // load_access.cpp: what is done to buckets.
+  /// A stage that writes objects.
+  struct Put {
+    std::size_t service;  ///< index
+    std::string who, bucket, key;
+    std::uint32_t offset;  ///< of its key
+  };
+  void check_access(const sluice_config& options, const ObjectReader& fields);
+  void note_put(const sluice_config& options, const ObjectReader& fields);
+  const AccessPointDescription* find_access_point(std::string_view reference) const;
+  bool is_watched(const Put& put, const SourceDescription& source) const;
+  /// Only keys below it are told: the longer of the source's own and its access point's.
+  std::string watched_prefix(const SourceDescription& source) const;
+  void check_feedback();
+
   // load_checks.cpp: what only the whole shows.
   void check_chain(const ServiceDescription& service, const ObjectReader& fields,
                    const std::vector<std::uint32_t>& stage_offsets);
@@ -69,6 +84,7 @@ class Loader {
   Names topics_, queues_;         ///< declared ones
   std::set<std::string> served_;  ///< queues that a service names
   std::vector<std::uint32_t> queue_offsets_, topic_offsets_, redrive_offsets_;
+  std::vector<Put> puts_;
   std::vector<std::uint32_t> publish_offsets_;  ///< of each service
 };
 

@@ -1,6 +1,7 @@
 #include "config/topology.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::core {
 namespace {
@@ -58,12 +59,11 @@ std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& p
   return next;
 }
 
-std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline,
-                                           const SourceDescription& source) {
-  const std::vector<std::vector<std::uint32_t>> next = next_queues(pipeline);
+std::vector<std::uint32_t> reached_queues(const std::vector<std::vector<std::uint32_t>>& next,
+                                          std::vector<std::uint32_t> from) {
   std::vector<std::uint32_t> reached;
-  std::vector<bool> seen(pipeline.queues.size());
-  std::vector<std::uint32_t> open = queues_of(pipeline, source.publish_to);
+  std::vector<bool> seen(next.size());
+  std::vector<std::uint32_t> open = std::move(from);
   while (!open.empty()) {
     const std::uint32_t queue = open.back();
     open.pop_back();
@@ -75,6 +75,11 @@ std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline,
   }
   std::sort(reached.begin(), reached.end());
   return reached;
+}
+
+std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline,
+                                           const SourceDescription& source) {
+  return reached_queues(next_queues(pipeline), queues_of(pipeline, source.publish_to));
 }
 
 std::vector<std::vector<std::uint32_t>> find_cycles(

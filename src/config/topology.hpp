@@ -15,6 +15,10 @@ std::vector<std::uint32_t> queues_of(const PipelineDescription& pipeline, const 
 /// For each queue: those that its services publish to.
 std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& pipeline);
 
+/// `from` and every queue that a way leads to from there, by the edges `next`. Ascending.
+std::vector<std::uint32_t> reached_queues(const std::vector<std::vector<std::uint32_t>>& next,
+                                          std::vector<std::uint32_t> from);
+
 /// Queues that make the source wait when they are full, directly or through the services between:
 /// every queue that its messages, or what becomes of them, can be published to. Ascending.
 std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline,

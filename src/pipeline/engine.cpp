@@ -7,7 +7,9 @@
 
 #include "base/futex.hpp"
 #include "base/log.hpp"
+#include "base/units.hpp"
 #include "pipeline/graph.hpp"
+#include "pipeline/leftovers.hpp"
 
 namespace sluice::core {
 namespace {
@@ -156,7 +158,9 @@ struct Engine::State {
     for (std::unique_ptr<Service>& service : graph->services) {
       if (service->running() != 0) {
         summary.threads_left = true;
-        summary.notes.push_back(fmt::format("service '{}': {} workers did not return in time", service->name(), service->running()));
+        summary.notes.push_back(fmt::format("service '{}': {} did not return in time",
+                                            service->name(),
+                                            count_text(service->running(), "worker")));
         service->abandon();
       } else {
         service->join();
@@ -228,9 +232,10 @@ struct Engine::State {
       }
       bool repeats = graph->sources[i]->repeats();
       (repeats ? comes_again : lost) = true;
-      summary.notes.push_back(fmt::format("source '{}': {} events are not acknowledged; {}", source.name,
-                                          source.events - source.acknowledged,
-                                          repeats ? "they come again at the next start" : "they do not come again"));
+      summary.notes.push_back(
+          fmt::format("source '{}': {} not acknowledged, {}", source.name,
+                      count_text(source.events - source.acknowledged, "event"),
+                      repeats ? "to come again at the next start" : "not to come again"));
     }
     std::lock_guard lock(mutex);
     for (const Error& failure : failures) {
@@ -251,8 +256,9 @@ struct Engine::State {
     for (std::size_t i = 0; i < summary.queues.size(); ++i) {
       const QueueNumbers& queue = summary.queues[i];
       if (queue.dropped != 0) {
-        summary.notes.push_back(fmt::format("queue '{}': {} rejected messages were dropped; its redrive_policy is null",
-                                            queue.name, queue.dropped));
+        summary.notes.push_back(fmt::format("queue '{}': {} dropped; its redrive_policy is null",
+                                            queue.name,
+                                            count_text(queue.dropped, "rejected message")));
       }
       std::uint64_t left = queue.visible + queue.in_flight + queue.delayed;
       if (left == 0) {
@@ -261,10 +267,12 @@ struct Engine::State {
       bool holds_dead_letters = std::ranges::any_of(pipeline.queues, [i](const QueueDescription& other) {
         return other.redrive_policy && other.redrive_policy->dead_letter_queue == i;
       });
-      std::string_view kind = holds_dead_letters                ? "dead letters are stored"
-                              : graph->queues[i]->has_service() ? "messages are left"
-                                                                : "messages are left; it has no service";
-      summary.notes.push_back(fmt::format("queue '{}': {} {}", queue.name, left, kind));
+      std::string_view what = holds_dead_letters ? "dead letter" : "message";
+      std::string_view where = holds_dead_letters                ? "stored"
+                               : graph->queues[i]->has_service() ? "left"
+                                                                 : "left; it has no service";
+      summary.notes.push_back(
+          fmt::format("queue '{}': {} {}", queue.name, count_text(left, what), where));
     }
   }
 };
@@ -285,6 +293,9 @@ Result<std::unique_ptr<Engine>> Engine::start(PipelineDescription&& pipeline, Cl
     return std::unexpected(graph.error());
   }
   state->graph = std::move(*graph);
+  for (const std::string& text : forgotten_dead_letters(state->pipeline)) {
+    log_warning("", "{}", text);
+  }
   state->start_threads();
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }

@@ -8,8 +8,8 @@
 #include <cstddef>
 
 #include "base/log.hpp"
+#include "base/log_limit.hpp"
 #include "plugin/host_calls.hpp"
-#include "plugin/log_limit.hpp"
 #include "plugin/out.hpp"
 
 namespace sluice::core {

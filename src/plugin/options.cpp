@@ -13,6 +13,11 @@ namespace sluice::core {
 
 namespace {
 
+/// A hostile configuration must cost no time and no text without bound: a longer name is shown cut
+/// and has no nearest, and only so many have.
+constexpr std::size_t kNameShownMax = 100;
+constexpr std::size_t kHintsMax = 100;
+
 /// RFC 6901 §3.
 std::string pointer_to(std::string_view name) {
   std::string pointer = "/";
@@ -53,14 +58,20 @@ void report_unknown(const Component& component, const Json& values,
   std::vector<std::string_view> known = reserved;
   for_each_option(*component.descriptor,
                   [&](const sluice_option& option) { known.push_back(option.name); });
+  std::size_t hints = 0;
   for (const JsonMember& member : values.members) {
-    if (!contains(known, member.name)) {
-      const auto nearest = nearest_name(member.name, std::span<const std::string_view>(known));
-      reports.add(
-          pointer_to(member.name),
-          fmt::format("{} \"{}\" has no option {}{}", component.descriptor->kind,
-                      component.descriptor->type, json_quote(member.name), did_you_mean(nearest)));
+    if (contains(known, member.name)) {
+      continue;
     }
+    const std::string_view shown = std::string_view(member.name).substr(0, kNameShownMax);
+    const bool whole = shown.size() == member.name.size();
+    const std::string_view nearest =
+        whole && hints++ < kHintsMax ? nearest_name(shown, std::span<const std::string_view>(known))
+                                     : std::string_view();
+    reports.add(pointer_to(member.name),
+                fmt::format("{} \"{}\" has no option {}{}{}", component.descriptor->kind,
+                            component.descriptor->type, json_quote(shown), whole ? "" : "...",
+                            did_you_mean(nearest)));
   }
 }
 

@@ -232,9 +232,16 @@ std::vector<std::string> shipped_types() {
   return types;
 }
 
-std::vector<std::string> plugin_folders(std::vector<std::string> from_command_line) {
+Result<std::vector<std::string>> plugin_folders(std::vector<std::string> from_command_line) {
   std::vector<std::string> folders = std::move(from_command_line);
   std::error_code fault;
+  for (const std::string& folder : folders) {
+    if (const fs::directory_iterator readable(folder, fault); fault) {
+      return fail(Errc::unavailable,
+                  fmt::format("--plugin-dir {}: {}: give a folder that can be read", folder,
+                              fault.message()));
+    }
+  }
   const fs::path binary = fs::read_symlink("/proc/self/exe", fault);
   if (fault) {
     return folders;

@@ -33,9 +33,9 @@ class Registry {
   Registry& operator=(const Registry&) = delete;
 
   /// `type` is looked for in TYPE.so of each folder, then in every other library (DESIGN §6).
-  /// Errors: unavailable (69) where TYPE.so is there but of a wrong ABI version or does not load, and
-  /// for a shipped type that no library offers, naming file and reason; config (78) for any other,
-  /// with the nearest name.
+  /// Errors: unavailable (69) where TYPE.so is there but of a wrong ABI version or does not load,
+  /// and for a shipped type that no library offers, naming file and reason; config (78) for any
+  /// other, with the nearest name.
   Result<const Component*> find(std::string_view kind, std::string_view type);
 
   /// Loads everything and returns what find() would find, sorted by kind and type. `failures` takes
@@ -49,6 +49,7 @@ class Registry {
 
 /// Folders to search: `from_command_line`, then those of the running binary that exist: plugins/
 /// beside it (build tree), and the folder of installed plugins (`../lib/x86_64-linux-gnu/sluice`).
-std::vector<std::string> plugin_folders(std::vector<std::string> from_command_line);
+/// Error: unavailable (69), if one from the command line cannot be read.
+Result<std::vector<std::string>> plugin_folders(std::vector<std::string> from_command_line);
 
 }  // namespace sluice::core

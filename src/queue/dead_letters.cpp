@@ -8,12 +8,18 @@
 
 #include "base/fault.hpp"
 #include "base/log.hpp"
+#include "base/units.hpp"
 #include "message/message_view.hpp"
 
 namespace sluice::core {
 namespace {
 
 constexpr std::size_t kReadBytes = 1 << 20;
+/// Of each dead-letter queue: a flood of rejections is counted, not printed.
+constexpr std::uint32_t kLogLinesPerSecond = 10;
+/// Of a letter's detail, in its log line.
+constexpr std::size_t kDetailShownMax = 300;
+
 /// Calls `each(line, offset of the line)` for every whole line from `offset`; false from it stops.
 /// Returns the offset behind the last whole line that was handed out.
 template <class Each>
@@ -63,6 +69,35 @@ Line read_line(std::string_view text) {
   return {deleted != nullptr ? Line::Kind::removal : Line::Kind::letter, *uuid};
 }
 
+/// What a whole file holds.
+struct Content {
+  std::unordered_set<Uuid, UuidHash> ids;  ///< letters that are not deleted
+  bool has_garbage = false;                ///< removals, and letters written twice
+  std::uint64_t foreign = 0;               ///< lines that are neither
+  std::uint64_t end = 0;                   ///< behind the last whole line
+};
+
+Result<Content> read_content(AppendFile& file) {
+  Content content;
+  Result<std::uint64_t> end = for_each_line(file, 0, [&](std::string_view text, std::uint64_t) {
+    Line line = read_line(text);
+    if (line.kind == Line::Kind::removal) {
+      content.ids.erase(line.id);
+      content.has_garbage = true;
+    } else if (line.kind == Line::Kind::letter) {
+      content.has_garbage |= !content.ids.insert(line.id).second;
+    } else {
+      ++content.foreign;
+    }
+    return true;
+  });
+  if (!end) {
+    return std::unexpected(end.error());
+  }
+  content.end = *end;
+  return content;
+}
+
 }  // namespace
 
 DeadLetters::DeadLetters(Storage& storage, std::string folder, Clock& clock,
@@ -70,7 +105,8 @@ DeadLetters::DeadLetters(Storage& storage, std::string folder, Clock& clock,
     : storage_(storage),
       folder_(std::move(folder)),
       clock_(clock),
-      failed_(std::move(failed)) {}
+      failed_(std::move(failed)),
+      log_limit_(kLogLinesPerSecond) {}
 
 DeadLetters::~DeadLetters() = default;
 
@@ -99,27 +135,18 @@ Result<void> DeadLetters::compact(File& file) {
     return std::unexpected(opened.error());
   }
   file.file = std::move(*opened);
-  bool has_garbage = false;
-  std::uint64_t foreign = 0;
-  Result<std::uint64_t> end = for_each_line(*file.file, 0, [&](std::string_view text, std::uint64_t) {
-    Line line = read_line(text);
-    if (line.kind == Line::Kind::removal) {
-      file.ids.erase(line.id);
-      has_garbage = true;
-    } else if (line.kind == Line::Kind::letter) {
-      has_garbage |= !file.ids.insert(line.id).second;
-    } else {
-      ++foreign;
-    }
-    return true;
-  });
-  if (!end) {
-    return std::unexpected(end.error());
+  Result<Content> content = read_content(*file.file);
+  if (!content) {
+    return std::unexpected(content.error());
   }
-  if (foreign != 0) {
-    log_warning("", "'{}': {} lines are no dead letters; they stay in the file and are not delivered", file.path, foreign);
+  file.ids = std::move(content->ids);
+  if (content->foreign != 0) {
+    log_warning(
+        "", "'{}': {} no dead letter; what is none stays in the file and is not delivered",
+        file.path,
+        content->foreign == 1 ? "1 line is" : fmt::format("{} lines are", content->foreign));
   }
-  if (!has_garbage && *end == file.file->size()) {
+  if (!content->has_garbage && content->end == file.file->size()) {
     return {};
   }
   std::string anew = file.path + ".new";
@@ -153,6 +180,18 @@ Result<void> DeadLetters::compact(File& file) {
   }
   file.file = std::move(*copy);
   return {};
+}
+
+Result<std::uint64_t> DeadLetters::count_in(Storage& storage, const std::string& path) {
+  Result<std::unique_ptr<AppendFile>> file = storage.open_append(path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  Result<Content> content = read_content(**file);
+  if (!content) {
+    return std::unexpected(content.error());
+  }
+  return content->ids.size();
 }
 
 bool DeadLetters::deliver(File& file, const MessageText& text) {
@@ -231,6 +270,9 @@ void DeadLetters::run() {
       continue;
     }
     if (stopping) {
+      for (const auto& [queue, file] : files_) {
+        tell_left_out(*queue, log_limit_.finish(queue->name()));
+      }
       return;
     }
     futex_wait(epoch_, epoch);
@@ -374,6 +416,27 @@ Result<void> DeadLetters::load_what_fits() {
   return {};
 }
 
+/// A line for whoever looks on: what was given up, why, and where it lies.
+void DeadLetters::tell(const DeadLetter& letter, const Uuid& id) {
+  LogLimit::Verdict verdict = log_limit_.judge(letter.to->name(), clock_.steady_ns());
+  tell_left_out(*letter.to, verdict.left_out);
+  if (!verdict.pass) {
+    return;
+  }
+  const Queue& speaker = letter.from != nullptr ? *letter.from : *letter.to;
+  log_warning(speaker.name(), "{} {} is dead-lettered: {}{}{}; it lies in '{}'",
+              letter.from != nullptr ? "message" : "part", to_text(id), letter.reason,
+              letter.detail.empty() ? "" : ": ",
+              std::string_view(letter.detail).substr(0, kDetailShownMax),
+              files_.at(letter.to).path);
+}
+
+void DeadLetters::tell_left_out(const Queue& queue, std::uint64_t left_out) const {
+  if (left_out != 0) {
+    log_warning(queue.name(), "{} left out of this log", count_text(left_out, "more dead letter"));
+  }
+}
+
 /// The letter is on the device: it leaves its queue, its origin hears of its end, and it goes into
 /// the dead-letter queue's memory if it is next in line there and there is room.
 void DeadLetters::complete(DeadLetter& letter, bool is_new, std::uint64_t line_end) {
@@ -388,6 +451,7 @@ void DeadLetters::complete(DeadLetter& letter, bool is_new, std::uint64_t line_e
   lineage.last_error = nullptr;
   lineage.stored = true;
   if (is_new) {
+    tell(letter, chunk->id(index));
     stored_.fetch_add(1, std::memory_order_relaxed);
     File& file = files_.at(letter.to);
     bool next_in_line = letter.to->unloaded.load(std::memory_order_acquire) == 0;

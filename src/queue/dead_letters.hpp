@@ -20,6 +20,7 @@
 
 #include "base/clock.hpp"
 #include "base/futex.hpp"
+#include "base/log_limit.hpp"
 #include "base/storage.hpp"
 #include "message/evacuator.hpp"
 #include "message/message_json.hpp"
@@ -58,6 +59,9 @@ class DeadLetters {
   /// One round: everything that waits now. True if there was something. [writer]
   bool write_waiting();
 
+  /// How many letters the file at `path` holds that are not deleted. [control]
+  static Result<std::uint64_t> count_in(Storage& storage, const std::string& path);
+
   /// Letters stored now, in all queues. [any]
   std::uint64_t stored() const { return stored_.load(std::memory_order_relaxed); }
   /// Nothing waits to be written. [any]
@@ -92,6 +96,8 @@ class DeadLetters {
   static Result<void> sync(const std::vector<File*>& files);
   static std::string line_of(const DeadLetter& letter, Uuid* id);
   void complete(DeadLetter& letter, bool is_new, std::uint64_t line_end);
+  void tell(const DeadLetter& letter, const Uuid& id);
+  void tell_left_out(const Queue& queue, std::uint64_t left_out) const;
 
   Storage& storage_;
   const std::string folder_;
@@ -107,6 +113,7 @@ class DeadLetters {
   ChunkPool pool_;
   std::map<Queue*, File> files_;
   bool broken_ = false;
+  LogLimit log_limit_;
 };
 
 }  // namespace sluice::core

@@ -131,10 +131,18 @@ TEST_F(Loading, a_folder_that_is_not_there_is_named) {
 }
 
 TEST(PluginFolders, those_of_the_command_line_come_first) {
-  const auto folders = plugin_folders({"/a", "/b"});
-  ASSERT_GE(folders.size(), 2u);
-  EXPECT_EQ(folders[0], "/a");
-  EXPECT_EQ(folders[1], "/b");
+  const auto folders = plugin_folders({"/usr", "/tmp"});
+  ASSERT_TRUE(folders);
+  ASSERT_GE(folders->size(), 2u);
+  EXPECT_EQ((*folders)[0], "/usr");
+  EXPECT_EQ((*folders)[1], "/tmp");
+}
+
+TEST(PluginFolders, one_of_the_command_line_that_is_not_there_is_unavailable) {
+  const auto folders = plugin_folders({"/nonexistent/plugins"});
+  ASSERT_FALSE(folders);
+  EXPECT_EQ(folders.error().code, Errc::unavailable);
+  EXPECT_NE(folders.error().message.find("/nonexistent/plugins: No such file"), std::string::npos);
 }
 
 }  // namespace

@@ -68,5 +68,11 @@ TEST(Units, formatting_picks_the_shortest_text_that_reads_back) {
   EXPECT_EQ(format_size(1'000), "1000B");
 }
 
+TEST(Units, a_count_has_its_singular_and_its_plural) {
+  EXPECT_EQ(count_text(0, "dead letter"), "0 dead letters");
+  EXPECT_EQ(count_text(1, "dead letter"), "1 dead letter");
+  EXPECT_EQ(count_text(2, "dead letter"), "2 dead letters");
+}
+
 }  // namespace
 }  // namespace sluice::core

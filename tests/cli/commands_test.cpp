@@ -1,6 +1,8 @@
 // The commands that look: exit codes and formats of DESIGN §5, by the real binary.
 #include <nlohmann/json.hpp>
 
+#include "cli/describe.hpp"
+#include "config/load.hpp"
 #include "program.hpp"
 
 namespace sluice::core {
@@ -56,6 +58,34 @@ INSTANTIATE_TEST_SUITE_P(
               "JSON pointer"},
         Usage{
             "a_missing_config_is_missing_input", {"run", "/nowhere/x.json"}, 66, "/nowhere/x.json"},
+        Usage{"run_refuses_a_plugin_folder_that_is_not_there",
+              {"run", "x.json", "--plugin-dir", "/nowhere"},
+              69,
+              "--plugin-dir /nowhere: No such file or directory"},
+        Usage{"validate_refuses_a_plugin_folder_that_is_not_there",
+              {"validate", "x.json", "--plugin-dir", "/nowhere"},
+              69,
+              "--plugin-dir /nowhere: No such file or directory"},
+        Usage{"graph_refuses_a_plugin_folder_that_is_not_there",
+              {"graph", "x.json", "--plugin-dir", "/nowhere"},
+              69,
+              "--plugin-dir /nowhere: No such file or directory"},
+        Usage{"plugins_refuses_a_plugin_folder_that_is_not_there",
+              {"plugins", "--plugin-dir", "/nowhere"},
+              69,
+              "--plugin-dir /nowhere: No such file or directory"},
+        Usage{"inspect_refuses_a_plugin_folder_that_is_not_there",
+              {"inspect", "image_resize", "--plugin-dir", "/nowhere"},
+              69,
+              "--plugin-dir /nowhere: No such file or directory"},
+        Usage{"schema_refuses_a_plugin_folder_that_is_not_there",
+              {"schema", "--plugin-dir", "/nowhere"},
+              69,
+              "--plugin-dir /nowhere: No such file or directory"},
+        Usage{"stage_refuses_a_plugin_folder_that_is_not_there",
+              {"stage", "image_resize", "--plugin-dir", "/nowhere"},
+              69,
+              "--plugin-dir /nowhere: No such file or directory"},
         Usage{"validate_of_a_missing_config_is_missing_input",
               {"validate", "/nowhere/x.json"},
               66,
@@ -148,7 +178,40 @@ TEST(Inspect, options_flags_and_an_example_are_shown) {
   EXPECT_TRUE(has(said.out, "stage test_shape (org.sluice.tests 1.0.0, ")) << said.out;
   EXPECT_TRUE(has(said.out, "1 to 65535")) << said.out;
   EXPECT_TRUE(has(said.out, "inside cover fill")) << said.out;
-  EXPECT_TRUE(has(said.out, R"("stages": [ { "type": "test_shape", "width": 1 } ])")) << said.out;
+  EXPECT_TRUE(has(said.out, R"("stages": [ { "type": "test_shape", "width": 64 } ])")) << said.out;
+}
+
+/// A configuration around an example of that kind.
+std::string config_around(const sluice_component& component, const std::string& example) {
+  const std::string kind = component.kind;
+  const std::string buckets = R"("buckets": {"my-bucket": )" +
+                              (kind == "bucket" ? example : R"({"type": "test_bucket"})") + "}";
+  if (kind != "stage") {
+    return "{" + buckets + R"(, "topics": {"my-topic": {}})" +
+           (kind == "source" ? R"(, "sources": {"my-source": )" + example + "}" : "") + "}";
+  }
+  const char* target = (component.flags & SLUICE_SINK) != 0 ? "" : R"("publish_to": "my-topic", )";
+  return "{" + buckets +
+         R"(, "topics": {"my-topic": {}}, "queues": {"q": {}}, "services": {"s": {)" + target +
+         R"("queue": "q", "stages": [ )" + example + " ]}}}";
+}
+
+TEST(Inspect, every_example_is_valid) {
+  Registry registry({build_root() + "/plugins", test_plugins()});
+  const std::vector<const Component*> components = registry.all(nullptr);
+  EXPECT_GE(components.size(), 14U);
+  for (const Component* component : components) {
+    const std::string config = config_around(*component->descriptor, example_object(*component));
+    Diagnostics diagnostics;
+    const auto loaded = parse_pipeline(config, "/configs/example.json", {}, process_environment,
+                                       registry, diagnostics);
+    EXPECT_TRUE(loaded) << config << "\n" << render(diagnostics, false);
+  }
+}
+
+TEST(Inspect, the_example_of_image_resize_has_a_size) {
+  const Said said = run_sluice({"inspect", "image_resize"});
+  EXPECT_TRUE(has(said.out, R"({ "type": "image_resize", "width": 64 })")) << said.out;
 }
 
 TEST(Inspect, flags_are_explained_in_words) {

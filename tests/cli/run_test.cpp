@@ -84,6 +84,28 @@ TEST(Run, without_json_the_summary_is_a_table) {
   EXPECT_TRUE(has(said.out, "service  processed")) << said.out;
 }
 
+TEST(Run, at_its_start_it_says_what_runs) {
+  const Copying copying;
+  const Said said = copying.run({});
+  EXPECT_TRUE(has(said.err,
+                  "/state': 1 source (arrivals watches files, prefix in/), 0 topics, 2 queues, "
+                  "1 service with 1 worker\n"))
+      << said.err;
+  EXPECT_TRUE(has(said.err, " copying runs, state in '")) << said.err;
+}
+
+TEST(Run, a_rejected_message_is_logged_and_the_warnings_of_the_config_are_shown) {
+  const Copying copying;
+  copying.put("a");
+  const Said said = copying.run(
+      {"--set", "/services/copy/stages/1/key=../{key}", "--set", "/topics={\"unused\": {}}"});
+  EXPECT_EQ(said.exit, 0) << said.err;
+  EXPECT_TRUE(has(said.err, "--set /topics: warning: topic \"unused\"")) << said.err;
+  EXPECT_TRUE(has(said.err, " warning copy: message ")) << said.err;
+  EXPECT_TRUE(has(said.err, " is dead-lettered: invalid_key: ")) << said.err;
+  EXPECT_TRUE(has(said.err, "/state/dead-letters/copy-dead.jsonl'")) << said.err;
+}
+
 TEST(Run, an_override_reaches_the_engine) {
   const Copying copying;
   copying.put("a");

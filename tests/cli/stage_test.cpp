@@ -48,6 +48,37 @@ TEST(Stage, a_flag_alone_is_true_and_takes_no_word) {
   EXPECT_TRUE(has(said.out, "enlarge=1")) << said.out;
 }
 
+TEST(Stage, a_flag_takes_true_or_false_and_has_a_negation) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"--enlarge=false"}, {"--enlarge", "false"}, {"--no-enlarge"}, {"--no_enlarge"}}) {
+    std::vector<std::string> all{"test_shape", "--width=1"};
+    all.insert(all.end(), words.begin(), words.end());
+    const Said said = stage(all);
+    EXPECT_EQ(said.exit, 0) << said.err;
+    EXPECT_TRUE(has(said.out, "enlarge=0")) << words.front() << said.out;
+  }
+  EXPECT_TRUE(has(stage({"test_shape", "--width=1", "--no-enlarge", "--enlarge", "true"}).out,
+                  "enlarge=1"));
+}
+
+TEST(Stage, a_body_over_the_stages_own_limit_is_refused_by_the_stage) {
+  Folder folder;
+  write_text(folder / "huge", "x");
+  std::filesystem::resize_file(folder / "huge", (std::uintmax_t{1} << 30) + 5);  // sparse
+  const Said said = run_sluice(
+      {"stage", "image_resize", "--width=1", "--max-input-bytes", "1000B", folder / "huge"});
+  EXPECT_EQ(said.exit, 65);
+  const json line = json::parse(said.err);
+  EXPECT_EQ(line["reason"], "limit_exceeded");
+  EXPECT_TRUE(has(line["detail"], "no more than 1001 bytes of it were read")) << line;
+}
+
+TEST(Stage, a_body_that_just_fits_the_stages_own_limit_is_taken) {
+  const Said said = run_sluice({"stage", "image_resize", "--width=1", "--max-input-bytes", "1000B"},
+                               std::string(1000, 'x'));
+  EXPECT_EQ(json::parse(said.err)["reason"], "unsupported_format") << said.err;
+}
+
 TEST(Stage, jsonl_prints_each_message_with_its_attributes) {
   const Said said =
       stage({"test_upper", "--jsonl", "--copies", "2", "--attribute", "color=blue"}, "a");
@@ -68,7 +99,7 @@ TEST(Stage, several_bodies_without_jsonl_are_a_usage_error) {
   const Said said = stage({"test_upper", "--copies", "2"}, "a");
   EXPECT_EQ(said.exit, 64);
   EXPECT_EQ(said.out, "");
-  EXPECT_TRUE(has(said.err, "--jsonl")) << said.err;
+  EXPECT_TRUE(has(said.err, "nothing was written there; print all with --jsonl")) << said.err;
 }
 
 TEST(Stage, a_rejected_message_is_one_json_line_and_exit_65) {
@@ -193,7 +224,10 @@ TEST(Stage, a_bucket_that_does_not_start_is_unavailable) {
 }
 
 TEST(Stage, a_fatal_stage_is_a_bug) {
-  EXPECT_EQ(stage({"test_upper"}, "fatal").exit, 70);
+  const Said said = stage({"test_upper"}, "fatal");
+  EXPECT_EQ(said.exit, 70);
+  EXPECT_FALSE(has(said.err, "status 20")) << said.err;
+  EXPECT_TRUE(has(said.err, "-: stage test_upper failed: ")) << said.err;
 }
 
 struct Refused {
@@ -220,6 +254,16 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"an_option_before_the_type", {"--width", "1", "test_shape"}, 64, "TYPE"},
         Refused{"an_unknown_option", {"test_shape", "--widht", "5"}, 64, "did you mean \"width\"?"},
         Refused{"an_option_without_its_value", {"test_shape", "--width"}, 64, "takes a value"},
+        Refused{"a_flag_that_is_neither_true_nor_false",
+                {"test_shape", "--width=1", "--enlarge=maybe"},
+                78,
+                "\"enlarge\" must be true or false, not \"maybe\""},
+        Refused{"a_negation_of_what_is_no_flag", {"test_shape", "--no-width"}, 64, "is no flag"},
+        Refused{"a_negation_with_a_value",
+                {"test_shape", "--no-enlarge=true"},
+                64,
+                "--no_enlarge takes no value"},
+        Refused{"a_negation_of_nothing", {"test_shape", "--no-such"}, 64, "has no option"},
         Refused{"a_single_dash", {"test_shape", "-w", "5"}, 64, "\"--\""},
         Refused{
             "an_attribute_without_a_value", {"test_upper", "--attribute", "x"}, 64, "NAME=VALUE"},

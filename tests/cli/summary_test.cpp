@@ -66,6 +66,15 @@ TEST(SummaryText, what_is_left_is_named) {
   EXPECT_NE(text.find("queue \"resize-16\": 3 visible\n"), std::string::npos) << text;
 }
 
+TEST(SummaryText, what_was_dropped_has_a_column_only_where_something_was) {
+  Summary summary = example();
+  EXPECT_EQ(summary_text("icons", summary).find("dropped"), std::string::npos);
+  summary.queues[0].dropped = 7;
+  const std::string text = summary_text("icons", summary);
+  EXPECT_NE(text.find("dead-lettered  dropped\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("expired"), std::string::npos) << text;
+}
+
 const ServiceQueues kServices{{"resize", "resize-16"}};
 
 TEST(Progress, a_service_shows_its_rate_and_the_backlog_of_its_queue) {
@@ -76,6 +85,17 @@ TEST(Progress, a_service_shows_its_rate_and_the_backlog_of_its_queue) {
   EXPECT_NE(lines[1].find("108 done      50/s  in flight 2, backlog 4"), std::string::npos)
       << lines[1];
   EXPECT_EQ(lines[2], "dead letters 2");
+}
+
+TEST(Progress, stored_dead_letters_are_no_backlog) {
+  Snapshot now = example();
+  QueueNumbers& dead = now.queues.emplace_back();
+  dead.name = "resize-16-dead";
+  dead.visible = 1;
+  now.dead_letters = 1;
+  const std::string text = progress_text(kServices, now);
+  EXPECT_NE(text.find("2 in flight, backlog 4, 1 dead letter"), std::string::npos) << text;
+  EXPECT_EQ(text.find("dead letters"), std::string::npos) << text;
 }
 
 TEST(Progress, no_line_is_wider_than_the_terminal) {
@@ -97,11 +117,11 @@ TEST(Progress, a_low_terminal_shows_how_many_are_hidden) {
 
 TEST(Progress, the_log_text_changes_only_with_the_numbers) {
   Snapshot now = example();
-  const std::string text = progress_text(now);
+  const std::string text = progress_text(kServices, now);
   now.seconds += 5;
-  EXPECT_EQ(progress_text(now), text);
+  EXPECT_EQ(progress_text(kServices, now), text);
   now.services[0].processed += 1;
-  EXPECT_NE(progress_text(now), text);
+  EXPECT_NE(progress_text(kServices, now), text);
 }
 
 }  // namespace

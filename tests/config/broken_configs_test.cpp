@@ -254,6 +254,13 @@ const Broken kBroken[] = {
     // The environment.
     {"a_variable_that_is_not_set_is_placed", "{\"state\": \"a/@${NOWHERE}/b\"}",
      "the environment has no \"NOWHERE\""},
+    {"a_variable_that_is_not_set_is_reported_once", QUEUE("\"capacity_bytes\": \"@${NOWHERE}\""),
+     "the environment has no \"NOWHERE\""},
+    {"a_name_from_a_variable_that_is_not_set_is_reported_once",
+     QUEUE(R"("subscriptions": [{"topic": "@${NOWHERE}"}])"), "the environment has no \"NOWHERE\""},
+    {"a_folder_below_a_variable_that_is_not_set_is_reported_once",
+     R"({"buckets": {"b": {"type": "test_bucket", "path": "@${NOWHERE}/"}}, "topics": {"t": {}}, "sources": {"s": {"type": "test_watch", "bucket": "b", "publish_to": "t"}}})",
+     "the environment has no \"NOWHERE\""},
     {"a_variable_without_an_end_is_refused", "{\"state\": \"@${HOME\"}", "begins a variable"},
     {"a_variable_without_a_name_is_refused", "{\"state\": \"@${}\"}", "begins a variable"},
 };

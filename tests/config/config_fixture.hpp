@@ -15,11 +15,18 @@ inline std::string test_plugin_folder() {
   return std::string(root == nullptr ? "." : root) + "/tests/config";
 }
 
+/// Where the project's own plugins are.
+inline std::string shipped_plugin_folder() {
+  const char* root = std::getenv("SLUICE_BUILD_ROOT");
+  return std::string(root == nullptr ? "." : root) + "/plugins";
+}
+
 /// One load with everything it needs; the registry lives as long as the result.
 struct Loaded {
   explicit Loaded(const std::string& text, const std::vector<std::string>& sets = {},
-                  std::map<std::string, std::string> environment = {})
-      : registry({test_plugin_folder()}, {"image_resize"}) {
+                  std::map<std::string, std::string> environment = {},
+                  const std::string& plugins = test_plugin_folder())
+      : registry({plugins}, {"image_resize"}) {
     std::vector<Override> overrides;
     for (const std::string& set : sets)
       overrides.push_back(*parse_override(set));

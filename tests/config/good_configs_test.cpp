@@ -154,7 +154,10 @@ INSTANTIATE_TEST_SUITE_P(
             "queue \"q\" has no service"},
         Odd{"a_service_that_gets_nothing",
             R"({"buckets": {"b": {"type": "test_bucket"}}, "queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": "test_sink", "bucket": "b"}]}}})",
-            "queue \"q\" gets no messages"}),
+            "queue \"q\" gets no messages"},
+        Odd{"a_visibility_timeout_of_nothing",
+            R"({"queues": {"q": {"visibility_timeout": "0s"}}, "topics": {"t": {}}, "services": {"s": {"queue": "q", "publish_to": "t", "stages": [{"type": "test_upper"}]}}})",
+            "queue \"q\": with a \"visibility_timeout\" of 0s"}),
     [](const auto& row) { return std::string(row.param.name); });
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "engine_fixture.hpp"
+#include "support/log_lines.hpp"
 #include "support/scale.hpp"
 
 namespace sluice::test {
@@ -283,6 +284,29 @@ TEST(Engine, a_rejected_message_is_dead_lettered_at_once_and_is_there_after_a_re
   EXPECT_EQ(second.dead_letters, 1u);
   EXPECT_EQ(second.queues[0].visible, 1u);
   expect_conservation(second);
+}
+
+TEST(Engine, dead_letters_of_a_queue_that_is_gone_are_warned_of_at_the_start) {
+  Plan plan;
+  auto source = counting_source(1);
+  auto stage = Script::stage("strict", 0, [&](const sluice_batch&, sluice_out* out) {
+    return host().settle(out, 0, SLUICE_REJECT, -1, str("damaged"), {});
+  });
+  std::uint32_t q = plan.queue_with_dead("q", 3);
+  plan.source(*source, Plan::to(q));
+  plan.service("s", q, {stage.get()});
+  EXPECT_EQ(plan.run().dead_letters, 1u);
+
+  Plan again;
+  std::filesystem::copy(plan.pipeline_state(), again.pipeline_state(),
+                        std::filesystem::copy_options::recursive);
+  again.queue_with_dead("other", 3);
+  LogLines log;
+  again.run();
+  auto lines = log.with("q-dead.jsonl' holds 1 dead letter of queue 'q-dead'");
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_NE(lines[0].find("declare 'q-dead'"), std::string::npos) << lines[0];
+  EXPECT_NE(again.dead_letters("q-dead").find("damaged"), std::string::npos) << "it is kept";
 }
 
 TEST(Engine, a_state_folder_in_use_is_refused_with_73) {

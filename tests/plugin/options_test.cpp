@@ -138,6 +138,28 @@ TEST(Options, every_fault_is_reported_at_once) {
   EXPECT_EQ(result.errors, expected);
 }
 
+TEST(Options, a_name_of_any_length_costs_a_short_error) {
+  const FakeComponent fake({option("width", "int")});
+  const std::string name(1 << 20, 'w');
+  const Completed result = complete(fake.component, "{\"" + name + "\":1}");
+  ASSERT_EQ(result.errors.size(), 1U);
+  const std::string text = result.errors[0].substr(result.errors[0].find(' '));
+  EXPECT_LT(text.size(), 200U);
+  EXPECT_NE(text.find("www\"..."), std::string::npos) << text;
+}
+
+TEST(Options, of_many_unknown_names_only_the_first_have_a_nearest) {
+  const FakeComponent fake({option("width", "int")});
+  std::string text = "{\"widht\":1";
+  for (int i = 0; i < 200; ++i) {
+    text += ",\"width" + std::to_string(i) + "\":1";
+  }
+  const Completed result = complete(fake.component, text + "}");
+  ASSERT_EQ(result.errors.size(), 201U);
+  EXPECT_NE(result.errors.front().find("did you mean"), std::string::npos);
+  EXPECT_EQ(result.errors.back().find("did you mean"), std::string::npos);
+}
+
 TEST(Options, defaults_are_filled_in_and_absent_options_stay_absent) {
   sluice_option timeout = option("timeout", "duration");
   timeout.default_json = "\"75s\"";

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "support/line.hpp"
+#include "support/log_lines.hpp"
 
 namespace sluice::test {
 namespace {
@@ -238,6 +239,47 @@ TEST(DeadLetters, a_power_cut_loses_no_letter_that_was_settled) {
     EXPECT_EQ(next.reader.receive(), Texts{"kept"}) << torn;
     next.reader.settle();
   }
+}
+
+TEST(DeadLetters, a_letter_is_logged_once_it_is_stored_with_its_queue_id_reason_and_place) {
+  Graveyard yard;
+  ASSERT_TRUE(yard.line.open());
+  LogLines log;
+  core::Uuid id = *core::parse_uuid("bd1c57a0-f91e-5664-b24f-a90f58ed9739");
+  yard.reject("a", &id);
+  EXPECT_TRUE(log.all().empty());
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(log.all(), (Texts{"warning q: message bd1c57a0-f91e-5664-b24f-a90f58ed9739 is "
+                              "dead-lettered: because: detail; "
+                              "it lies in 'dead/dead.jsonl'"}));
+}
+
+TEST(DeadLetters, a_flood_of_letters_is_cut_in_the_log_and_counted) {
+  Graveyard yard;
+  ASSERT_TRUE(yard.line.open());
+  LogLines log;
+  for (int i = 0; i < 25; ++i) {
+    yard.reject("a");
+  }
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(log.all().size(), 10u);
+  yard.line.advance(1000);
+  yard.reject("b");
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(log.with("15 more dead letters left out").size(), 1u);
+  EXPECT_EQ(log.all().size(), 12u);
+}
+
+TEST(DeadLetters, letters_of_a_file_are_counted_without_those_that_were_deleted) {
+  Graveyard yard;
+  ASSERT_TRUE(yard.line.open());
+  yard.reject("a");
+  yard.reject("b");
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.reader.receive().size(), 2u);
+  yard.reader.fail_first(Outcome::Status::retry);  // "a" stays, "b" leaves
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(core::DeadLetters::count_in(yard.line.storage, "dead/dead.jsonl").value(), 1u);
 }
 
 }  // namespace

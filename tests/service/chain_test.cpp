@@ -4,6 +4,7 @@
 #include "plugin/handles.hpp"
 #include "service/worker.hpp"
 #include "support/line.hpp"
+#include "support/log_lines.hpp"
 #include "support/script.hpp"
 
 namespace sluice::test {
@@ -106,6 +107,27 @@ TEST(Chain, the_worst_outcome_of_all_that_came_from_a_message_is_its_outcome) {
   EXPECT_NE(shop.line.file(shop.dead).find("\"body\":\"reject\""), std::string::npos);
   EXPECT_NE(shop.line.file(shop.dead).find("\"stage\":\"judge\",\"reason\":\"rotten\""), std::string::npos);
   EXPECT_EQ(shop.queue.counters().visible, 1u);
+}
+
+TEST(Chain, what_a_queue_without_dead_letters_rejects_is_logged_as_dropped) {
+  auto stage = Script::stage("judge", 0, [](const sluice_batch& batch, sluice_out* out) {
+    host().settle(out, 0, SLUICE_REJECT, -1, str("rotten"), str("at byte 3"));
+    host().settle(out, 1, SLUICE_RETRY, 0, str("later"), {});
+    sluice_emission part = emission(1, "part");
+    host().reject_part(out, &part, str("bad row"), {});
+    EXPECT_EQ(batch.count, 2u);
+    return SLUICE_OK;
+  });
+  Shop shop({stage.get()});
+  shop.queue.set_dead_letter_queue(nullptr);
+  LogLines log;
+  shop.send({"a", "b"});
+  shop.work();
+  EXPECT_EQ(log.with("warning q: message ").size(), 1u);
+  EXPECT_EQ(log.with(" is dropped: rotten: at byte 3; the queue's redrive_policy is null").size(),
+            1u);
+  EXPECT_EQ(log.with(" is dropped: bad row; ").size(), 1u);
+  EXPECT_EQ(shop.queue.counters().dropped, 2u);
 }
 
 TEST(Chain, a_message_may_become_64_and_not_65) {

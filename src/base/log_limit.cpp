@@ -1,4 +1,4 @@
-#include "plugin/log_limit.hpp"
+#include "base/log_limit.hpp"
 
 #include <utility>
 

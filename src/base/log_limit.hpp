@@ -1,5 +1,5 @@
-// Keeps one component's log lines from drowning all others: at most so many in a second, the rest
-// is counted.
+// Keeps the log lines of one component (or queue) from drowning all others: at most so many in a
+// second, the rest is counted.
 #pragma once
 
 #include <cstdint>

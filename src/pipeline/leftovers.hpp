@@ -1,0 +1,15 @@
+// What earlier runs left in the state folder and this pipeline does not take up again.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/description.hpp"
+
+namespace sluice::core {
+
+/// A text for each file of dead letters whose queue is no dead-letter queue of `pipeline`: nothing
+/// counts or delivers what lies there. By name. [control], while the state folder is locked.
+std::vector<std::string> forgotten_dead_letters(const PipelineDescription& pipeline);
+
+}  // namespace sluice::core
