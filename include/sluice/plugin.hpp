@@ -7,16 +7,21 @@
 //     explicit Upper(const sluice::Config& config);   // throw sluice::Failure on bad options
 //     void process(const sluice::Batch& batch, sluice::Out& out);
 //   };
-//   const sluice_component kUpper = sluice::stage<Upper>("upper", "Makes bodies upper case.", 0, kOptions);
-//   SLUICE_PLUGIN("org.example.upper", "1.0.0", &kUpper)
+//   const sluice_component kUpper = sluice::stage<Upper>("upper", "Makes bodies upper case.", 0,
+//   kOptions); SLUICE_PLUGIN("org.example.upper", "1.0.0", &kUpper)
 //
-// Exceptions end at the trampolines: Failure gives its status and text; any other exception gives
-// SLUICE_FATAL with its what().
+// Exceptions end at the trampolines. Out of process(), Failure(SLUICE_FATAL) stops the engine and
+// Failure(SLUICE_CANCELLED) says that the stage was told to stop; anything else that is thrown
+// makes every message of the batch a retry with the exception's text as its reason, so one that
+// always throws ends in the dead letters after max_receive_count. Its neighbours in the batch go
+// with it: a stage that can tell which message is to blame catches, and calls retry() or reject()
+// for it alone. Out of every other function Failure gives its status and text, and any other
+// exception SLUICE_FATAL with its what().
 //
 // Classes by kind (thread tags as in plugin.h):
 //   stage   process(const Batch&, Out&)
-//   source  int32_t run(Out&); optional: void settled(uint64_t cookie, int32_t worst), void finish(), void cancel()
-//   bucket  open, begin, remove, list, watch, see bucket() below
+//   source  int32_t run(Out&); optional: void settled(uint64_t cookie, int32_t worst), void
+//   finish(), void cancel() bucket  open, begin, remove, list, watch, see bucket() below
 #pragma once
 
 #include <sluice/plugin.h>
@@ -58,10 +63,11 @@ inline std::string& error_slot() {
   static thread_local std::string text;
   return text;
 }
-/// Runs `body`; turns every exception into a status and leaves its text in *error.
+/// Runs `body`; turns every exception into a status (`unforeseen`, unless it is a Failure) and
+/// leaves its text in *error.
 template <class Body>
-int32_t guarded(sluice_str* error, Body&& body) noexcept {
-  int32_t status = SLUICE_FATAL;
+int32_t guarded(sluice_str* error, Body&& body, int32_t unforeseen = SLUICE_FATAL) noexcept {
+  int32_t status = unforeseen;
   try {
     return body();
   } catch (const Failure& failure) {
@@ -303,16 +309,30 @@ void cancel_trampoline(void* self) {
   if constexpr (requires(T& object) { object.cancel(); }) static_cast<T*>(self)->cancel();
 }
 
+/// Every message of the batch becomes visible again; `text` stands in its dead letter if it keeps
+/// failing.
+inline void retry_batch(const sluice_batch* batch, sluice_out* out, sluice_str text) {
+  const sluice_str reason = text.size != 0 ? text : str("an exception without a text");
+  host().log(nullptr, SLUICE_LOG_WARNING, reason);
+  for (uint32_t i = 0; i < batch->count; ++i)
+    host().settle(out, i, SLUICE_RETRY, -1, reason, sluice_str{});
+}
+
 template <class T>
 int32_t process_trampoline(void* self, const sluice_batch* batch, sluice_out* out) {
   sluice_str error{};
-  int32_t status = guarded(&error, [&]() -> int32_t {
+  const auto body = [&]() -> int32_t {
     Out wrapped(out);
     static_cast<T*>(self)->process(Batch(batch), wrapped);
     return SLUICE_OK;
-  });
-  if (status != SLUICE_OK && status != SLUICE_CANCELLED) host().log(nullptr, SLUICE_LOG_ERROR, error);
-  return status;
+  };
+  const int32_t status = guarded(&error, body, SLUICE_RETRY);
+  if (status == SLUICE_FATAL)
+    host().log(nullptr, SLUICE_LOG_ERROR, error);
+  if (status == SLUICE_OK || status == SLUICE_FATAL || status == SLUICE_CANCELLED)
+    return status;
+  retry_batch(batch, out, error);
+  return SLUICE_OK;
 }
 
 template <class T>

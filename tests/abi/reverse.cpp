@@ -3,6 +3,7 @@
 #include <sluice/plugin.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 namespace {
@@ -18,6 +19,9 @@ class Reverse {
       if (batch[i].text() == reject_) {
         out.reject(i, "unwanted");
         continue;
+      }
+      if (batch[i].text() == "throw") {
+        throw std::runtime_error("the author's bug");
       }
       const std::vector<uint8_t> reversed(body.rbegin(), body.rend());
       if (out.emit(i, reversed) != SLUICE_OK) {

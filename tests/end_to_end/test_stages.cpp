@@ -1,6 +1,6 @@
 // Stages that the end-to-end tests put into pipelines.
-//   probe        traces what it is given, holds it back, or asks for it again; then hands it on
-//   count_bytes  a sink that reads bodies to their end and tells their sizes
+//   probe        traces what it is given, holds it back, asks for it again or throws; then hands it
+//   on count_bytes  a sink that reads bodies to their end and tells their sizes
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -70,11 +71,14 @@ class Probe {
         stubborn_(config.boolean("stubborn")),
         holds_(config.integer("holds")),
         failures_(config.integer("failures")),
+        throws_on_(config.text("throws_on")),
         retry_after_ms_(config.integer("retry_after_ms")) {}
 
   void process(const Batch& batch, Out& out) {
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
       trace(batch[i]);
+      if (!throws_on_.empty() && batch[i].attribute("s3.key") == throws_on_)
+        throw std::out_of_range("a bug that " + throws_on_ + " brings out");
       if (gated_ && batch[i]->receive_count <= holds_ && !gate_.wait())
         throw Failure(SLUICE_CANCELLED, "told to stop");
       if (batch[i]->receive_count <= failures_) {
@@ -101,7 +105,9 @@ class Probe {
   const std::string trace_;
   const Gate gate_;
   const bool gated_, stubborn_;
-  const std::int64_t holds_, failures_, retry_after_ms_;
+  const std::int64_t holds_, failures_;
+  const std::string throws_on_;
+  const std::int64_t retry_after_ms_;
 };
 
 class CountBytes {
@@ -148,8 +154,10 @@ constexpr sluice_option kHolds =
 constexpr sluice_option kFailures =
     option("failures", "int", "0", "Receives of a message that fail.");
 constexpr sluice_option kRetryAfter = option("retry_after_ms", "int", "-1", "As in settle().");
+constexpr sluice_option kThrowsOn =
+    option("throws_on", "string", "\"\"", "Key of the message that ends in an exception.");
 constexpr const sluice_option* kProbeOptions[] = {&kTrace,    &kGate,       &kStubborn, &kHolds,
-                                                  &kFailures, &kRetryAfter, nullptr};
+                                                  &kFailures, &kRetryAfter, &kThrowsOn, nullptr};
 constexpr sluice_option kPath = option(
     "path", "string", "\"\"", "File that gets a line with the size of each body; empty: none.");
 constexpr const sluice_option* kCountOptions[] = {&kPath, nullptr};
