@@ -43,10 +43,31 @@ Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each
 
 std::string removal_line(const Uuid& id) { return fmt::format("{{\"deleted\":\"{}\"}}\n", to_text(id)); }
 
-/// What a line says. A foreign one is neither: not ours to understand, and not ours to delete.
+/// A letter's message in the form that a chunk takes. Borrows from the text; stays where it was made.
+struct LetterParts {
+  explicit LetterParts(const MessageText& text) {
+    attributes.reserve(text.attributes.size());
+    for (const MessageText::Attribute& from : text.attributes) {
+      attributes.push_back({sizeof(sluice_attribute), from.type, {from.name.data(), from.name.size()},
+                            {from.value.data(), from.value.size()}});
+      pointers.push_back(&attributes.back());
+    }
+    parts = {&*text.id, text.group_id, {}, static_cast<std::uint32_t>(pointers.size()), pointers.data()};
+  }
+  LetterParts(const LetterParts&) = delete;
+  LetterParts& operator=(const LetterParts&) = delete;
+
+  std::vector<sluice_attribute> attributes;
+  std::vector<const sluice_attribute*> pointers;
+  MessageParts parts;
+};
+
+/// What a line says. A foreign one is neither, be it for its id or for its content: not ours to
+/// deliver, and not ours to delete.
 struct Line {
   enum class Kind { letter, removal, foreign } kind = Kind::foreign;
   Uuid id;
+  MessageText message;  ///< of a letter
 };
 
 Line read_line(std::string_view text) {
@@ -54,13 +75,15 @@ Line read_line(std::string_view text) {
   if (!json) {
     return {};
   }
-  const Json* deleted = json->find("deleted");
-  const Json* id = deleted != nullptr ? deleted : json->find("id");
-  std::optional<Uuid> uuid = id != nullptr ? parse_uuid(id->text) : std::nullopt;
-  if (!uuid) {
+  if (const Json* deleted = json->find("deleted")) {
+    std::optional<Uuid> id = parse_uuid(deleted->text);
+    return id ? Line{Line::Kind::removal, *id, {}} : Line{};
+  }
+  Result<MessageText> message = message_from_json(*json);
+  if (!message || !message->id || Chunk::meta_bytes(LetterParts(*message).parts) > kMetaMax) {
     return {};
   }
-  return {deleted != nullptr ? Line::Kind::removal : Line::Kind::letter, *uuid};
+  return {Line::Kind::letter, *message->id, std::move(*message)};
 }
 
 }  // namespace
@@ -100,16 +123,17 @@ Result<void> DeadLetters::compact(File& file) {
   }
   file.file = std::move(*opened);
   bool has_garbage = false;
-  std::uint64_t foreign = 0;
+  std::uint64_t lines = 0, foreign = 0, first_foreign = 0;
   Result<std::uint64_t> end = for_each_line(*file.file, 0, [&](std::string_view text, std::uint64_t) {
     Line line = read_line(text);
+    ++lines;
     if (line.kind == Line::Kind::removal) {
       file.ids.erase(line.id);
       has_garbage = true;
     } else if (line.kind == Line::Kind::letter) {
       has_garbage |= !file.ids.insert(line.id).second;
     } else {
-      ++foreign;
+      first_foreign = ++foreign == 1 ? lines : first_foreign;
     }
     return true;
   });
@@ -117,7 +141,8 @@ Result<void> DeadLetters::compact(File& file) {
     return std::unexpected(end.error());
   }
   if (foreign != 0) {
-    log_warning("", "'{}': {} lines are no dead letters; they stay in the file and are not delivered", file.path, foreign);
+    log_warning("", "'{}': {} lines cannot be read as dead letters, the first is line {}; they stay in the file and are not "
+                    "delivered: correct or delete them while the engine is stopped", file.path, foreign, first_foreign);
   }
   if (!has_garbage && *end == file.file->size()) {
     return {};
@@ -156,22 +181,13 @@ Result<void> DeadLetters::compact(File& file) {
 }
 
 bool DeadLetters::deliver(File& file, const MessageText& text) {
-  std::vector<sluice_attribute> attributes;
-  for (const MessageText::Attribute& from : text.attributes) {
-    attributes.push_back({sizeof(sluice_attribute), from.type, {from.name.data(), from.name.size()},
-                          {from.value.data(), from.value.size()}});
-  }
-  std::vector<const sluice_attribute*> pointers;
-  for (const sluice_attribute& attribute : attributes) {
-    pointers.push_back(&attribute);
-  }
-  MessageParts parts{&*text.id, text.group_id, {}, static_cast<std::uint32_t>(pointers.size()), pointers.data()};
+  const LetterParts letter(text);
   Lineage lineage{};
   lineage.receive_count = text.receive_count;
   lineage.first_received_ms = text.dead_letter ? text.dead_letter->first_ms : 0;
   lineage.stored = true;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.body.data());
-  Evacuator::Copy copy = file.evacuator->store({bytes, text.body.size()}, parts, text.sent_ms, lineage);
+  Evacuator::Copy copy = file.evacuator->store({bytes, text.body.size()}, letter.parts, text.sent_ms, lineage);
   if (copy.chunk == nullptr) {
     return false;
   }
@@ -181,19 +197,15 @@ bool DeadLetters::deliver(File& file, const MessageText& text) {
 }
 
 Result<void> DeadLetters::load(File& file) {
-  Result<std::uint64_t> end = for_each_line(*file.file, file.read_offset, [&](std::string_view line, std::uint64_t) {
+  Result<std::uint64_t> end = for_each_line(*file.file, file.read_offset, [&](std::string_view text, std::uint64_t) {
     if (!file.queue->credits().available()) {
       return false;
     }
-    std::expected<Json, JsonError> json = parse_json(line, std::numeric_limits<std::uint32_t>::max());
-    if (!json) {
+    Line line = read_line(text);
+    if (line.kind != Line::Kind::letter || !file.ids.contains(line.id)) {
       return true;
     }
-    Result<MessageText> text = message_from_json(*json);
-    if (!text || !text->id || !file.ids.contains(*text->id)) {
-      return true;
-    }
-    if (!deliver(file, *text)) {
+    if (!deliver(file, line.message)) {
       return false;
     }
     file.queue->unloaded.fetch_sub(1, std::memory_order_release);

@@ -1,6 +1,8 @@
 // Dead letters are stored before they count, and survive what storage does to them.
 #include <gtest/gtest.h>
 
+#include "base/fault.hpp"
+#include "base/log.hpp"
 #include "support/line.hpp"
 
 namespace sluice::test {
@@ -149,6 +151,31 @@ TEST(DeadLetters, lines_that_are_no_letters_stay_in_the_file_and_are_not_deliver
   next.reader.settle();
 }
 
+TEST(DeadLetters, a_letter_whose_content_is_unreadable_is_set_aside_in_the_file_and_told_of) {
+  const std::string id = R"({"id":"07070000-0000-0000-0000-000000000000",)";
+  for (const std::string& content :
+       {std::string(R"("body_base64":"@@@"})"), R"("body":"x","attributes":{"a":{"type":"String","value":")" +
+        std::string(20'000, 'v') + R"("}}})", R"("group_id":")" + std::string(300, 'g') + R"("})"}) {
+    TestStorage damaged;
+    damaged.put("dead/dead.jsonl", id + content + "\n");
+    std::string log;
+    core::set_log_sink([&](std::string_view line) { log += line; });
+    Graveyard yard(&damaged);
+    ASSERT_TRUE(yard.line.open());
+    core::set_log_sink({});
+    EXPECT_NE(log.find("'dead/dead.jsonl': 1 lines cannot be read as dead letters, the first is line 1"), std::string::npos) << log;
+    EXPECT_EQ(yard.dead.counters().visible, 0u) << "nobody waits for what never comes";
+    EXPECT_EQ(yard.line.letters.stored(), 0u);
+    EXPECT_EQ(yard.reader.receive(), Texts{});
+    core::Uuid same{{7, 7}};
+    yard.reject("whole", &same);
+    yard.line.letters.write_waiting();
+    EXPECT_EQ(lines_of(yard.file()), 2u) << "neither is lost";
+    EXPECT_EQ(yard.reader.receive(), Texts{"whole"});
+    yard.reader.settle();
+  }
+}
+
 TEST(DeadLetters, what_the_capacity_does_not_hold_stays_in_the_file_and_comes_when_there_is_room) {
   Graveyard yard(nullptr, 2);
   ASSERT_TRUE(yard.line.open());
@@ -239,6 +266,56 @@ TEST(DeadLetters, a_power_cut_loses_no_letter_that_was_settled) {
     next.reader.settle();
   }
 }
+
+#ifdef SLUICE_FAULT_POINTS
+constexpr core::Uuid kComesAgain{{7, 7, 7}};
+
+/// A letter is written and the program dies at the fault point `name`: what of it is on the disk.
+std::unique_ptr<TestStorage> die_at(std::string_view name) {
+  auto disk = std::make_unique<TestStorage>();
+  Graveyard yard;
+  EXPECT_TRUE(yard.line.open());
+  core::set_fault_handler([&](std::string_view point) {
+    if (point == name) {
+      EXPECT_EQ(yard.line.settled.count(), 0u) << "settled before it was safe";
+      disk->put("dead/dead.jsonl", yard.line.storage.durable_content("dead/dead.jsonl"));
+    }
+    return point == name;
+  });
+  yard.reject("a", &kComesAgain);
+  yard.line.letters.write_waiting();
+  core::set_fault_handler([](std::string_view) { return false; });
+  return disk;
+}
+
+/// After a crash the source, which heard nothing, brings the message again.
+void expect_one_letter_when_it_comes_again(Graveyard& next) {
+  next.reject("a", &kComesAgain);
+  next.line.letters.write_waiting();
+  EXPECT_EQ(next.line.settled.count(), 1u);
+  EXPECT_EQ(next.line.letters.stored(), 1u);
+  EXPECT_EQ(lines_of(next.file()), 1u);
+  EXPECT_EQ(conservation_gap(next.dead.counters()), 0);
+}
+
+TEST(DeadLetters, a_crash_before_the_sync_settles_nothing_and_the_letter_is_stored_when_it_comes_again) {
+  Graveyard next(die_at("dead_letters.before_sync").get());
+  ASSERT_TRUE(next.line.open());
+  EXPECT_EQ(next.reader.receive(), Texts{});
+  expect_one_letter_when_it_comes_again(next);
+  EXPECT_EQ(next.reader.receive(), Texts{"a"});
+  next.reader.settle();
+}
+
+TEST(DeadLetters, a_crash_after_the_sync_keeps_the_letter_and_delivers_it_once_though_it_comes_again) {
+  Graveyard next(die_at("dead_letters.after_sync").get());
+  ASSERT_TRUE(next.line.open());
+  expect_one_letter_when_it_comes_again(next);
+  EXPECT_EQ(next.reader.receive(), Texts{"a"});
+  next.reader.settle();
+  EXPECT_EQ(next.reader.receive(), Texts{});
+}
+#endif
 
 }  // namespace
 }  // namespace sluice::test
