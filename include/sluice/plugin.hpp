@@ -86,19 +86,27 @@ int32_t guarded(sluice_str* error, Body&& body, int32_t unforeseen = SLUICE_FATA
 /// The host's table. Valid from the first check or create on.
 inline const sluice_host& host() { return *detail::host_slot(); }
 
+/// Throws what the host call that answered `status` said of it, unless that is OK.
+inline void check(int32_t status) {
+  if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
+}
+
+/// Bytes read, 0 at the end. Throws Failure.
+inline std::size_t read(sluice_reader* reader, std::span<uint8_t> into) {
+  uint64_t got = 0;
+  const int32_t status = host().read(reader, into.data(), into.size(), &got);
+  if (status == SLUICE_END) return 0;
+  check(status);
+  return got;
+}
+
 /// A body of an object, read forward. Closes itself.
 class Reader {
  public:
   Reader(sluice_reader* reader, uint64_t size) : reader_(reader), size_(size) {}
   uint64_t size() const { return size_; }  ///< UINT64_MAX if unknown.
   /// Bytes read, 0 at the end. Throws Failure.
-  std::size_t read(std::span<uint8_t> into) {
-    uint64_t got = 0;
-    int32_t status = host().read(reader_.get(), into.data(), into.size(), &got);
-    if (status == SLUICE_END) return 0;
-    if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
-    return got;
-  }
+  std::size_t read(std::span<uint8_t> into) { return sluice::read(reader_.get(), into); }
   /// Gives the reader away, for an emission.
   sluice_reader* release() { return reader_.release(); }
 
@@ -119,9 +127,6 @@ class Writer {
   void commit() { check(host().object_commit(std::exchange(writer_, nullptr))); }
 
  private:
-  static void check(int32_t status) {
-    if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
-  }
   sluice_writer* writer_;
 };
 
@@ -147,9 +152,6 @@ class Bucket {
   void remove(std::string_view key) const { check(host().object_delete(ref_, str(key))); }
 
  private:
-  static void check(int32_t status) {
-    if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
-  }
   sluice_bucket_ref* ref_ = nullptr;
 };
 
@@ -187,8 +189,7 @@ class Config {
   Bucket bucket(const char* name) const { return Bucket(host().bucket(config_, name)); }
   std::string_view state_folder() const {
     sluice_str path{};
-    int32_t status = host().state_folder(config_, &path);
-    if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
+    check(host().state_folder(config_, &path));
     return view(path);
   }
   void error(const char* name, std::string_view text) const { host().option_error(config_, name, str(text)); }
@@ -241,6 +242,24 @@ class Batch {
 
 inline sluice_attribute attribute(std::string_view name, std::string_view value, uint32_t type = SLUICE_STRING) {
   return {sizeof(sluice_attribute), type, str(name), str(value)};
+}
+
+/// An option as its author writes it down; sluice_option has the meaning of each field.
+struct Option {
+  const char* name;
+  const char* type;
+  const char* default_json = nullptr;
+  bool required = false;
+  const char* minimum = nullptr;
+  const char* maximum = nullptr;
+  const char* choices = nullptr;
+  const char* help;
+};
+
+/// constexpr sluice_option kMarks = sluice::option({.name = "marks", .type = "int", .help = "How many marks."});
+constexpr sluice_option option(const Option& from) {
+  return {sizeof(sluice_option), from.name, from.type, from.default_json, from.required ? 1u : 0u,
+          from.minimum, from.maximum, from.choices, from.help};
 }
 
 /// An emission with its fields at zero.

@@ -34,9 +34,8 @@ class Reverse {
   std::string reject_;
 };
 
-const sluice_option kReject = {
-    sizeof(sluice_option),     "reject", "string", nullptr, 0, nullptr, nullptr, nullptr,
-    "A body that is rejected."};
+constexpr sluice_option kReject =
+    sluice::option({.name = "reject", .type = "string", .help = "A body that is rejected."});
 const sluice_option* const kOptions[] = {&kReject, nullptr};
 const sluice_component kReverse =
     sluice::stage<Reverse>("reverse", "Turns bodies round.", 0, kOptions);
