@@ -7,8 +7,8 @@
 //     explicit Upper(const sluice::Config& config);   // throw sluice::Failure on bad options
 //     void process(const sluice::Batch& batch, sluice::Out& out);
 //   };
-//   const sluice_component kUpper = sluice::stage<Upper>("upper", "Makes bodies upper case.", 0,
-//   kOptions); SLUICE_PLUGIN("org.example.upper", "1.0.0", &kUpper)
+//   const sluice_component kUpper = sluice::stage<Upper>("upper", "Makes bodies upper case.", 0, kOptions);
+//   SLUICE_PLUGIN("org.example.upper", "1.0.0", &kUpper)
 //
 // Exceptions end at the trampolines. Out of process(), Failure(SLUICE_FATAL) stops the engine and
 // Failure(SLUICE_CANCELLED) says that the stage was told to stop; anything else that is thrown
@@ -20,8 +20,8 @@
 //
 // Classes by kind (thread tags as in plugin.h):
 //   stage   process(const Batch&, Out&)
-//   source  int32_t run(Out&); optional: void settled(uint64_t cookie, int32_t worst), void
-//   finish(), void cancel() bucket  open, begin, remove, list, watch, see bucket() below
+//   source  int32_t run(Out&); optional: void settled(uint64_t cookie, int32_t worst), void finish(), void cancel()
+//   bucket  open, begin, remove, list, watch, see bucket() below
 #pragma once
 
 #include <sluice/plugin.h>

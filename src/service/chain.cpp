@@ -264,8 +264,8 @@ int32_t Chain::reserve(uint64_t body_size, uint8_t** body) {
   if (body_size > kInlineBodyMax) {
     return SLUICE_TOO_LARGE;
   }
-  reserved_.resize(std::max<std::size_t>(
-      {reserved_.size(), body_size, 1}));  // never empty: the pointer must be one
+  // Never empty: the pointer must be one.
+  reserved_.resize(std::max<std::size_t>({reserved_.size(), body_size, 1}));
   reserved_bytes_ = body_size;
   *body = reserved_.data();
   return SLUICE_OK;

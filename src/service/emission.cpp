@@ -24,8 +24,7 @@ int32_t EmissionReader::read(const sluice_emission& emission, const sluice_messa
   if (emission.struct_size < sizeof(sluice_emission)) {
     return SLUICE_INVALID;
   }
-  if (emission.group_id.size > kGroupIdMax ||
-      emission.deduplication_id.size > kGroupIdMax) {
+  if (emission.group_id.size > kGroupIdMax || emission.deduplication_id.size > kGroupIdMax) {
     return SLUICE_TOO_LARGE;
   }
   *parts = {};
