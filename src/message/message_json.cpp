@@ -105,22 +105,6 @@ std::int64_t integer_at(const Json& object, std::string_view name) {
   return found != nullptr ? found->integer.value_or(0) : 0;
 }
 
-std::optional<Error> over_limit(const MessageText& message) {
-  auto over = [](std::string text) { return Error{Errc::bad_data, std::move(text)}; };
-  if (message.attributes.size() > kAttributesMax) {
-    return over(fmt::format("{} attributes, at most {} are possible", message.attributes.size(), kAttributesMax));
-  }
-  for (const MessageText::Attribute& attribute : message.attributes) {
-    if (attribute.name.empty() || attribute.name.size() > kAttributeNameMax) {
-      return over(fmt::format("an attribute's name has {} bytes, 1 to {} are possible", attribute.name.size(), kAttributeNameMax));
-    }
-  }
-  if (message.group_id.size() > kGroupIdMax) {
-    return over(fmt::format("\"group_id\" has {} bytes, at most {} are possible", message.group_id.size(), kGroupIdMax));
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::string message_to_json(const sluice_message& message, const DeadLetterNote* note) {
@@ -184,8 +168,8 @@ Result<MessageText> message_from_json(const Json& json) {
     std::ranges::sort(message.attributes, {}, &MessageText::Attribute::name);
   }
   message.group_id = text_at(json, "group_id");
-  if (std::optional<Error> error = over_limit(message)) {
-    return std::unexpected(*error);
+  if (message.group_id.size() > kGroupIdMax) {
+    return bad(fmt::format("\"group_id\" has {} bytes, at most {} are possible", message.group_id.size(), kGroupIdMax));
   }
   message.sent_ms = integer_at(json, "sent");
   message.receive_count = static_cast<std::uint32_t>(integer_at(json, "receive_count"));

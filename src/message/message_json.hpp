@@ -15,7 +15,7 @@
 
 namespace sluice::core {
 
-/// What a message may carry besides its body (SQS developer guide, message attributes), wherever it enters.
+/// What an emission may carry besides its body; SQS allows less. Its parent's attributes come on top.
 inline constexpr std::size_t kAttributesMax = 64;
 inline constexpr std::size_t kAttributeNameMax = 256;  ///< bytes
 inline constexpr std::size_t kGroupIdMax = 128;        ///< bytes; the deduplication id's too

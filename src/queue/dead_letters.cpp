@@ -62,6 +62,13 @@ struct LetterParts {
   MessageParts parts;
 };
 
+/// Whether a chunk can carry it, beside any body that is kept inline and what the evacuator reckons with.
+bool fits(const MessageText& text) {
+  const LetterParts letter(text);
+  std::uint64_t reckoned = 64 + 16 * std::uint64_t{letter.parts.attribute_count};
+  return ChunkPool::class_for(Chunk::meta_bytes(letter.parts) + reckoned + kInlineBodyMax) < ChunkPool::kClasses;
+}
+
 /// What a line says. A foreign one is neither, be it for its id or for its content: not ours to
 /// deliver, and not ours to delete.
 struct Line {
@@ -80,7 +87,7 @@ Line read_line(std::string_view text) {
     return id ? Line{Line::Kind::removal, *id, {}} : Line{};
   }
   Result<MessageText> message = message_from_json(*json);
-  if (!message || !message->id || Chunk::meta_bytes(LetterParts(*message).parts) > kMetaMax) {
+  if (!message || !message->id || !fits(*message)) {
     return {};
   }
   return {Line::Kind::letter, *message->id, std::move(*message)};

@@ -155,7 +155,7 @@ TEST(DeadLetters, a_letter_whose_content_is_unreadable_is_set_aside_in_the_file_
   const std::string id = R"({"id":"07070000-0000-0000-0000-000000000000",)";
   for (const std::string& content :
        {std::string(R"("body_base64":"@@@"})"), R"("body":"x","attributes":{"a":{"type":"String","value":")" +
-        std::string(20'000, 'v') + R"("}}})", R"("group_id":")" + std::string(300, 'g') + R"("})"}) {
+        std::string(70'000, 'v') + R"("}}})", R"("group_id":")" + std::string(300, 'g') + R"("})"}) {
     TestStorage damaged;
     damaged.put("dead/dead.jsonl", id + content + "\n");
     std::string log;
@@ -174,6 +174,48 @@ TEST(DeadLetters, a_letter_whose_content_is_unreadable_is_set_aside_in_the_file_
     EXPECT_EQ(yard.reader.receive(), Texts{"whole"});
     yard.reader.settle();
   }
+}
+
+/// Attributes that fill a message's meta to the last byte: more than one emission may add, so some of
+/// them are inherited.
+struct FullMeta {
+  FullMeta() {
+    for (int i = 0; i < 100; ++i) {
+      names.push_back("name" + std::to_string(100 + i));
+    }
+    for (const std::string& name : names) {
+      attributes.push_back({sizeof(sluice_attribute), SLUICE_STRING, {name.data(), name.size()}, {}});
+    }
+    for (const sluice_attribute& attribute : attributes) {
+      pointers.push_back(&attribute);
+    }
+    parts.attribute_count = static_cast<std::uint32_t>(pointers.size());
+    parts.attributes = pointers.data();
+    value.assign(core::kMetaMax - core::Chunk::meta_bytes(parts), 'v');
+    attributes.back().value = {value.data(), value.size()};
+  }
+  std::vector<std::string> names;
+  std::string value;
+  std::vector<sluice_attribute> attributes;
+  std::vector<const sluice_attribute*> pointers;
+  core::MessageParts parts;
+};
+
+TEST(DeadLetters, a_letter_with_all_the_attributes_that_a_message_can_have_is_read_back) {
+  const FullMeta full;
+  ASSERT_EQ(core::Chunk::meta_bytes(full.parts), core::kMetaMax);
+  const std::string body(core::kInlineBodyMax, 'b');
+  Graveyard yard;
+  ASSERT_TRUE(yard.line.open());
+  yard.publisher.append({.body = bytes_of(body), .parts = full.parts, .cookie = 1}, core::WhenFull::overdraw);
+  yard.publisher.flush(true);
+  ASSERT_EQ(yard.hand.receive(), Texts{body});
+  yard.hand.fail_first(Outcome::Status::reject);
+  yard.line.letters.write_waiting();
+  Graveyard next(&yard.line.storage);
+  ASSERT_TRUE(next.line.open());
+  EXPECT_EQ(next.reader.receive(), Texts{body});
+  next.reader.settle();
 }
 
 TEST(DeadLetters, what_the_capacity_does_not_hold_stays_in_the_file_and_comes_when_there_is_room) {
