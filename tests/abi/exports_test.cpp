@@ -12,7 +12,8 @@ namespace {
 /// The dynamic symbols that a library defines, a line each.
 std::string exports_of(const std::filesystem::path& library) {
   std::string symbols;
-  FILE* output = ::popen(("nm -D --defined-only --format=just-symbols '" + library.string() + "'").c_str(), "r");
+  FILE* output = ::popen(
+      ("nm -D --defined-only --format=just-symbols '" + library.string() + "'").c_str(), "r");
   for (int c; output != nullptr && (c = std::fgetc(output)) != EOF;) {
     symbols += static_cast<char>(c);
   }
@@ -22,8 +23,8 @@ std::string exports_of(const std::filesystem::path& library) {
 
 TEST(Exports, of_each_plugin_are_its_entry_point_and_nothing_else) {
   int plugins = 0;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(folder_from_environment("SLUICE_BUILD_ROOT") / "plugins")) {
+  for (const auto& entry : std::filesystem::directory_iterator(
+           folder_from_environment("SLUICE_BUILD_ROOT") / "plugins")) {
     if (entry.path().extension() == ".so") {
       EXPECT_EQ(exports_of(entry.path()), "sluice_plugin_entry_v1\n") << entry.path();
       ++plugins;
