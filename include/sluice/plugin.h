@@ -156,12 +156,13 @@ typedef struct sluice_host {
 
   /* Results [worker] or [source], inside process() or run().
    * emit: never waits on the CPU pool; waits for credit where the worker has a thread of its own, and in
-   *   sources. CANCELLED: return at once. TOO_LARGE: 65th emission of one parent without SPLITS, or a
-   *   body over the host's limit. INVALID: no such parent, bad attribute.
+   *   sources. CANCELLED: return at once. TOO_LARGE: 65th emission of one parent without SPLITS, a body
+   *   over the host's limit, over 64 attributes. INVALID: no such parent, bad attribute, a NULL that
+   *   has a size or count.
    * try_emit: WOULD_BLOCK instead of waiting.
    * reserve, commit: a body written in place. reserve gives room for body_size bytes (at most 8192),
    *   valid until the next call on `out`; commit emits it (`emission` NULL: no other field is set;
-   *   otherwise its body fields are ignored).
+   *   otherwise its body fields are ignored). INVALID: nothing is reserved, or less.
    * flush: publishes what was emitted, and closes the open cookie. Publishing is implied (without
    *   closing a cookie) when 64 messages are gathered or the slab is full, and when process() or run()
    *   returns. A source MUST call it before it waits for input. Flushing after each emit is cheap. */
@@ -226,7 +227,7 @@ typedef struct sluice_option {
   const char* minimum;       /* of int, float, duration, size, as it would stand in the config; NULL: none */
   const char* maximum;
   const char* choices;       /* enum: words separated by spaces */
-  const char* help;          /* one or two sentences, units included */
+  const char* help;          /* one or two sentences, units included; never NULL or empty */
 } sluice_option;
 
 typedef struct sluice_component {
@@ -234,7 +235,7 @@ typedef struct sluice_component {
   uint32_t flags;            /* SLUICE_BLOCKS ... */
   const char* kind;          /* "stage" "source" "bucket" "table" */
   const char* type;          /* its name in a config: [a-z0-9_]+ */
-  const char* help;          /* first sentence: what it does; then contract and limits */
+  const char* help;          /* first sentence: what it does; then contract and limits; never NULL */
   const sluice_option* const* options; /* ended by NULL */
   /* [control] Checks what the option table cannot say (option_error for each fault); touches nothing
    * outside: `sluice validate` calls it. May be NULL. OK or BAD_OPTION. */
@@ -249,7 +250,8 @@ typedef struct sluice_component {
 
 typedef struct sluice_stage {
   uint32_t struct_size;
-  /* [worker] Handles the whole batch; outcomes by settle(). OK, or FATAL (stops the engine, exit 70), or CANCELLED. */
+  /* [worker] Handles the whole batch; outcomes by settle(). OK, or FATAL (stops the engine, exit 70), or
+   * CANCELLED; where nobody cancelled it, that is a RETRY of the whole batch. */
   int32_t (*process)(void* self, const sluice_batch*, sluice_out*);
 } sluice_stage;
 

@@ -10,8 +10,13 @@
 //   const sluice_component kUpper = sluice::stage<Upper>("upper", "Makes bodies upper case.", 0, kOptions);
 //   SLUICE_PLUGIN("org.example.upper", "1.0.0", &kUpper)
 //
-// Exceptions end at the trampolines: Failure gives its status and text; any other exception gives
-// SLUICE_FATAL with its what().
+// Exceptions end at the trampolines. Out of process(), Failure(SLUICE_FATAL) stops the engine and
+// Failure(SLUICE_CANCELLED) says that the stage was told to stop; anything else that is thrown
+// makes every message of the batch a retry with the exception's text as its reason, so one that
+// always throws ends in the dead letters after max_receive_count. Its neighbours in the batch go
+// with it: a stage that can tell which message is to blame catches, and calls retry() or reject()
+// for it alone. Out of every other function Failure gives its status and text, and any other
+// exception SLUICE_FATAL with its what().
 //
 // Classes by kind (thread tags as in plugin.h):
 //   stage   process(const Batch&, Out&)
@@ -58,10 +63,11 @@ inline std::string& error_slot() {
   static thread_local std::string text;
   return text;
 }
-/// Runs `body`; turns every exception into a status and leaves its text in *error.
+/// Runs `body`; turns every exception into a status (`unforeseen`, unless it is a Failure) and
+/// leaves its text in *error.
 template <class Body>
-int32_t guarded(sluice_str* error, Body&& body) noexcept {
-  int32_t status = SLUICE_FATAL;
+int32_t guarded(sluice_str* error, Body&& body, int32_t unforeseen = SLUICE_FATAL) noexcept {
+  int32_t status = unforeseen;
   try {
     return body();
   } catch (const Failure& failure) {
@@ -80,19 +86,27 @@ int32_t guarded(sluice_str* error, Body&& body) noexcept {
 /// The host's table. Valid from the first check or create on.
 inline const sluice_host& host() { return *detail::host_slot(); }
 
+/// Throws what the host call that answered `status` said of it, unless that is OK.
+inline void check(int32_t status) {
+  if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
+}
+
+/// Bytes read, 0 at the end. Throws Failure.
+inline std::size_t read(sluice_reader* reader, std::span<uint8_t> into) {
+  uint64_t got = 0;
+  const int32_t status = host().read(reader, into.data(), into.size(), &got);
+  if (status == SLUICE_END) return 0;
+  check(status);
+  return got;
+}
+
 /// A body of an object, read forward. Closes itself.
 class Reader {
  public:
   Reader(sluice_reader* reader, uint64_t size) : reader_(reader), size_(size) {}
   uint64_t size() const { return size_; }  ///< UINT64_MAX if unknown.
   /// Bytes read, 0 at the end. Throws Failure.
-  std::size_t read(std::span<uint8_t> into) {
-    uint64_t got = 0;
-    int32_t status = host().read(reader_.get(), into.data(), into.size(), &got);
-    if (status == SLUICE_END) return 0;
-    if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
-    return got;
-  }
+  std::size_t read(std::span<uint8_t> into) { return sluice::read(reader_.get(), into); }
   /// Gives the reader away, for an emission.
   sluice_reader* release() { return reader_.release(); }
 
@@ -113,9 +127,6 @@ class Writer {
   void commit() { check(host().object_commit(std::exchange(writer_, nullptr))); }
 
  private:
-  static void check(int32_t status) {
-    if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
-  }
   sluice_writer* writer_;
 };
 
@@ -141,9 +152,6 @@ class Bucket {
   void remove(std::string_view key) const { check(host().object_delete(ref_, str(key))); }
 
  private:
-  static void check(int32_t status) {
-    if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
-  }
   sluice_bucket_ref* ref_ = nullptr;
 };
 
@@ -181,8 +189,7 @@ class Config {
   Bucket bucket(const char* name) const { return Bucket(host().bucket(config_, name)); }
   std::string_view state_folder() const {
     sluice_str path{};
-    int32_t status = host().state_folder(config_, &path);
-    if (status != SLUICE_OK) throw Failure(status, std::string(view(host().last_error())));
+    check(host().state_folder(config_, &path));
     return view(path);
   }
   void error(const char* name, std::string_view text) const { host().option_error(config_, name, str(text)); }
@@ -235,6 +242,24 @@ class Batch {
 
 inline sluice_attribute attribute(std::string_view name, std::string_view value, uint32_t type = SLUICE_STRING) {
   return {sizeof(sluice_attribute), type, str(name), str(value)};
+}
+
+/// An option as its author writes it down; sluice_option has the meaning of each field.
+struct Option {
+  const char* name;
+  const char* type;
+  const char* default_json = nullptr;
+  bool required = false;
+  const char* minimum = nullptr;
+  const char* maximum = nullptr;
+  const char* choices = nullptr;
+  const char* help;
+};
+
+/// constexpr sluice_option kMarks = sluice::option({.name = "marks", .type = "int", .help = "How many marks."});
+constexpr sluice_option option(const Option& from) {
+  return {sizeof(sluice_option), from.name, from.type, from.default_json, from.required ? 1u : 0u,
+          from.minimum, from.maximum, from.choices, from.help};
 }
 
 /// An emission with its fields at zero.
@@ -303,16 +328,30 @@ void cancel_trampoline(void* self) {
   if constexpr (requires(T& object) { object.cancel(); }) static_cast<T*>(self)->cancel();
 }
 
+/// Every message of the batch becomes visible again; `text` stands in its dead letter if it keeps
+/// failing.
+inline void retry_batch(const sluice_batch* batch, sluice_out* out, sluice_str text) {
+  const sluice_str reason = text.size != 0 ? text : str("an exception without a text");
+  host().log(nullptr, SLUICE_LOG_WARNING, reason);
+  for (uint32_t i = 0; i < batch->count; ++i)
+    host().settle(out, i, SLUICE_RETRY, -1, reason, sluice_str{});
+}
+
 template <class T>
 int32_t process_trampoline(void* self, const sluice_batch* batch, sluice_out* out) {
   sluice_str error{};
-  int32_t status = guarded(&error, [&]() -> int32_t {
+  const auto body = [&]() -> int32_t {
     Out wrapped(out);
     static_cast<T*>(self)->process(Batch(batch), wrapped);
     return SLUICE_OK;
-  });
-  if (status != SLUICE_OK && status != SLUICE_CANCELLED) host().log(nullptr, SLUICE_LOG_ERROR, error);
-  return status;
+  };
+  const int32_t status = guarded(&error, body, SLUICE_RETRY);
+  if (status == SLUICE_FATAL)
+    host().log(nullptr, SLUICE_LOG_ERROR, error);
+  if (status == SLUICE_OK || status == SLUICE_FATAL || status == SLUICE_CANCELLED)
+    return status;
+  retry_batch(batch, out, error);
+  return SLUICE_OK;
 }
 
 template <class T>

@@ -275,41 +275,29 @@ void BucketEvents::compact() {
               fmt::format("the ledger cannot be compacted: {}", view(host().last_error())));
 }
 
-constexpr sluice_option kBucket = {sizeof(sluice_option),
-                                   "bucket",
-                                   "bucket",
-                                   nullptr,
-                                   1,
-                                   nullptr,
-                                   nullptr,
-                                   nullptr,
-                                   "The bucket, or \"bucket/access point\"."};
-constexpr sluice_option kEvents = {
-    sizeof(sluice_option),
-    "events",
-    "json",
-    "[\"s3:ObjectCreated:*\"]",
-    0,
-    nullptr,
-    nullptr,
-    nullptr,
-    "List of event names; one may end with *. A directory knows s3:ObjectCreated:Put only."};
-constexpr sluice_option kPrefix = {
-    sizeof(sluice_option),     "prefix", "string", "\"\"", 0, nullptr, nullptr, nullptr,
-    "Only keys that begin so."};
-constexpr sluice_option kSuffix = {
-    sizeof(sluice_option),   "suffix", "string", "\"\"", 0, nullptr, nullptr, nullptr,
-    "Only keys that end so."};
-constexpr sluice_option kPollInterval = {
-    sizeof(sluice_option),
-    "poll_interval",
-    "duration",
-    "\"1s\"",
-    0,
-    "\"10ms\"",
-    "\"1d\"",
-    nullptr,
-    "How often all folders are read where inotify does not work."};
+constexpr sluice_option kBucket = option({.name = "bucket",
+                                          .type = "bucket",
+                                          .required = true,
+                                          .help = "The bucket, or \"bucket/access point\"."});
+constexpr sluice_option kEvents = option(
+    {.name = "events",
+     .type = "json",
+     .default_json = "[\"s3:ObjectCreated:*\"]",
+     .help =
+         "List of event names; one may end with *. A directory knows s3:ObjectCreated:Put only."});
+constexpr sluice_option kPrefix = option({.name = "prefix",
+                                          .type = "string",
+                                          .default_json = "\"\"",
+                                          .help = "Only keys that begin so."});
+constexpr sluice_option kSuffix = option(
+    {.name = "suffix", .type = "string", .default_json = "\"\"", .help = "Only keys that end so."});
+constexpr sluice_option kPollInterval =
+    option({.name = "poll_interval",
+            .type = "duration",
+            .default_json = "\"1s\"",
+            .minimum = "\"10ms\"",
+            .maximum = "\"1d\"",
+            .help = "How often all folders are read where inotify does not work."});
 constexpr const sluice_option* kOptions[] = {&kBucket, &kEvents,       &kPrefix,
                                              &kSuffix, &kPollInterval, nullptr};
 

@@ -68,26 +68,18 @@ class Directory {
   const bool poll_;
 };
 
-constexpr sluice_option kPath = {sizeof(sluice_option),
-                                 "path",
-                                 "path",
-                                 nullptr,
-                                 1,
-                                 nullptr,
-                                 nullptr,
-                                 nullptr,
-                                 "The folder that holds the objects. It must exist."};
-constexpr sluice_option kWatch = {sizeof(sluice_option),
-                                  "watch",
-                                  "enum",
-                                  "\"auto\"",
-                                  0,
-                                  nullptr,
-                                  nullptr,
-                                  "auto poll",
-                                  "How new objects are noticed. auto: inotify, and polling where "
-                                  "that does not work; poll: always "
-                                  "by reading all folders every poll interval of the source."};
+constexpr sluice_option kPath =
+    option({.name = "path",
+            .type = "path",
+            .required = true,
+            .help = "The folder that holds the objects. It must exist."});
+constexpr sluice_option kWatch = option(
+    {.name = "watch",
+     .type = "enum",
+     .default_json = "\"auto\"",
+     .choices = "auto poll",
+     .help = "How new objects are noticed. auto: inotify, and polling where that does not work; "
+             "poll: always by reading all folders every poll interval of the source."});
 constexpr const sluice_option* kOptions[] = {&kPath, &kWatch, nullptr};
 
 const sluice_component kDirectory = bucket<Directory>(

@@ -142,49 +142,40 @@ class Generate {
   Alarm alarm_;
 };
 
-constexpr sluice_option kCount = {sizeof(sluice_option),
-                                  "count",
-                                  "int",
-                                  "0",
-                                  0,
-                                  "0",
-                                  nullptr,
-                                  nullptr,
-                                  "How many messages; 0: without end."};
-constexpr sluice_option kBodyBytes = {
-    sizeof(sluice_option),   "body_bytes", "size", "\"256B\"", 0, "\"12B\"", "\"64MiB\"", nullptr,
-    "The size of each body."};
-constexpr sluice_option kRate = {sizeof(sluice_option),
-                                 "rate",
-                                 "float",
-                                 "0",
-                                 0,
-                                 "0",
-                                 "1000000000",
-                                 nullptr,
-                                 "Messages per second; 0: as fast as they are taken."};
-constexpr sluice_option kBatch = {
-    sizeof(sluice_option),         "batch", "int", "64", 0, "1", "64", nullptr,
-    "Messages published together."};
-constexpr sluice_option kSeed = {sizeof(sluice_option),
-                                 "seed",
-                                 "int",
-                                 "0",
-                                 0,
-                                 "0",
-                                 nullptr,
-                                 nullptr,
-                                 "Chooses the bytes that fill the bodies."};
-constexpr sluice_option kAttributes = {
-    sizeof(sluice_option),
-    "attributes",
-    "json",
-    "{}",
-    0,
-    nullptr,
-    nullptr,
-    nullptr,
-    "Attributes of every message, such as {\"event\":\"signup\",\"size\":5}."};
+constexpr sluice_option kCount = option({.name = "count",
+                                         .type = "int",
+                                         .default_json = "0",
+                                         .minimum = "0",
+                                         .help = "How many messages; 0: without end."});
+constexpr sluice_option kBodyBytes = option({.name = "body_bytes",
+                                             .type = "size",
+                                             .default_json = "\"256B\"",
+                                             .minimum = "\"12B\"",
+                                             .maximum = "\"64MiB\"",
+                                             .help = "The size of each body."});
+constexpr sluice_option kRate =
+    option({.name = "rate",
+            .type = "float",
+            .default_json = "0",
+            .minimum = "0",
+            .maximum = "1000000000",
+            .help = "Messages per second; 0: as fast as they are taken."});
+constexpr sluice_option kBatch = option({.name = "batch",
+                                         .type = "int",
+                                         .default_json = "64",
+                                         .minimum = "1",
+                                         .maximum = "64",
+                                         .help = "Messages published together."});
+constexpr sluice_option kSeed = option({.name = "seed",
+                                        .type = "int",
+                                        .default_json = "0",
+                                        .minimum = "0",
+                                        .help = "Chooses the bytes that fill the bodies."});
+constexpr sluice_option kAttributes =
+    option({.name = "attributes",
+            .type = "json",
+            .default_json = "{}",
+            .help = "Attributes of every message, such as {\"event\":\"signup\",\"size\":5}."});
 constexpr const sluice_option* kOptions[] = {&kCount, &kBodyBytes,  &kRate, &kBatch,
                                              &kSeed,  &kAttributes, nullptr};
 

@@ -14,52 +14,107 @@
 namespace sluice::image_resize {
 namespace {
 
-/// The table's fields in the order in which they are declared below.
-constexpr sluice_option option(const char* name, const char* type, const char* standard, const char* help,
-                               const char* minimum = nullptr, const char* maximum = nullptr,
-                               const char* choices = nullptr) {
-  return {sizeof(sluice_option), name, type, standard, 0, minimum, maximum, choices, help};
-}
-
-constexpr sluice_option kWidth = option("width", "int", nullptr,
-    "Width of the box in pixels. Without height: the height follows from the picture.", "1", "16384");
-constexpr sluice_option kHeight = option("height", "int", nullptr,
-    "Height of the box in pixels. Without width: the width follows from the picture.", "1", "16384");
-constexpr sluice_option kSizes = option("sizes", "json", nullptr,
-    "Several boxes from one decode, instead of width and height: an array of sides (16 is 16 x 16) or of "
-    "{\"width\", \"height\"}; one message is emitted for each, at most 32.");
-constexpr sluice_option kFit = option("fit", "enum", "\"inside\"",
-    "How the picture meets the box: inside (whole picture, within the box), outside (whole picture, covering "
-    "the box), cover (fills the box, cropped), contain (whole picture, padded to the box), fill (stretched).",
-    nullptr, nullptr, "inside outside cover contain fill");
-constexpr sluice_option kPosition = option("position", "enum", "\"centre\"",
-    "What `cover` keeps and where `contain` puts the picture.", nullptr, nullptr,
-    "centre north northeast east southeast south southwest west northwest");
-constexpr sluice_option kBackground = option("background", "string", nullptr,
-    "Colour behind `contain` and under transparent pixels of a JPEG: #rgb, #rrggbb, #rrggbbaa, white, black, "
-    "transparent. Default: white for JPEG, transparent for PNG.");
-constexpr sluice_option kEnlarge = option("enlarge", "bool", "false",
-    "Lets outputs be larger than the picture.");
-constexpr sluice_option kFilter = option("filter", "enum", "\"lanczos3\"",
-    "Resampling filter; alpha is always premultiplied.", nullptr, nullptr,
-    "nearest box triangle catmull_rom mitchell lanczos2 lanczos3");
-constexpr sluice_option kFormat = option("format", "enum", "\"same\"",
-    "Format of the outputs; same: that of the input, which is told from its first bytes.", nullptr, nullptr,
-    "same png jpeg");
-constexpr sluice_option kQuality = option("quality", "int", "80",
-    "JPEG quality. Chroma is stored at half size below 90.", "1", "100");
-constexpr sluice_option kProgressive = option("progressive", "bool", "false", "Writes progressive JPEG.");
-constexpr sluice_option kLevel = option("compression_level", "int", "6", "zlib level of PNG.", "0", "9");
-constexpr sluice_option kAutorotate = option("autorotate", "bool", "true",
-    "Turns the picture upright by its EXIF orientation. Outputs never carry metadata.");
-constexpr sluice_option kFailOn = option("fail_on", "enum", "\"warning\"",
-    "warning: any doubt about a JPEG's data rejects it; error: what can be decoded is taken.", nullptr, nullptr,
-    "warning error");
-constexpr sluice_option kMaxPixels = option("max_pixels", "int", "100000000",
-    "Rejects pictures with more pixels, by their header.", "1", "4294836225");
-constexpr sluice_option kMaxInput = option("max_input_bytes", "size", "\"64MiB\"", "Rejects larger bodies.", "1B");
-constexpr sluice_option kMaxMemory = option("max_memory", "size", "\"512MiB\"",
-    "Rejects pictures that would take more memory, estimated from their header.", "1MiB");
+constexpr sluice_option kWidth = option(
+    {.name = "width",
+     .type = "int",
+     .minimum = "1",
+     .maximum = "16384",
+     .help = "Width of the box in pixels. Without height: the height follows from the picture."});
+constexpr sluice_option kHeight = option(
+    {.name = "height",
+     .type = "int",
+     .minimum = "1",
+     .maximum = "16384",
+     .help = "Height of the box in pixels. Without width: the width follows from the picture."});
+constexpr sluice_option kSizes = option(
+    {.name = "sizes",
+     .type = "json",
+     .help =
+         "Several boxes from one decode, instead of width and height: an array of sides (16 is 16 "
+         "x 16) or of {\"width\", \"height\"}; one message is emitted for each, at most 32."});
+constexpr sluice_option kFit =
+    option({.name = "fit",
+            .type = "enum",
+            .default_json = "\"inside\"",
+            .choices = "inside outside cover contain fill",
+            .help = "How the picture meets the box: inside (whole picture, within the box), "
+                    "outside (whole picture, covering the box), cover (fills the box, cropped), "
+                    "contain (whole picture, padded to the box), fill (stretched)."});
+constexpr sluice_option kPosition =
+    option({.name = "position",
+            .type = "enum",
+            .default_json = "\"centre\"",
+            .choices = "centre north northeast east southeast south southwest west northwest",
+            .help = "What `cover` keeps and where `contain` puts the picture."});
+constexpr sluice_option kBackground = option(
+    {.name = "background",
+     .type = "string",
+     .help =
+         "Colour behind `contain` and under transparent pixels of a JPEG: #rgb, #rrggbb, "
+         "#rrggbbaa, white, black, transparent. Default: white for JPEG, transparent for PNG."});
+constexpr sluice_option kEnlarge = option({.name = "enlarge",
+                                           .type = "bool",
+                                           .default_json = "false",
+                                           .help = "Lets outputs be larger than the picture."});
+constexpr sluice_option kFilter =
+    option({.name = "filter",
+            .type = "enum",
+            .default_json = "\"lanczos3\"",
+            .choices = "nearest box triangle catmull_rom mitchell lanczos2 lanczos3",
+            .help = "Resampling filter; alpha is always premultiplied."});
+constexpr sluice_option kFormat = option(
+    {.name = "format",
+     .type = "enum",
+     .default_json = "\"same\"",
+     .choices = "same png jpeg",
+     .help =
+         "Format of the outputs; same: that of the input, which is told from its first bytes."});
+constexpr sluice_option kQuality =
+    option({.name = "quality",
+            .type = "int",
+            .default_json = "80",
+            .minimum = "1",
+            .maximum = "100",
+            .help = "JPEG quality. Chroma is stored at half size below 90."});
+constexpr sluice_option kProgressive = option({.name = "progressive",
+                                               .type = "bool",
+                                               .default_json = "false",
+                                               .help = "Writes progressive JPEG."});
+constexpr sluice_option kLevel = option({.name = "compression_level",
+                                         .type = "int",
+                                         .default_json = "6",
+                                         .minimum = "0",
+                                         .maximum = "9",
+                                         .help = "zlib level of PNG."});
+constexpr sluice_option kAutorotate = option(
+    {.name = "autorotate",
+     .type = "bool",
+     .default_json = "true",
+     .help = "Turns the picture upright by its EXIF orientation. Outputs never carry metadata."});
+constexpr sluice_option kFailOn = option({.name = "fail_on",
+                                          .type = "enum",
+                                          .default_json = "\"warning\"",
+                                          .choices = "warning error",
+                                          .help = "warning: any doubt about a JPEG's data rejects "
+                                                  "it; error: what can be decoded is taken."});
+constexpr sluice_option kMaxPixels =
+    option({.name = "max_pixels",
+            .type = "int",
+            .default_json = "100000000",
+            .minimum = "1",
+            .maximum = "4294836225",
+            .help = "Rejects pictures with more pixels, by their header."});
+constexpr sluice_option kMaxInput = option({.name = "max_input_bytes",
+                                            .type = "size",
+                                            .default_json = "\"64MiB\"",
+                                            .minimum = "1B",
+                                            .help = "Rejects larger bodies."});
+constexpr sluice_option kMaxMemory =
+    option({.name = "max_memory",
+            .type = "size",
+            .default_json = "\"512MiB\"",
+            .minimum = "1MiB",
+            .help = "Rejects pictures that would take more memory, estimated from their header."});
 
 constexpr const sluice_option* kOptions[] = {&kWidth, &kHeight, &kSizes, &kFit, &kPosition, &kBackground, &kEnlarge,
                                              &kFilter, &kFormat, &kQuality, &kProgressive, &kLevel, &kAutorotate,

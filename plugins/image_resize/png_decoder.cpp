@@ -173,17 +173,7 @@ Result<Size> PngDecoder::open(std::span<const std::uint8_t> bytes, std::uint64_t
   return size;
 }
 
-Frame PngDecoder::frame() const {
-  const spng_ihdr& header = state_->header;
-  Frame frame;
-  frame.model = state_->model;
-  frame.width = header.width;
-  frame.height = header.height;
-  frame.true_width = header.width;
-  frame.true_height = header.height;
-  frame.plane[0] = {header.width, header.height};
-  return frame;
-}
+Frame PngDecoder::frame() const { return whole_frame(state_->model, state_->header.width, state_->header.height); }
 
 std::uint64_t PngDecoder::memory() const {
   const State& state = *state_;

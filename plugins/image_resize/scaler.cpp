@@ -47,14 +47,8 @@ std::vector<std::size_t> parents_of(const Frame& frame, std::span<const Target> 
 }
 
 Frame frame_of(const Picture& picture) {
-  Frame frame;
-  frame.model = picture.channels == 1 ? Model::gray : picture.channels == 4 ? Model::rgba : Model::rgb;
-  frame.width = picture.width;
-  frame.height = picture.height;
-  frame.true_width = picture.width;
-  frame.true_height = picture.height;
-  frame.plane[0] = {picture.width, picture.height};
-  return frame;
+  Model model = picture.channels == 1 ? Model::gray : picture.channels == 4 ? Model::rgba : Model::rgb;
+  return whole_frame(model, picture.width, picture.height);
 }
 
 std::uint32_t channels_in(Model model) { return model == Model::ycc ? 1 : channels_of(model); }

@@ -52,6 +52,18 @@ struct Frame {
   std::array<Plane, 3> plane;
 };
 
+/// A picture whose pixels lie together and are all its own.
+inline Frame whole_frame(Model model, std::uint32_t width, std::uint32_t height) {
+  Frame frame;
+  frame.model = model;
+  frame.width = width;
+  frame.height = height;
+  frame.true_width = width;
+  frame.true_height = height;
+  frame.plane[0] = {width, height};
+  return frame;
+}
+
 /// A wanted output, in the orientation in which the picture is stored.
 struct Target {
   Size scaled;

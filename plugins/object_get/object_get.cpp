@@ -77,15 +77,11 @@ class ObjectGet {
   const Bucket bucket_;
 };
 
-constexpr sluice_option kBucket = {sizeof(sluice_option),
-                                   "bucket",
-                                   "bucket",
-                                   nullptr,
-                                   1,
-                                   nullptr,
-                                   nullptr,
-                                   nullptr,
-                                   "The bucket that holds the object, or \"bucket/access point\"."};
+constexpr sluice_option kBucket =
+    option({.name = "bucket",
+            .type = "bucket",
+            .required = true,
+            .help = "The bucket that holds the object, or \"bucket/access point\"."});
 constexpr const sluice_option* kOptions[] = {&kBucket, nullptr};
 
 const sluice_component kObjectGet =

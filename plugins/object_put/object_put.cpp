@@ -88,13 +88,7 @@ class Body {
   std::size_t more() {
     if (chunk_.empty())
       chunk_.resize(kChunkBytes);
-    std::uint64_t got = 0;
-    const std::int32_t status = host().read(message_->reader, chunk_.data(), chunk_.size(), &got);
-    if (status == SLUICE_END)
-      return 0;
-    if (status != SLUICE_OK)
-      throw Failure(status, std::string(view(host().last_error())));
-    return got;
+    return sluice::read(message_->reader, chunk_);
   }
 
   Message message_;
@@ -215,36 +209,21 @@ class ObjectPut {
   const std::string worker_;
 };
 
-constexpr sluice_option kBucket = {sizeof(sluice_option),
-                                   "bucket",
-                                   "bucket",
-                                   nullptr,
-                                   1,
-                                   nullptr,
-                                   nullptr,
-                                   nullptr,
-                                   "The bucket to write to, or \"bucket/access point\"."};
-constexpr sluice_option kKey = {
-    sizeof(sluice_option),
-    "key",
-    "template",
-    nullptr,
-    1,
-    nullptr,
-    nullptr,
-    nullptr,
-    "Template of the key, for example \"icons-size-16/{key_after_prefix}\"."};
-constexpr sluice_option kContentType = {sizeof(sluice_option),
-                                        "content_type",
-                                        "template",
-                                        nullptr,
-                                        0,
-                                        nullptr,
-                                        nullptr,
-                                        nullptr,
-                                        "Template of the content type; by default attribute "
-                                        "content_type, if there is one. A directory keeps "
-                                        "none."};
+constexpr sluice_option kBucket =
+    option({.name = "bucket",
+            .type = "bucket",
+            .required = true,
+            .help = "The bucket to write to, or \"bucket/access point\"."});
+constexpr sluice_option kKey =
+    option({.name = "key",
+            .type = "template",
+            .required = true,
+            .help = "Template of the key, for example \"icons-size-16/{key_after_prefix}\"."});
+constexpr sluice_option kContentType =
+    option({.name = "content_type",
+            .type = "template",
+            .help = "Template of the content type; by default attribute content_type, if there is "
+                    "one. A directory keeps none."});
 constexpr const sluice_option* kOptions[] = {&kBucket, &kKey, &kContentType, nullptr};
 
 const sluice_component kObjectPut = stage<ObjectPut>(

@@ -9,26 +9,40 @@
 namespace sluice::core {
 namespace {
 
+/// OpenSSL counts bytes in an int, so long texts pass through it in blocks. Of whole groups of three, so
+/// that only the last one is padded.
+constexpr std::size_t kBlockBytes = 3 << 16, kBlockText = 4 << 16;
+
 std::string base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                             reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');  // one more for the NUL that OpenSSL adds
+  std::size_t size = 0;
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kBlockBytes))) {
+    std::string_view block = bytes.substr(0, kBlockBytes);
+    size += static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data() + size),
+                                                     reinterpret_cast<const unsigned char*>(block.data()),
+                                                     static_cast<int>(block.size())));
+  }
+  text.resize(size);
   return text;
 }
 
+/// Strict: no white space, and padding at the end only.
 std::optional<std::string> from_base64(std::string_view text) {
-  if (text.size() % 4 != 0) {
+  std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  if (text.size() % 4 != 0 || text.substr(0, text.size() - padding).find('=') != std::string_view::npos) {
     return std::nullopt;
   }
-  std::string bytes(text.size() / 4 * 3 + 1, '\0');
-  int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                             reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (size < 0) {
-    return std::nullopt;
+  std::string bytes(text.size() / 4 * 3, '\0');
+  for (std::size_t at = 0; !text.empty(); text.remove_prefix(std::min(text.size(), kBlockText))) {
+    std::string_view block = text.substr(0, kBlockText);
+    int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data() + at),
+                               reinterpret_cast<const unsigned char*>(block.data()), static_cast<int>(block.size()));
+    if (size < 0 || static_cast<std::size_t>(size) != block.size() / 4 * 3) {
+      return std::nullopt;
+    }
+    at += static_cast<std::size_t>(size);
   }
-  auto padding = static_cast<std::size_t>(text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0);
-  bytes.resize(static_cast<std::size_t>(size) - padding);
+  bytes.resize(bytes.size() - padding);
   return bytes;
 }
 
@@ -154,6 +168,9 @@ Result<MessageText> message_from_json(const Json& json) {
     std::ranges::sort(message.attributes, {}, &MessageText::Attribute::name);
   }
   message.group_id = text_at(json, "group_id");
+  if (message.group_id.size() > kGroupIdMax) {
+    return bad(fmt::format("\"group_id\" has {} bytes, at most {} are possible", message.group_id.size(), kGroupIdMax));
+  }
   message.sent_ms = integer_at(json, "sent");
   message.receive_count = static_cast<std::uint32_t>(integer_at(json, "receive_count"));
   if (const Json* note = json.find("dead_letter")) {

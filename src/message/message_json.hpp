@@ -15,6 +15,11 @@
 
 namespace sluice::core {
 
+/// What an emission may carry besides its body; SQS allows less. Its parent's attributes come on top.
+inline constexpr std::size_t kAttributesMax = 64;
+inline constexpr std::size_t kAttributeNameMax = 256;  ///< bytes
+inline constexpr std::size_t kGroupIdMax = 128;        ///< bytes; the deduplication id's too
+
 /// What a dead letter adds. Times are wall clock milliseconds of the first and last receive.
 struct DeadLetterNote {
   std::string queue, service, stage, reason, detail;
@@ -40,7 +45,8 @@ struct MessageText {
   std::optional<DeadLetterNote> dead_letter;
 };
 
-/// Reads what message_to_json writes; attributes may also be a bare string, number or array. Errors: bad_data.
+/// Reads what message_to_json writes; attributes may also be a bare string, number or array.
+/// Errors: bad_data.
 Result<MessageText> message_from_json(const Json& json);
 
 }  // namespace sluice::core

@@ -2,6 +2,8 @@
 
 #include <bit>
 #include <cassert>
+#include <set>
+#include <utility>
 
 #include "base/bits.hpp"
 
@@ -30,9 +32,12 @@ void Origin::settle_run(std::uint32_t start) {
   std::uint64_t upto_end = end == kMessages ? ~std::uint64_t{0} : (std::uint64_t{1} << end) - 1;
   std::uint64_t run = upto_end & ~((std::uint64_t{1} << start) - 1);
   bool was_rejected = (rejected.load(std::memory_order_relaxed) & run) != 0;
-  SharedCookie* shared = start == 0 && carried_in != nullptr ? carried_in
-                         : end == messages                   ? carried_out
-                                                             : nullptr;
+  // A part that is dropped is the origin's no more. Each end is touched by its own run alone; a run
+  // that fills the chunk has both, of the same cookie.
+  SharedCookie* shared = end == messages ? std::exchange(carried_out, nullptr) : nullptr;
+  if (start == 0 && carried_in != nullptr) {
+    shared = std::exchange(carried_in, nullptr);
+  }
   if (shared != nullptr) {
     shared->drop(end - start, was_rejected);
   } else {
@@ -107,8 +112,13 @@ void Origin::finish_message(Copies& counters, std::uint32_t message) {
 }
 
 OriginPool::~OriginPool() {
+  std::set<SharedCookie*> unsettled;  // one may stand in several origins
   for (std::unique_ptr<Origin>& origin : all_) {
     delete origin->copies.load(std::memory_order_relaxed);
+    unsettled.insert({origin->carried_in, origin->carried_out});
+  }
+  for (SharedCookie* shared : unsettled) {
+    delete shared;
   }
 }
 

@@ -57,8 +57,8 @@ struct Origin {
   OriginPool* pool = nullptr;
   std::uint32_t messages = 0;
   std::uint64_t starts = 0;             ///< bit i: message i begins a cookie's run
-  SharedCookie* carried_in = nullptr;   ///< the first run began in an earlier chunk
-  SharedCookie* carried_out = nullptr;  ///< the last run goes on in a later one
+  SharedCookie* carried_in = nullptr;   ///< the first run began in an earlier chunk, and is not settled here
+  SharedCookie* carried_out = nullptr;  ///< the last run goes on in a later one, and is not settled here
   Origin* next = nullptr;               ///< in the pool
   std::uint64_t cookies[kMessages];     ///< of each run, at its first message
 
@@ -102,6 +102,7 @@ class OriginPool {
  public:
   explicit OriginPool(SettleListener* listener)
       : listener_(listener) {}
+  /// Lets go of cookies that were never settled. REQUIRES: their publisher has closed.
   ~OriginPool();
   OriginPool(const OriginPool&) = delete;
   OriginPool& operator=(const OriginPool&) = delete;

@@ -47,11 +47,14 @@ struct Engine::State {
     futex_wake(event, 1);
   }
 
+  /// Tells of it once: several workers of a service may fail at the same time, for the same reason.
   void fail(Error error) {
-    log_error("", "{}", error.message);
     {
       std::lock_guard lock(mutex);
-      failures.push_back(std::move(error));
+      if (std::ranges::find(failures, error.message, &Error::message) == failures.end()) {
+        log_error("", "{}", error.message);
+        failures.push_back(std::move(error));
+      }
     }
     stop_requested.store(1, std::memory_order_seq_cst);
     ring();
@@ -238,9 +241,6 @@ struct Engine::State {
                       repeats ? "to come again at the next start" : "not to come again"));
     }
     std::lock_guard lock(mutex);
-    for (const Error& failure : failures) {
-      summary.notes.push_back(failure.message);
-    }
     for (Errc code : {Errc::internal, Errc::io, Errc::unavailable}) {
       if (std::ranges::find(failures, code, &Error::code) != failures.end()) {
         return exit_code(code);

@@ -36,7 +36,7 @@ struct Snapshot {
 
 struct Summary : Snapshot {
   int exit = 0;
-  std::vector<std::string> notes;  ///< what is left, by name, and what went wrong
+  std::vector<std::string> notes;  ///< what is left, by name; what failed was logged
   bool threads_left = false;       ///< a stage did not return: end the process without destructors
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "base/log_limit.hpp"
+#include "message/message_json.hpp"
 #include "plugin/host_calls.hpp"
 #include "plugin/out.hpp"
 
@@ -187,29 +188,80 @@ sluice_str call_reference_name(const sluice_bucket_ref* ref) {
 constexpr std::uint32_t kEmissionSizeMin =
     offsetof(sluice_emission, attributes) + sizeof(sluice_emission::attributes);
 
-int32_t refuse_emission(const sluice_emission* emission) {
+/// Why an emission goes to no receiver.
+struct Refusal {
+  int32_t status = SLUICE_OK;
+  const char* text = "";
+};
+
+bool is_null(sluice_str text) {
+  return text.data == nullptr && text.size != 0;
+}
+
+/// `bodiless`: its body fields are not looked at.
+Refusal refusal_of(const sluice_emission& emission, bool bodiless) {
+  if (emission.struct_size < kEmissionSizeMin) {
+    return {SLUICE_INVALID,
+            "an emission without its struct_size: set it to sizeof(sluice_emission)"};
+  }
+  if (!bodiless && emission.reader == nullptr && emission.body == nullptr &&
+      emission.body_size != 0) {
+    return {SLUICE_INVALID, "an emission with a body_size, but its body is NULL"};
+  }
+  if (is_null(emission.group_id) || is_null(emission.deduplication_id)) {
+    return {SLUICE_INVALID,
+            "an emission with a group or deduplication id that is NULL, but has a size"};
+  }
+  if (emission.attribute_count > kAttributesMax) {
+    return {SLUICE_TOO_LARGE, "an emission with more than 64 attributes"};
+  }
+  if (emission.attribute_count != 0 && emission.attributes == nullptr) {
+    return {SLUICE_INVALID, "an emission with an attribute_count, but its attributes are NULL"};
+  }
+  for (std::uint32_t i = 0; i < emission.attribute_count; ++i) {
+    const sluice_attribute* attribute = emission.attributes[i];
+    if (attribute == nullptr || attribute->struct_size < sizeof(sluice_attribute) ||
+        is_null(attribute->name) || is_null(attribute->value)) {
+      return {SLUICE_INVALID,
+              "an emission with an attribute that is NULL, lacks its struct_size, or has a name or "
+              "value that is NULL"};
+    }
+  }
+  return {};
+}
+
+void release_body(const sluice_emission* emission) {
   constexpr std::uint32_t kUpToOwner =
       offsetof(sluice_emission, owner) + sizeof(sluice_emission::owner);
   if (emission != nullptr && emission->struct_size >= kUpToOwner && emission->release != nullptr) {
     emission->release(emission->owner);
   }
-  return guarded([&] {
-    return failed(SLUICE_INVALID, "an emission without its struct_size, or no receiver for it");
-  });
 }
 
-bool is_sound(const sluice_out* out, const sluice_emission* emission) {
-  return out != nullptr && emission != nullptr && emission->struct_size >= kEmissionSizeMin;
+/// `forward` with an emission that a receiver can read, on a receiver that is there.
+template <class Forward>
+int32_t with_emission(sluice_out* out, const sluice_emission* emission, Forward&& forward) {
+  Refusal refusal{SLUICE_INVALID, "no emission, or no receiver for it"};
+  if (out != nullptr && emission != nullptr) {
+    refusal = refusal_of(*emission, false);
+  }
+  if (refusal.status != SLUICE_OK) {
+    release_body(emission);
+    return guarded([&] { return failed(refusal.status, refusal.text); });
+  }
+  return guarded([&] { return forward(*out, *emission); });
 }
 
 int32_t call_emit(sluice_out* out, const sluice_emission* emission) {
-  return is_sound(out, emission) ? guarded([&] { return out->emit(*emission, true); })
-                                 : refuse_emission(emission);
+  return with_emission(out, emission, [](sluice_out& to, const sluice_emission& what) {
+    return to.emit(what, true);
+  });
 }
 
 int32_t call_try_emit(sluice_out* out, const sluice_emission* emission) {
-  return is_sound(out, emission) ? guarded([&] { return out->emit(*emission, false); })
-                                 : refuse_emission(emission);
+  return with_emission(out, emission, [](sluice_out& to, const sluice_emission& what) {
+    return to.emit(what, false);
+  });
 }
 
 /// `forward` on a receiver that is there.
@@ -227,26 +279,38 @@ int32_t call_reserve(sluice_out* out, uint64_t body_size, uint8_t** body) {
 }
 
 int32_t call_commit(sluice_out* out, uint64_t body_size, const sluice_emission* emission) {
-  if (emission != nullptr && emission->struct_size < kEmissionSizeMin) {
-    return refuse_emission(nullptr);  // its body fields, and so its owner, are ignored
-  }
-  return on(out, [&](sluice_out& to) { return to.commit(body_size, emission); });
+  return on(out, [&](sluice_out& to) {
+    const Refusal refusal = emission == nullptr ? Refusal{} : refusal_of(*emission, true);
+    return refusal.status == SLUICE_OK ? to.commit(body_size, emission)
+                                       : failed(refusal.status, refusal.text);
+  });
 }
 
 int32_t call_flush(sluice_out* out) {
   return on(out, [](sluice_out& to) { return to.flush(); });
 }
 
+int32_t refuse_reason() {
+  return failed(SLUICE_INVALID, "a reason or detail that is NULL, but has a size");
+}
+
 int32_t call_reject_part(sluice_out* out, const sluice_emission* part, sluice_str reason,
                          sluice_str detail) {
-  return is_sound(out, part) ? guarded([&] { return out->reject_part(*part, reason, detail); })
-                             : refuse_emission(part);
+  return with_emission(out, part, [&](sluice_out& to, const sluice_emission& what) {
+    if (is_null(reason) || is_null(detail)) {
+      release_body(part);
+      return refuse_reason();
+    }
+    return to.reject_part(what, reason, detail);
+  });
 }
 
 int32_t call_settle(sluice_out* out, uint32_t index, int32_t status, int64_t retry_after_ms,
                     sluice_str reason, sluice_str detail) {
   return on(out, [&](sluice_out& to) {
-    return to.settle(index, status, retry_after_ms, reason, detail);
+    return is_null(reason) || is_null(detail)
+               ? refuse_reason()
+               : to.settle(index, status, retry_after_ms, reason, detail);
   });
 }
 

@@ -49,10 +49,38 @@ Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each
 
 std::string removal_line(const Uuid& id) { return fmt::format("{{\"deleted\":\"{}\"}}\n", to_text(id)); }
 
-/// What a line says. A foreign one is neither: not ours to understand, and not ours to delete.
+/// A letter's message in the form that a chunk takes. Borrows from the text; stays where it was made.
+struct LetterParts {
+  explicit LetterParts(const MessageText& text) {
+    attributes.reserve(text.attributes.size());
+    for (const MessageText::Attribute& from : text.attributes) {
+      attributes.push_back({sizeof(sluice_attribute), from.type, {from.name.data(), from.name.size()},
+                            {from.value.data(), from.value.size()}});
+      pointers.push_back(&attributes.back());
+    }
+    parts = {&*text.id, text.group_id, {}, static_cast<std::uint32_t>(pointers.size()), pointers.data()};
+  }
+  LetterParts(const LetterParts&) = delete;
+  LetterParts& operator=(const LetterParts&) = delete;
+
+  std::vector<sluice_attribute> attributes;
+  std::vector<const sluice_attribute*> pointers;
+  MessageParts parts;
+};
+
+/// Whether a chunk can carry it, beside any body that is kept inline and what the evacuator reckons with.
+bool fits(const MessageText& text) {
+  const LetterParts letter(text);
+  std::uint64_t reckoned = 64 + 16 * std::uint64_t{letter.parts.attribute_count};
+  return ChunkPool::class_for(Chunk::meta_bytes(letter.parts) + reckoned + kInlineBodyMax) < ChunkPool::kClasses;
+}
+
+/// What a line says. A foreign one is neither, be it for its id or for its content: not ours to
+/// deliver, and not ours to delete.
 struct Line {
   enum class Kind { letter, removal, foreign } kind = Kind::foreign;
   Uuid id;
+  MessageText message;  ///< of a letter
 };
 
 Line read_line(std::string_view text) {
@@ -60,13 +88,15 @@ Line read_line(std::string_view text) {
   if (!json) {
     return {};
   }
-  const Json* deleted = json->find("deleted");
-  const Json* id = deleted != nullptr ? deleted : json->find("id");
-  std::optional<Uuid> uuid = id != nullptr ? parse_uuid(id->text) : std::nullopt;
-  if (!uuid) {
+  if (const Json* deleted = json->find("deleted")) {
+    std::optional<Uuid> id = parse_uuid(deleted->text);
+    return id ? Line{Line::Kind::removal, *id, {}} : Line{};
+  }
+  Result<MessageText> message = message_from_json(*json);
+  if (!message || !message->id || !fits(*message)) {
     return {};
   }
-  return {deleted != nullptr ? Line::Kind::removal : Line::Kind::letter, *uuid};
+  return {Line::Kind::letter, *message->id, std::move(*message)};
 }
 
 /// What a whole file holds.
@@ -74,20 +104,23 @@ struct Content {
   std::unordered_set<Uuid, UuidHash> ids;  ///< letters that are not deleted
   bool has_garbage = false;                ///< removals, and letters written twice
   std::uint64_t foreign = 0;               ///< lines that are neither
+  std::uint64_t first_foreign = 0;         ///< the number of the first of them, from 1
   std::uint64_t end = 0;                   ///< behind the last whole line
 };
 
 Result<Content> read_content(AppendFile& file) {
   Content content;
+  std::uint64_t lines = 0;
   Result<std::uint64_t> end = for_each_line(file, 0, [&](std::string_view text, std::uint64_t) {
     Line line = read_line(text);
+    ++lines;
     if (line.kind == Line::Kind::removal) {
       content.ids.erase(line.id);
       content.has_garbage = true;
     } else if (line.kind == Line::Kind::letter) {
       content.has_garbage |= !content.ids.insert(line.id).second;
     } else {
-      ++content.foreign;
+      content.first_foreign = ++content.foreign == 1 ? lines : content.first_foreign;
     }
     return true;
   });
@@ -141,10 +174,9 @@ Result<void> DeadLetters::compact(File& file) {
   }
   file.ids = std::move(content->ids);
   if (content->foreign != 0) {
-    log_warning(
-        "", "'{}': {} no dead letter; what is none stays in the file and is not delivered",
-        file.path,
-        content->foreign == 1 ? "1 line is" : fmt::format("{} lines are", content->foreign));
+    log_warning("", "'{}': {} cannot be read as dead letters, the first is line {}; they stay in the file and are not "
+                    "delivered: correct or delete them while the engine is stopped",
+                file.path, count_text(content->foreign, "line"), content->first_foreign);
   }
   if (!content->has_garbage && content->end == file.file->size()) {
     return {};
@@ -195,22 +227,13 @@ Result<std::uint64_t> DeadLetters::count_in(Storage& storage, const std::string&
 }
 
 bool DeadLetters::deliver(File& file, const MessageText& text) {
-  std::vector<sluice_attribute> attributes;
-  for (const MessageText::Attribute& from : text.attributes) {
-    attributes.push_back({sizeof(sluice_attribute), from.type, {from.name.data(), from.name.size()},
-                          {from.value.data(), from.value.size()}});
-  }
-  std::vector<const sluice_attribute*> pointers;
-  for (const sluice_attribute& attribute : attributes) {
-    pointers.push_back(&attribute);
-  }
-  MessageParts parts{&*text.id, text.group_id, {}, static_cast<std::uint32_t>(pointers.size()), pointers.data()};
+  const LetterParts letter(text);
   Lineage lineage{};
   lineage.receive_count = text.receive_count;
   lineage.first_received_ms = text.dead_letter ? text.dead_letter->first_ms : 0;
   lineage.stored = true;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.body.data());
-  Evacuator::Copy copy = file.evacuator->store({bytes, text.body.size()}, parts, text.sent_ms, lineage);
+  Evacuator::Copy copy = file.evacuator->store({bytes, text.body.size()}, letter.parts, text.sent_ms, lineage);
   if (copy.chunk == nullptr) {
     return false;
   }
@@ -220,19 +243,15 @@ bool DeadLetters::deliver(File& file, const MessageText& text) {
 }
 
 Result<void> DeadLetters::load(File& file) {
-  Result<std::uint64_t> end = for_each_line(*file.file, file.read_offset, [&](std::string_view line, std::uint64_t) {
+  Result<std::uint64_t> end = for_each_line(*file.file, file.read_offset, [&](std::string_view text, std::uint64_t) {
     if (!file.queue->credits().available()) {
       return false;
     }
-    std::expected<Json, JsonError> json = parse_json(line, std::numeric_limits<std::uint32_t>::max());
-    if (!json) {
+    Line line = read_line(text);
+    if (line.kind != Line::Kind::letter || !file.ids.contains(line.id)) {
       return true;
     }
-    Result<MessageText> text = message_from_json(*json);
-    if (!text || !text->id || !file.ids.contains(*text->id)) {
-      return true;
-    }
-    if (!deliver(file, *text)) {
+    if (!deliver(file, line.message)) {
       return false;
     }
     file.queue->unloaded.fetch_sub(1, std::memory_order_release);

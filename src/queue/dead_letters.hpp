@@ -4,7 +4,9 @@
 // (message_json.hpp), and {"deleted":"<id>"} for each that left. One writer thread appends what
 // waits, syncs once for all, and only then lets go of the letters' origins, counts them, and puts
 // them into the queue in memory as far as its credit reaches. The rest stays in the file, counts as
-// visible, and is read when there is room.
+// visible, and is read when there is room. A line that is no letter, or that no message can be made
+// of, stays in the file, and is told of at each start; it is neither counted nor delivered, so its
+// message is stored anew if it comes again.
 //
 // Thread safety: submit_* from any thread; open() [control]; run() is the writer's.
 #pragma once

@@ -87,6 +87,7 @@ int32_t Chain::run(const sluice_message* const* messages, std::uint32_t count) {
 int32_t Chain::run_stage(std::size_t index) {
   Stage& stage = stages_[index];
   ordinals_.clear();
+  reserved_bytes_.reset();
   sluice_batch batch{sizeof(sluice_batch), count_, consumer_.lease_until_ms(), messages_};
   bool takes_permit = stage.computes && options_.permits != nullptr;
   if (takes_permit) {
@@ -97,10 +98,18 @@ int32_t Chain::run_stage(std::size_t index) {
   if (takes_permit) {
     options_.permits->release();
   }
-  if (status != SLUICE_OK && status != SLUICE_CANCELLED) {
-    return SLUICE_FATAL;
+  if (status == SLUICE_CANCELLED && !aborting()) {
+    retry_all("the stage answered CANCELLED, and nobody had cancelled it");
+    return SLUICE_OK;
   }
-  return status;
+  return status == SLUICE_OK || status == SLUICE_CANCELLED ? status : SLUICE_FATAL;
+}
+
+/// All that reached the stage that runs now.
+void Chain::retry_all(const char* reason) {
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    fail(root_of(i), {Outcome::Status::retry, -1, stages_[stage_].type, reason, {}});
+  }
 }
 
 /// Reads streamed bodies into memory for a stage that takes none; what cannot be read fails here.
@@ -147,10 +156,11 @@ int32_t Chain::check_emission(const sluice_emission& emission) {
   if (ordinals_[emission.parent] >= kEmissionsMax && !stages_[stage_].splits) {
     return SLUICE_TOO_LARGE;
   }
-  return options_.aborting->load(std::memory_order_relaxed) ? SLUICE_CANCELLED : SLUICE_OK;
+  return aborting() ? SLUICE_CANCELLED : SLUICE_OK;
 }
 
 int32_t Chain::emit(const sluice_emission& emission, bool may_wait) {
+  reserved_bytes_.reset();
   int32_t status = check_emission(emission);
   MessageParts parts;
   if (status == SLUICE_OK) {
@@ -265,13 +275,15 @@ int32_t Chain::reserve(uint64_t body_size, uint8_t** body) {
   if (body_size > kInlineBodyMax) {
     return SLUICE_TOO_LARGE;
   }
-  reserved_.resize(std::max<std::size_t>(reserved_.size(), body_size));
+  // Never empty: the pointer must be one.
+  reserved_.resize(std::max<std::size_t>({reserved_.size(), body_size, 1}));
+  reserved_bytes_ = body_size;
   *body = reserved_.data();
   return SLUICE_OK;
 }
 
 int32_t Chain::commit(uint64_t body_size, const sluice_emission* emission) {
-  if (body_size > reserved_.size()) {
+  if (!reserved_bytes_ || body_size > *reserved_bytes_) {
     return SLUICE_INVALID;
   }
   sluice_emission whole{};
@@ -287,10 +299,11 @@ int32_t Chain::commit(uint64_t body_size, const sluice_emission* emission) {
 }
 
 int32_t Chain::flush() {
+  reserved_bytes_.reset();
   if (publisher_ != nullptr && is_last()) {
     publisher_->flush(false);
   }
-  return options_.aborting->load(std::memory_order_relaxed) ? SLUICE_CANCELLED : SLUICE_OK;
+  return aborting() ? SLUICE_CANCELLED : SLUICE_OK;
 }
 
 Lineage Chain::lineage_of_root(std::uint32_t root) const {
@@ -306,6 +319,7 @@ Lineage Chain::lineage_of_root(std::uint32_t root) const {
 }
 
 int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluice_str detail) {
+  reserved_bytes_.reset();
   if (part.struct_size < sizeof(sluice_emission) || part.parent >= count_ || reason.size == 0 || part.reader != nullptr) {
     return refuse(part, SLUICE_INVALID);
   }
@@ -392,7 +406,7 @@ int32_t Chain::settle(uint32_t index, int32_t status, int64_t retry_after_ms, sl
 }
 
 int32_t Chain::progress(uint32_t, uint64_t, uint64_t) {
-  if (options_.aborting->load(std::memory_order_relaxed)) {
+  if (aborting()) {
     return SLUICE_CANCELLED;
   }
   return consumer_.extend() ? SLUICE_OK : SLUICE_STALE;

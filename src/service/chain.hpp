@@ -5,6 +5,7 @@
 // outcome: the worst of itself and of all that came from it (retry > reject > ok).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,8 @@ class Chain final : public sluice_out {
   Chain& operator=(const Chain&) = delete;
 
   /// The batch's messages, in the order of the consumer's leases. Returns OK, or the FATAL or
-  /// CANCELLED of a stage; then nothing must be settled as ok.
+  /// CANCELLED of a stage; then nothing must be settled as ok. A CANCELLED that nobody asked for is
+  /// a retry of what reached that stage.
   int32_t run(const sluice_message* const* messages, std::uint32_t count);
   /// After run(): the failures, sorted, and how many messages were ignored.
   std::span<Failure> failures();
@@ -80,6 +82,8 @@ class Chain final : public sluice_out {
   void tell_dropped();
   void tell_dropped(std::string_view what, const std::uint8_t* id, std::string_view reason,
                     std::string_view detail);
+  void retry_all(const char* reason);
+  bool aborting() const { return options_.aborting->load(std::memory_order_relaxed); }
   Lineage lineage_of_root(std::uint32_t root) const;
   bool is_last() const { return stage_ + 1 == stages_.size(); }
 
@@ -95,7 +99,8 @@ class Chain final : public sluice_out {
   const std::uint32_t* roots_ = nullptr;  ///< nullptr: the received messages themselves
   std::uint32_t count_ = 0;
   std::vector<std::uint32_t> ordinals_;   ///< emissions so far, per message
-  std::vector<std::uint8_t> reserved_;    ///< a body being written in place, before the last stage
+  std::vector<std::uint8_t> reserved_;    ///< a body being written in place
+  std::optional<std::uint64_t> reserved_bytes_;  ///< of it; none: nothing is reserved
   // Of the batch.
   std::vector<const sluice_message*> current_, next_;
   std::vector<std::uint32_t> current_roots_, next_roots_;

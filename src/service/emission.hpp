@@ -14,6 +14,7 @@ namespace sluice::core {
 class EmissionReader {
  public:
   /// SLUICE_OK, SLUICE_INVALID (struct too small, bad attribute, name twice) or SLUICE_TOO_LARGE.
+  /// REQUIRES: it came through the host's table, so that nothing with a size or count is NULL.
   /// `parent` (may be nullptr) lends its attributes and group; the emission's own go over them.
   /// `parts` borrows from the emission, the parent and this object until the next read().
   int32_t read(const sluice_emission& emission, const sluice_message* parent, MessageParts* parts);

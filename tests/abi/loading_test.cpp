@@ -48,6 +48,7 @@ TEST_F(Loading, a_stage_in_plain_c_is_found_created_and_run) {
   RecordingOut out;
   EXPECT_EQ(upper.functions<sluice_stage>().process(upper.self(), &batch, &out), SLUICE_OK);
   EXPECT_EQ(out.bodies, (std::vector<std::string>{"HELLO", ""}));
+  EXPECT_EQ(out.parents, (std::vector<uint32_t>{0, 2}));
   EXPECT_EQ(out.calls, (std::vector<std::string>{"reserve", "commit", "settle 1 2 -1 too_long",
                                                  "reserve", "commit"}));
 }

@@ -3,6 +3,7 @@
 #include <sluice/plugin.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 namespace {
@@ -19,6 +20,9 @@ class Reverse {
         out.reject(i, "unwanted");
         continue;
       }
+      if (batch[i].text() == "throw") {
+        throw std::runtime_error("the author's bug");
+      }
       const std::vector<uint8_t> reversed(body.rbegin(), body.rend());
       if (out.emit(i, reversed) != SLUICE_OK) {
         throw sluice::Failure(SLUICE_FATAL, "cannot emit");
@@ -30,9 +34,8 @@ class Reverse {
   std::string reject_;
 };
 
-const sluice_option kReject = {
-    sizeof(sluice_option),     "reject", "string", nullptr, 0, nullptr, nullptr, nullptr,
-    "A body that is rejected."};
+constexpr sluice_option kReject =
+    sluice::option({.name = "reject", .type = "string", .help = "A body that is rejected."});
 const sluice_option* const kOptions[] = {&kReject, nullptr};
 const sluice_component kReverse =
     sluice::stage<Reverse>("reverse", "Turns bodies round.", 0, kOptions);

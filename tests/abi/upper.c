@@ -37,6 +37,7 @@ static int32_t upper_process(void* self, const sluice_batch* batch, sluice_out* 
   const upper* stage = self;
   for (uint32_t i = 0; i < batch->count; ++i) {
     const sluice_message* message = batch->messages[i];
+    const sluice_emission emission = {.struct_size = sizeof emission, .parent = i};
     uint8_t* body = NULL;
     int32_t status;
     if (message->body_size > (uint64_t)stage->limit) {
@@ -50,7 +51,7 @@ static int32_t upper_process(void* self, const sluice_batch* batch, sluice_out* 
     for (uint64_t at = 0; at < message->body_size; ++at) {
       body[at] = (uint8_t)toupper(message->body[at]);
     }
-    status = host->commit(out, message->body_size, NULL);
+    status = host->commit(out, message->body_size, &emission);
     if (status != SLUICE_OK) {
       return status;
     }

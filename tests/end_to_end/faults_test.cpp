@@ -55,6 +55,40 @@ TEST_F(Faults, a_stage_that_fails_twice_succeeds_the_third_time) {
   EXPECT_EQ(summary["dead_letters"], 0);
 }
 
+TEST_F(Faults, a_message_that_makes_a_stage_throw_is_dead_lettered_with_the_exceptions_text) {
+  put("icons/a.png", icon_png());
+  put("icons/poison.png", icon_png());
+  put("icons/z.png", icon_png());
+
+  const Ended ended =
+      run(icons_until_idle(probe_16({{"throws_on", "icons/poison.png"}}) +
+                           Words{"--set", "/queues/resize-16/visibility_timeout=\"50ms\"", "--set",
+                                 "/services/resize-16/batch_size=1"}));
+
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  ASSERT_EQ(dead_letters("resize-16-dead").size(), 1U);
+  const Json letter = dead_letters("resize-16-dead")[0];
+  EXPECT_EQ(letter["attributes"]["s3.key"]["value"], "icons/poison.png");
+  EXPECT_EQ(letter["receive_count"], 3) << letter;
+  EXPECT_EQ(letter["dead_letter"]["stage"], "probe") << letter;
+  EXPECT_EQ(letter["dead_letter"]["detail"], "a bug that icons/poison.png brings out") << letter;
+  EXPECT_EQ(keys("icons-size-16/"),
+            (std::set<std::string>{"icons-size-16/a.png", "icons-size-16/z.png"}));
+  expect_conservation(summary_of(ended));
+}
+
+TEST_F(Faults, a_fatal_failure_ends_the_run_with_70_and_is_told_once) {
+  put("icons/a.png", icon_png());
+
+  const Ended ended = run(icons_until_idle(probe_16({{"trace", file("no/such/folder/trace")}})));
+
+  EXPECT_EQ(ended.exit, 70) << ended.err;
+  const std::string said = ended.out + ended.err, text = "failed and cannot go on";
+  const std::size_t at = said.find(text);
+  ASSERT_NE(at, std::string::npos) << said;
+  EXPECT_EQ(said.find(text, at + 1), std::string::npos) << said;
+}
+
 /// The time in ms that begins a line of the probe's trace.
 std::int64_t time_of(const std::string& line) {
   return std::stoll(line);

@@ -32,7 +32,7 @@ class Readme : public Pipeline {
     put_file(folder() / (name + "." + ending), source);
     const std::string build = "cd '" + folder().string() + "' && PKG_CONFIG_PATH='" + build_root() +
                               "/meson-uninstalled' && " + "export PKG_CONFIG_PATH && " + compiler +
-                              " -Wall -Werror -fPIC -shared " + name + "." + ending +
+                              " -Wall -Wextra -Werror -fPIC -shared " + name + "." + ending +
                               " $(pkg-config --cflags sluice) -o " + name + ".so";
     const Command shell{{"-c", build}, {}, "/bin/sh"};
     const Ended ended = run(shell);

@@ -1,6 +1,6 @@
 // Stages that the end-to-end tests put into pipelines.
-//   probe        traces what it is given, holds it back, or asks for it again; then hands it on
-//   count_bytes  a sink that reads bodies to their end and tells their sizes
+//   probe        traces what it is given, holds it back, asks for it again or throws; then hands it
+//   on count_bytes  a sink that reads bodies to their end and tells their sizes
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -70,11 +71,14 @@ class Probe {
         stubborn_(config.boolean("stubborn")),
         holds_(config.integer("holds")),
         failures_(config.integer("failures")),
+        throws_on_(config.text("throws_on")),
         retry_after_ms_(config.integer("retry_after_ms")) {}
 
   void process(const Batch& batch, Out& out) {
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
       trace(batch[i]);
+      if (!throws_on_.empty() && batch[i].attribute("s3.key") == throws_on_)
+        throw std::out_of_range("a bug that " + throws_on_ + " brings out");
       if (gated_ && batch[i]->receive_count <= holds_ && !gate_.wait())
         throw Failure(SLUICE_CANCELLED, "told to stop");
       if (batch[i]->receive_count <= failures_) {
@@ -101,7 +105,9 @@ class Probe {
   const std::string trace_;
   const Gate gate_;
   const bool gated_, stubborn_;
-  const std::int64_t holds_, failures_, retry_after_ms_;
+  const std::int64_t holds_, failures_;
+  const std::string throws_on_;
+  const std::int64_t retry_after_ms_;
 };
 
 class CountBytes {
@@ -119,13 +125,8 @@ class CountBytes {
 
  private:
   std::uint64_t read_all(sluice_reader* reader) {
-    std::uint64_t bytes = 0, got = 0;
-    std::int32_t status = SLUICE_OK;
-    while ((status = sluice::host().read(reader, buffer_.data(), buffer_.size(), &got)) ==
-           SLUICE_OK)
-      bytes += got;
-    if (status != SLUICE_END)
-      throw Failure(status, "cannot read a body");
+    std::uint64_t bytes = 0;
+    while (const std::size_t got = sluice::read(reader, buffer_)) bytes += got;
     return bytes;
   }
 
@@ -133,25 +134,42 @@ class CountBytes {
   std::vector<std::uint8_t> buffer_;
 };
 
-constexpr sluice_option option(const char* name, const char* type, const char* value,
-                               const char* help) {
-  return {sizeof(sluice_option), name, type, value, 0, nullptr, nullptr, nullptr, help};
-}
 constexpr sluice_option kTrace =
-    option("trace", "string", "\"\"", "A line for each message: time in ms, receive count, key.");
-constexpr sluice_option kGate =
-    option("gate", "string", "\"\"", "Hold messages until this file is there.");
+    sluice::option({.name = "trace",
+                    .type = "string",
+                    .default_json = "\"\"",
+                    .help = "A line for each message: time in ms, receive count, key."});
+constexpr sluice_option kGate = sluice::option({.name = "gate",
+                                                .type = "string",
+                                                .default_json = "\"\"",
+                                                .help = "Hold messages until this file is there."});
 constexpr sluice_option kStubborn =
-    option("stubborn", "bool", "false", "Stay at the gate also when told to stop.");
-constexpr sluice_option kHolds =
-    option("holds", "int", "1000", "Receives of a message that are held.");
-constexpr sluice_option kFailures =
-    option("failures", "int", "0", "Receives of a message that fail.");
-constexpr sluice_option kRetryAfter = option("retry_after_ms", "int", "-1", "As in settle().");
+    sluice::option({.name = "stubborn",
+                    .type = "bool",
+                    .default_json = "false",
+                    .help = "Stay at the gate also when told to stop."});
+constexpr sluice_option kHolds = sluice::option({.name = "holds",
+                                                 .type = "int",
+                                                 .default_json = "1000",
+                                                 .help = "Receives of a message that are held."});
+constexpr sluice_option kFailures = sluice::option({.name = "failures",
+                                                    .type = "int",
+                                                    .default_json = "0",
+                                                    .help = "Receives of a message that fail."});
+constexpr sluice_option kRetryAfter = sluice::option(
+    {.name = "retry_after_ms", .type = "int", .default_json = "-1", .help = "As in settle()."});
+constexpr sluice_option kThrowsOn =
+    sluice::option({.name = "throws_on",
+                    .type = "string",
+                    .default_json = "\"\"",
+                    .help = "Key of the message that ends in an exception."});
 constexpr const sluice_option* kProbeOptions[] = {&kTrace,    &kGate,       &kStubborn, &kHolds,
-                                                  &kFailures, &kRetryAfter, nullptr};
-constexpr sluice_option kPath = option(
-    "path", "string", "\"\"", "File that gets a line with the size of each body; empty: none.");
+                                                  &kFailures, &kRetryAfter, &kThrowsOn, nullptr};
+constexpr sluice_option kPath =
+    sluice::option({.name = "path",
+                    .type = "string",
+                    .default_json = "\"\"",
+                    .help = "File that gets a line with the size of each body; empty: none."});
 constexpr const sluice_option* kCountOptions[] = {&kPath, nullptr};
 
 const sluice_component kProbe = sluice::stage<Probe>(

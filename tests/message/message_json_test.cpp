@@ -74,14 +74,31 @@ TEST(MessageJson, bare_values_stand_for_their_types) {
   EXPECT_FALSE(message.id);
 }
 
+TEST(MessageJson, bodies_that_are_coded_in_several_blocks_come_back_whole) {
+  constexpr std::size_t kBlock = 3 << 16;
+  for (std::size_t blocks : {1u, 2u, 5u}) {
+    for (int off = -4; off <= 4; ++off) {
+      std::string body(blocks * kBlock + static_cast<std::size_t>(off), '\xfe');  // no UTF-8
+      for (std::size_t i = 1; i < body.size(); ++i) {
+        body[i] = static_cast<char>(i * 131 >> 3);
+      }
+      Sample sample(body, "x", SLUICE_STRING);
+      ASSERT_TRUE(read(message_to_json(sample.message)).body == body) << blocks << " blocks and " << off;
+    }
+  }
+}
+
 TEST(MessageJson, what_is_no_message_is_refused) {
   for (const char* bad : {R"([])", R"("x")", R"({"id":"nonsense"})", R"({"body_base64":"@@@@"})", R"({"body_base64":"abc"})",
                           R"({"attributes":{"a":{"type":"Nope","value":"x"}}})", R"({"attributes":{"a":{"type":"String"}}})",
+                          R"({"body_base64":"QQ==QQ=="})", R"({"body_base64":"QQ= "})", R"({"body_base64":" QUJD   "})",
                           R"({"attributes":{"a":null}})", R"({"attributes":{"a":{"type":"Binary","value":"%%%%"}}})"}) {
     auto parsed = parse_json(bad, 1000);
     ASSERT_TRUE(parsed) << bad;
     EXPECT_FALSE(message_from_json(*parsed)) << bad;
   }
+  auto parsed = parse_json(R"({"group_id":")" + std::string(129, 'g') + R"("})", 1000);
+  EXPECT_FALSE(message_from_json(*parsed)) << "a chunk has a byte for its size";
 }
 
 }  // namespace

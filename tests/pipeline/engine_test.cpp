@@ -7,6 +7,7 @@
 
 #include <sys/resource.h>
 
+#include "base/log.hpp"
 #include "engine_fixture.hpp"
 #include "support/log_lines.hpp"
 #include "support/scale.hpp"
@@ -399,10 +400,17 @@ TEST(Engine, a_stage_that_fails_fatally_ends_the_run_with_70) {
   std::uint32_t q = plan.queue("q");
   plan.source(*source, Plan::to(q));
   plan.service("doomed", q, {stage.get()});
+  Record<std::string> log;
+  core::set_log_sink([&](std::string_view line) { log.add(std::string(line)); });
   Summary summary = plan.run();
+  core::set_log_sink({});
   EXPECT_EQ(calls, 1) << "what cannot go on is not called again";
   EXPECT_EQ(summary.exit, 70);
-  EXPECT_TRUE(std::ranges::any_of(summary.notes, [](const std::string& note) { return note.find("doomed") != std::string::npos; }));
+  auto names_it = [](const std::string& line) {
+    return line.find("'doomed' failed and cannot go on") != std::string::npos;
+  };
+  EXPECT_EQ(std::ranges::count_if(log.all(), names_it), 1);
+  EXPECT_TRUE(std::ranges::none_of(summary.notes, names_it)) << "it was told already";
 }
 
 TEST(Engine, a_source_whose_endpoint_is_down_ends_the_run_with_69) {

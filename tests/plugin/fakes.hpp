@@ -201,6 +201,7 @@ inline constexpr sluice_bucket kFakeBucket = {
 struct RecordingOut final : sluice_out {
   std::vector<std::string> calls;
   std::vector<std::string> bodies;
+  std::vector<uint32_t> parents;  ///< of the bodies
   std::string reserved;
   int32_t status = SLUICE_OK;
 
@@ -210,6 +211,7 @@ struct RecordingOut final : sluice_out {
   }
   int32_t emit(const sluice_emission& emission, bool may_wait) override {
     bodies.emplace_back(reinterpret_cast<const char*>(emission.body), emission.body_size);
+    parents.push_back(emission.parent);
     if (emission.release != nullptr) {
       emission.release(emission.owner);
     }
@@ -220,8 +222,9 @@ struct RecordingOut final : sluice_out {
     *body = reinterpret_cast<uint8_t*>(reserved.data());
     return note("reserve");
   }
-  int32_t commit(uint64_t body_size, const sluice_emission*) override {
+  int32_t commit(uint64_t body_size, const sluice_emission* emission) override {
     bodies.push_back(reserved.substr(0, body_size));
+    parents.push_back(emission == nullptr ? 0 : emission->parent);
     return note("commit");
   }
   int32_t flush() override { return note("flush"); }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "plugin/fakes.hpp"
@@ -77,6 +78,59 @@ TEST(Host, an_emission_without_its_size_is_invalid_and_its_body_released_once) {
   EXPECT_EQ(host().emit(&out, nullptr), SLUICE_INVALID);
   EXPECT_EQ(host().emit(&out, &broken), SLUICE_OK);
   EXPECT_EQ(released, 3);
+}
+
+/// An emission that is sound but for what `spoil` does to it.
+template <class Spoil>
+void expect_refused(int32_t status, Spoil spoil) {
+  RecordingOut out;
+  int released = 0;
+  const sluice_attribute name{sizeof name, SLUICE_STRING, str("name"), str("value")};
+  const sluice_attribute* attributes[65];
+  std::ranges::fill(attributes, &name);
+  sluice_emission made = emission("one");
+  made.attribute_count = 1;
+  made.attributes = attributes;
+  made.owner = &released;
+  made.release = [](void* owner) { ++*static_cast<int*>(owner); };
+  spoil(made, attributes);
+  for (auto call : {host().emit, host().try_emit}) {
+    EXPECT_EQ(call(&out, &made), status);
+    EXPECT_NE(view(host().last_error()).find("an emission with"), std::string::npos);
+  }
+  EXPECT_EQ(host().reject_part(&out, &made, str("reason"), {}), status);
+  EXPECT_EQ(released, 3) << "each refusal lets go of the body";
+  if (made.body != nullptr) {
+    EXPECT_EQ(host().commit(&out, 1, &made), status);
+  }
+  EXPECT_EQ(out.calls, std::vector<std::string>{});
+}
+
+TEST(Host, an_emission_that_points_nowhere_is_refused_and_its_body_released) {
+  using Attributes = const sluice_attribute**;
+  static constexpr sluice_str kNowhere = {nullptr, 4};
+  expect_refused(SLUICE_INVALID, [](sluice_emission& e, Attributes) { e.body = nullptr; });
+  expect_refused(SLUICE_INVALID, [](sluice_emission& e, Attributes) { e.attributes = nullptr; });
+  expect_refused(SLUICE_INVALID, [](sluice_emission& e, Attributes) { e.group_id = kNowhere; });
+  expect_refused(SLUICE_INVALID,
+                 [](sluice_emission& e, Attributes) { e.deduplication_id = kNowhere; });
+  expect_refused(SLUICE_INVALID, [](sluice_emission&, Attributes of) { of[0] = nullptr; });
+  static sluice_attribute bad{sizeof bad, SLUICE_STRING, kNowhere, str("value")};
+  expect_refused(SLUICE_INVALID, [](sluice_emission&, Attributes of) { of[0] = &bad; });
+  static sluice_attribute empty{sizeof empty, SLUICE_STRING, str("name"), kNowhere};
+  expect_refused(SLUICE_INVALID, [](sluice_emission&, Attributes of) { of[0] = &empty; });
+  expect_refused(SLUICE_TOO_LARGE, [](sluice_emission& e, Attributes) { e.attribute_count = 65; });
+}
+
+TEST(Host, a_reason_that_points_nowhere_is_refused) {
+  RecordingOut out;
+  const sluice_emission one = emission("one");
+  const sluice_str nowhere = {nullptr, 4};
+  EXPECT_EQ(host().settle(&out, 0, SLUICE_REJECT, -1, nowhere, {}), SLUICE_INVALID);
+  EXPECT_EQ(host().settle(&out, 0, SLUICE_REJECT, -1, str("r"), nowhere), SLUICE_INVALID);
+  EXPECT_EQ(host().reject_part(&out, &one, nowhere, {}), SLUICE_INVALID);
+  EXPECT_NE(view(host().last_error()).find("a reason or detail"), std::string::npos);
+  EXPECT_EQ(out.calls, std::vector<std::string>{});
 }
 
 TEST(Host, calls_without_a_receiver_are_invalid) {

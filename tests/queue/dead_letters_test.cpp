@@ -1,6 +1,8 @@
 // Dead letters are stored before they count, and survive what storage does to them.
 #include <gtest/gtest.h>
 
+#include "base/fault.hpp"
+#include "base/log.hpp"
 #include "support/line.hpp"
 #include "support/log_lines.hpp"
 
@@ -150,6 +152,73 @@ TEST(DeadLetters, lines_that_are_no_letters_stay_in_the_file_and_are_not_deliver
   next.reader.settle();
 }
 
+TEST(DeadLetters, a_letter_whose_content_is_unreadable_is_set_aside_in_the_file_and_told_of) {
+  const std::string id = R"({"id":"07070000-0000-0000-0000-000000000000",)";
+  for (const std::string& content :
+       {std::string(R"("body_base64":"@@@"})"), R"("body":"x","attributes":{"a":{"type":"String","value":")" +
+        std::string(70'000, 'v') + R"("}}})", R"("group_id":")" + std::string(300, 'g') + R"("})"}) {
+    TestStorage damaged;
+    damaged.put("dead/dead.jsonl", id + content + "\n");
+    std::string log;
+    core::set_log_sink([&](std::string_view line) { log += line; });
+    Graveyard yard(&damaged);
+    ASSERT_TRUE(yard.line.open());
+    core::set_log_sink({});
+    EXPECT_NE(log.find("'dead/dead.jsonl': 1 line cannot be read as dead letters, the first is line 1"), std::string::npos) << log;
+    EXPECT_EQ(yard.dead.counters().visible, 0u) << "nobody waits for what never comes";
+    EXPECT_EQ(yard.line.letters.stored(), 0u);
+    EXPECT_EQ(yard.reader.receive(), Texts{});
+    core::Uuid same{{7, 7}};
+    yard.reject("whole", &same);
+    yard.line.letters.write_waiting();
+    EXPECT_EQ(lines_of(yard.file()), 2u) << "neither is lost";
+    EXPECT_EQ(yard.reader.receive(), Texts{"whole"});
+    yard.reader.settle();
+  }
+}
+
+/// Attributes that fill a message's meta to the last byte: more than one emission may add, so some of
+/// them are inherited.
+struct FullMeta {
+  FullMeta() {
+    for (int i = 0; i < 100; ++i) {
+      names.push_back("name" + std::to_string(100 + i));
+    }
+    for (const std::string& name : names) {
+      attributes.push_back({sizeof(sluice_attribute), SLUICE_STRING, {name.data(), name.size()}, {}});
+    }
+    for (const sluice_attribute& attribute : attributes) {
+      pointers.push_back(&attribute);
+    }
+    parts.attribute_count = static_cast<std::uint32_t>(pointers.size());
+    parts.attributes = pointers.data();
+    value.assign(core::kMetaMax - core::Chunk::meta_bytes(parts), 'v');
+    attributes.back().value = {value.data(), value.size()};
+  }
+  std::vector<std::string> names;
+  std::string value;
+  std::vector<sluice_attribute> attributes;
+  std::vector<const sluice_attribute*> pointers;
+  core::MessageParts parts;
+};
+
+TEST(DeadLetters, a_letter_with_all_the_attributes_that_a_message_can_have_is_read_back) {
+  const FullMeta full;
+  ASSERT_EQ(core::Chunk::meta_bytes(full.parts), core::kMetaMax);
+  const std::string body(core::kInlineBodyMax, 'b');
+  Graveyard yard;
+  ASSERT_TRUE(yard.line.open());
+  yard.publisher.append({.body = bytes_of(body), .parts = full.parts, .cookie = 1}, core::WhenFull::overdraw);
+  yard.publisher.flush(true);
+  ASSERT_EQ(yard.hand.receive(), Texts{body});
+  yard.hand.fail_first(Outcome::Status::reject);
+  yard.line.letters.write_waiting();
+  Graveyard next(&yard.line.storage);
+  ASSERT_TRUE(next.line.open());
+  EXPECT_EQ(next.reader.receive(), Texts{body});
+  next.reader.settle();
+}
+
 TEST(DeadLetters, what_the_capacity_does_not_hold_stays_in_the_file_and_comes_when_there_is_room) {
   Graveyard yard(nullptr, 2);
   ASSERT_TRUE(yard.line.open());
@@ -281,6 +350,56 @@ TEST(DeadLetters, letters_of_a_file_are_counted_without_those_that_were_deleted)
   yard.line.letters.write_waiting();
   EXPECT_EQ(core::DeadLetters::count_in(yard.line.storage, "dead/dead.jsonl").value(), 1u);
 }
+
+#ifdef SLUICE_FAULT_POINTS
+constexpr core::Uuid kComesAgain{{7, 7, 7}};
+
+/// A letter is written and the program dies at the fault point `name`: what of it is on the disk.
+std::unique_ptr<TestStorage> die_at(std::string_view name) {
+  auto disk = std::make_unique<TestStorage>();
+  Graveyard yard;
+  EXPECT_TRUE(yard.line.open());
+  core::set_fault_handler([&](std::string_view point) {
+    if (point == name) {
+      EXPECT_EQ(yard.line.settled.count(), 0u) << "settled before it was safe";
+      disk->put("dead/dead.jsonl", yard.line.storage.durable_content("dead/dead.jsonl"));
+    }
+    return point == name;
+  });
+  yard.reject("a", &kComesAgain);
+  yard.line.letters.write_waiting();
+  core::set_fault_handler([](std::string_view) { return false; });
+  return disk;
+}
+
+/// After a crash the source, which heard nothing, brings the message again.
+void expect_one_letter_when_it_comes_again(Graveyard& next) {
+  next.reject("a", &kComesAgain);
+  next.line.letters.write_waiting();
+  EXPECT_EQ(next.line.settled.count(), 1u);
+  EXPECT_EQ(next.line.letters.stored(), 1u);
+  EXPECT_EQ(lines_of(next.file()), 1u);
+  EXPECT_EQ(conservation_gap(next.dead.counters()), 0);
+}
+
+TEST(DeadLetters, a_crash_before_the_sync_settles_nothing_and_the_letter_is_stored_when_it_comes_again) {
+  Graveyard next(die_at("dead_letters.before_sync").get());
+  ASSERT_TRUE(next.line.open());
+  EXPECT_EQ(next.reader.receive(), Texts{});
+  expect_one_letter_when_it_comes_again(next);
+  EXPECT_EQ(next.reader.receive(), Texts{"a"});
+  next.reader.settle();
+}
+
+TEST(DeadLetters, a_crash_after_the_sync_keeps_the_letter_and_delivers_it_once_though_it_comes_again) {
+  Graveyard next(die_at("dead_letters.after_sync").get());
+  ASSERT_TRUE(next.line.open());
+  expect_one_letter_when_it_comes_again(next);
+  EXPECT_EQ(next.reader.receive(), Texts{"a"});
+  next.reader.settle();
+  EXPECT_EQ(next.reader.receive(), Texts{});
+}
+#endif
 
 }  // namespace
 }  // namespace sluice::test

@@ -367,6 +367,65 @@ TEST(Chain, a_fatal_stage_settles_nothing) {
   EXPECT_EQ(shop.queue.counters().visible, 2u);
 }
 
+TEST(Chain, a_stage_that_answers_cancelled_though_nobody_cancelled_it_is_retried_and_counted) {
+  auto stage = Script::stage("quitter", 0,
+                             [](const sluice_batch&, sluice_out*) { return SLUICE_CANCELLED; });
+  Shop shop({stage.get()});
+  shop.send({"a", "b"});
+  for (int round = 0; round < 4; ++round) {
+    EXPECT_TRUE(shop.work());
+    shop.line.advance(1000);
+  }
+  shop.line.letters.write_waiting();
+  EXPECT_EQ(shop.worker->counters().retried.load(), 6u) << "max_receive_count is 3";
+  EXPECT_EQ(shop.line.letters.stored(), 2u);
+  EXPECT_NE(
+      shop.line.file(shop.dead).find("the stage answered CANCELLED, and nobody had cancelled it"),
+      std::string::npos);
+  EXPECT_EQ(shop.line.settled.messages(), 2u);
+}
+
+TEST(Chain, a_stage_that_is_cancelled_settles_nothing_and_counts_no_retry) {
+  Shop* at = nullptr;
+  auto stage = Script::stage("obedient", 0, [&](const sluice_batch&, sluice_out*) {
+    at->aborting = true;
+    return SLUICE_CANCELLED;
+  });
+  Shop shop({stage.get()});
+  at = &shop;
+  shop.send({"a"});
+  EXPECT_TRUE(shop.work());
+  EXPECT_EQ(shop.worker->counters().retried.load(), 0u);
+  EXPECT_EQ(shop.queue.counters().visible, 1u);
+}
+
+TEST(Chain, commit_without_a_reserve_before_it_is_invalid) {
+  auto stage = Script::stage("writer", 0, [](const sluice_batch&, sluice_out* out) {
+    uint8_t* body = nullptr;
+    auto reserve = [&] {
+      EXPECT_EQ(host().reserve(out, 3, &body), SLUICE_OK);
+      std::memcpy(body, "abc", 3);
+    };
+    EXPECT_EQ(host().commit(out, 0, nullptr), SLUICE_INVALID) << "nothing was reserved";
+    reserve();
+    EXPECT_EQ(host().commit(out, 4, nullptr), SLUICE_INVALID) << "more than was reserved";
+    EXPECT_EQ(host().commit(out, 3, nullptr), SLUICE_OK);
+    EXPECT_EQ(host().commit(out, 3, nullptr), SLUICE_INVALID) << "committed already";
+    reserve();
+    EXPECT_EQ(emit(out, 0, "between"), SLUICE_OK);
+    EXPECT_EQ(host().commit(out, 3, nullptr), SLUICE_INVALID) << "another call ended it";
+    reserve();
+    EXPECT_EQ(host().flush(out), SLUICE_OK);
+    EXPECT_EQ(host().commit(out, 3, nullptr), SLUICE_INVALID) << "another call ended it";
+    return SLUICE_OK;
+  });
+  Shop shop({stage.get()});
+  shop.send({"a"});
+  EXPECT_TRUE(shop.work());
+  EXPECT_EQ(shop.hand->receive(), (Texts{"abc", "between"}));
+  shop.hand->settle();
+}
+
 TEST(Chain, an_ignored_message_is_processed_and_counted_as_ignored) {
   auto stage = Script::stage("shrug", 0, [](const sluice_batch&, sluice_out* out) { return host().ignore(out, 0); });
   Shop shop({stage.get()});

@@ -88,6 +88,26 @@ TEST_F(PublisherTest, a_cookie_over_several_chunks_is_settled_once_when_all_are_
   EXPECT_EQ(line.settled.all(), (All{{7, false, 150}}));
 }
 
+/// The leak search of the sanitizer build, at the end of the program, is the judge.
+TEST(AbandonedPublisher, leaves_no_memory_of_an_open_cookie_over_several_chunks) {
+  for (std::size_t settled : {0u, 64u, 128u}) {  // none, the first, the first and the middle one
+    Line line;
+    Queue& queue = line.queue({.name = "q"});
+    Publisher& publisher = line.publisher({&queue});
+    Hand& hand = line.hand(queue, 64);
+    ASSERT_TRUE(line.open());
+    for (int i = 0; i < 150; ++i) {
+      publisher.append({.body = bytes_of("x"), .cookie = 7}, WhenFull::wait);
+    }
+    publisher.flush(false);
+    for (std::size_t done = 0; done < settled; done += 64) {
+      ASSERT_EQ(hand.receive().size(), 64u);
+      hand.settle();
+    }
+    EXPECT_EQ(line.settled.count(), 0u);
+  }
+}
+
 TEST_F(PublisherTest, a_cookie_that_fills_its_chunk_exactly_is_closed_by_the_next_one) {
   for (int i = 0; i < 64; ++i) {
     emit("x", 1);
