@@ -127,6 +127,7 @@ int32_t Source::flush() {
 }
 
 int32_t Source::exhausted() {
+  reserved_ = false;
   publisher_.flush(true);
   exhausted_.store(true, std::memory_order_release);
   return SLUICE_OK;

@@ -362,9 +362,18 @@ void Publisher::publish_withheld() {
   }
 }
 
+/// Some microseconds: what a busy consumer needs to give credit back, and less than a wake-up costs it.
+constexpr int kLooksBeforeParking = 256;
+
 /// Both looks come after the announcement: credit that came before it, or the order to stop, rings nobody.
 void Publisher::wait_for_credit(Branch& branch) {
   Credits& credits = branch.queue->credits();
+  for (int look = 0; look < kLooksBeforeParking; ++look) {
+    if (credits.available()) {
+      return;
+    }
+    pause_core();
+  }
   std::uint32_t epoch = credits.announce_wait();
   bool stops = options_.keep_waiting != nullptr && !options_.keep_waiting();
   if (!stops && !credits.admit(branch.reservation)) {
