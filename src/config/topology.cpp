@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "message/chunk.hpp"
+
 namespace sluice::core {
 namespace {
 
-/// A chunk's slab; a bigger body has a slab of its own, at most this in the messages of one chunk
-/// before it is published.
-constexpr std::int64_t kChunkBytesMax = std::int64_t{1} << 20;
+/// What a source's publisher goes round in, in every size class.
+constexpr std::int64_t kRotationMax = std::int64_t{ChunkPool::kClasses} * ChunkPool::kRotation;
 
 /// Emissions of one message by a stage that does not split (plugin.h: emit).
 constexpr std::int64_t kEmissionsMax = 64;
@@ -125,11 +126,12 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
   MemoryBound bound;
   for (const QueueDescription& queue : pipeline.queues)
     bound.queues += queue.capacity_bytes;
-  bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) * kChunkBytesMax;
+  bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) *
+                    (static_cast<std::int64_t>(kChunkBytesMax) + kRotationMax);
   for (const ServiceDescription& service : pipeline.services) {
     const auto workers = static_cast<std::int64_t>(service.max_capacity);
     if (service.publish_to)
-      bound.producers += workers * kChunkBytesMax;
+      bound.producers += workers * static_cast<std::int64_t>(kChunkBytesMax);
     if (service.publish_to && runs_on_pool(service)) {
       bound.emissions = sum(bound.emissions, product(workers * kEmissionsMax, service.batch_size,
                                                      service.max_body_bytes));
