@@ -24,7 +24,7 @@ inline std::uint32_t bit_count(std::uint64_t mask) {
 
 /// The lowest `count` set bits of `mask`, or all of them.
 inline std::uint64_t lowest_bits(std::uint64_t mask, std::uint32_t count) {
-  if (bit_count(mask) <= count) {
+  if (count >= 64 || bit_count(mask) <= count) {
     return mask;
   }
   std::uint64_t rest = mask;

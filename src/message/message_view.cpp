@@ -61,27 +61,26 @@ void ChunkViews::build(const Chunk& chunk, std::uint32_t index) {
 }
 
 const sluice_message* const* ViewCache::show(const Chunk& chunk, std::uint64_t mask) {
-  ChunkViews* victim = nullptr;
-  for (std::size_t i = 0; i < views_.size(); ++i) {
-    ChunkViews& views = *views_[(last_ + i) % views_.size()];
-    if (views.is_of(chunk)) {
-      last_ = (last_ + i) % views_.size();
-      views.batch_ = batch_;
-      views.show(chunk, mask);
-      return views.pointers();
+  if (last_ == nullptr || !last_->is_of(chunk)) {
+    last_ = &find_or_free(chunk);
+  }
+  last_->batch_ = batch_;
+  last_->show(chunk, mask);
+  return last_->pointers();
+}
+
+/// The views of `chunk`, or some that the batch at hand does not use.
+ChunkViews& ViewCache::find_or_free(const Chunk& chunk) {
+  ChunkViews* unused = nullptr;
+  for (const std::unique_ptr<ChunkViews>& views : views_) {
+    if (views->is_of(chunk)) {
+      return *views;
     }
-    if (victim == nullptr && views.batch_ != batch_) {
-      victim = &views;
+    if (views->batch_ != batch_) {
+      unused = views.get();
     }
   }
-  if (victim == nullptr) {
-    views_.push_back(std::make_unique<ChunkViews>());
-    victim = views_.back().get();
-    last_ = views_.size() - 1;
-  }
-  victim->batch_ = batch_;
-  victim->show(chunk, mask);
-  return victim->pointers();
+  return unused != nullptr ? *unused : *views_.emplace_back(std::make_unique<ChunkViews>());
 }
 
 }  // namespace sluice::core

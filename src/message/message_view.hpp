@@ -44,8 +44,10 @@ class ViewCache {
   const sluice_message* const* show(const Chunk& chunk, std::uint64_t mask);
 
  private:
+  ChunkViews& find_or_free(const Chunk& chunk);
+
   std::uint64_t batch_ = 0;
-  std::size_t last_ = 0;
+  ChunkViews* last_ = nullptr;
   std::vector<std::unique_ptr<ChunkViews>> views_;
 };
 

@@ -60,14 +60,14 @@ void Consumer::let_go_of_origins(const Taken& taken) {
   }
 }
 
-Lease& Consumer::open_lease(Taken taken) {
+void Consumer::open_lease(Taken taken, std::uint32_t count) {
   if (taken.chunk->kind == Chunk::Kind::evacuated) {
     hold_origins(taken);
   }
   LeaseSlot& slot = *slots_[leases_.size()];
   std::uint64_t word = slot.open(taken.chunk, taken.mask, deadline_tick_);
   timers_.watch(slot, deadline_tick_);
-  return leases_.emplace_back(Lease{&slot, word, taken});
+  leases_.push_back({&slot, word, taken, count});
 }
 
 std::uint32_t Consumer::receive(std::int64_t now_tick) {
@@ -90,7 +90,7 @@ std::uint32_t Consumer::receive(std::int64_t now_tick) {
         continue;
       }
     }
-    open_lease(taken);
+    open_lease(taken, messages);
     count += messages;
   }
   return count;
@@ -153,7 +153,7 @@ void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receiv
     if (lineage.origin != nullptr) {
       lineage.origin->reject(lineage.message);
     }
-    finish(chunk, std::uint64_t{1} << bit);
+    finish(chunk, std::uint64_t{1} << bit, 1);
     return;
   }
   Evacuator::Copy copy = evacuator_.copy(*chunk, bit, now_ms);
@@ -190,8 +190,8 @@ void Consumer::retry(const Lease& lease, std::uint32_t bit, Outcome& outcome) {
 }
 
 /// Messages of `mask` are at their end here: credit goes back, and what is counted by itself is dropped.
-void Consumer::finish(Chunk* chunk, std::uint64_t mask) {
-  give_credit(bit_count(mask), static_cast<std::int64_t>(chunk->charge_of_mask(mask)));
+void Consumer::finish(Chunk* chunk, std::uint64_t mask, std::uint32_t count) {
+  give_credit(count, static_cast<std::int64_t>(chunk->charge_of_mask(mask)));
   if (chunk->kind != Chunk::Kind::evacuated) {
     return;
   }
@@ -215,7 +215,7 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
   auto failure = failures.begin();
   for (const Lease& lease : leases_) {
     Chunk* chunk = lease.taken.chunk;
-    std::uint32_t count = bit_count(lease.taken.mask);
+    std::uint32_t count = lease.count;
     if (!lease.slot->close(lease.word)) {
       settled.stale += count;
       while (failure != failures.end() && failure->message < number + count) {
@@ -247,10 +247,10 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
       ++failure;
     }
     if (ok != 0) {
-      std::uint32_t ok_count = bit_count(ok);
+      std::uint32_t ok_count = ok == lease.taken.mask ? count : bit_count(ok);
       settled.ok += ok_count;
       ConsumerCounters::add(counters_.deleted, ok_count);
-      finish(chunk, ok);
+      finish(chunk, ok, ok_count);
     }
     if (chunk->kind == Chunk::Kind::evacuated) {
       let_go_of_origins(lease.taken);

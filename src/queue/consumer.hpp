@@ -24,6 +24,7 @@ struct Lease {
   LeaseSlot* slot;
   std::uint64_t word;
   Taken taken;
+  std::uint32_t count;  ///< bits of taken.mask
 };
 
 /// How a received message fared. Messages of a batch are numbered through its leases, lowest bit first.
@@ -83,12 +84,12 @@ class Consumer {
   /// SQS API reference, ChangeMessageVisibility: 12 hours.
   static constexpr std::int64_t kInvisibleMaxMs = 43'200'000;
 
-  Lease& open_lease(Taken taken);
+  void open_lease(Taken taken, std::uint32_t count);
   std::uint64_t sort_out_overdue(Taken taken);
   void dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome);
   void retry(const Lease& lease, std::uint32_t bit, Outcome& outcome);
   void give_credit(std::int64_t messages, std::int64_t units);
-  void finish(Chunk* chunk, std::uint64_t mask);
+  void finish(Chunk* chunk, std::uint64_t mask, std::uint32_t count);
   void flush_credit();
   static void hold_origins(const Taken& taken);
   static void let_go_of_origins(const Taken& taken);

@@ -33,10 +33,10 @@ Taken Queue::take(std::uint32_t count_max, std::uint32_t* turn, bool whole) {
   }
   auto logs = static_cast<std::uint32_t>(cursors_.size());
   for (std::uint32_t i = 0; i < logs; ++i) {
-    Cursor& cursor = cursors_[(*turn + i) % logs];
+    Cursor& cursor = cursors_[*turn];
+    *turn = *turn + 1 == logs ? 0 : *turn + 1;
     taken = cursor.log->take(cursor, count_max, whole);
     if (taken.mask != 0) {
-      *turn = (*turn + i + 1) % logs;
       return taken;
     }
   }

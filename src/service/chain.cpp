@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "base/clock.hpp"
@@ -308,12 +307,11 @@ int32_t Chain::flush() {
 
 Lineage Chain::lineage_of_root(std::uint32_t root) const {
   for (const Lease& lease : consumer_.leases()) {
-    auto count = static_cast<std::uint32_t>(std::popcount(lease.taken.mask));
-    if (root < count) {
+    if (root < lease.count) {
       std::uint64_t left = lease.taken.mask & ~lowest_bits(lease.taken.mask, root);
       return Consumer::lineage_of(*lease.taken.chunk, lowest_bit(left));
     }
-    root -= count;
+    root -= lease.count;
   }
   return {};
 }
