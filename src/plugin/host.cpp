@@ -280,7 +280,10 @@ int32_t call_reserve(sluice_out* out, uint64_t body_size, uint8_t** body) {
 
 int32_t call_commit(sluice_out* out, uint64_t body_size, const sluice_emission* emission) {
   return on(out, [&](sluice_out& to) {
-    const Refusal refusal = emission == nullptr ? Refusal{} : refusal_of(*emission, true);
+    if (is_plain(emission)) {
+      return to.commit(body_size, emission);
+    }
+    const Refusal refusal = refusal_of(*emission, true);
     return refusal.status == SLUICE_OK ? to.commit(body_size, emission)
                                        : failed(refusal.status, refusal.text);
   });

@@ -5,6 +5,17 @@
 
 #include <sluice/plugin.h>
 
+namespace sluice::core {
+
+/// Nothing beside a body, a cookie and a parent: the usual case, and the hot one.
+inline bool is_plain(const sluice_emission* emission) {
+  return emission == nullptr ||
+         (emission->struct_size >= sizeof(sluice_emission) && emission->attribute_count == 0 && emission->id == nullptr &&
+          emission->group_id.size == 0 && emission->deduplication_id.size == 0);
+}
+
+}  // namespace sluice::core
+
 struct sluice_out {
   virtual int32_t emit(const sluice_emission& emission, bool may_wait) = 0;
   virtual int32_t reserve(uint64_t body_size, uint8_t** body) = 0;

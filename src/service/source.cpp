@@ -5,16 +5,6 @@
 #include <cstddef>
 
 namespace sluice::core {
-namespace {
-
-/// Nothing but a body and a cookie.
-bool is_plain(const sluice_emission* emission) {
-  return emission == nullptr ||
-         (emission->struct_size >= sizeof(sluice_emission) && emission->attribute_count == 0 && emission->id == nullptr &&
-          emission->group_id.size == 0 && emission->deduplication_id.size == 0);
-}
-
-}  // namespace
 
 Source::Source(SourceOptions options, Instance instance, Clock& clock)
     : options_(std::move(options)),
