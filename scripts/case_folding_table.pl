@@ -1,6 +1,7 @@
 #!/usr/bin/env perl
-# Writes src/filter/case_folding_table.hpp to stdout: the simple case foldings (statuses C and S of
-# CaseFolding.txt) of the Unicode version that this perl knows, as runs of equal distance and step.
+# Writes src/filter/case_folding_table.hpp to stdout (clang-format packs it): the simple foldings
+# (statuses C and S of CaseFolding.txt) of the Unicode version that this perl knows, as runs of equal
+# distance and step.
 use strict;
 use warnings;
 use Unicode::UCD qw(casefold);

@@ -1,0 +1,17 @@
+// Texts of policies and messages, at random, that meet each other often: few names, few values, all
+// operators.
+#pragma once
+
+#include <rapidcheck.h>
+
+#include <string>
+
+namespace sluice::test {
+
+/// A policy that is taken in profile extended; at most 64 branches. `nested`: with nested objects.
+rc::Gen<std::string> arbitrary_policy(bool nested);
+
+/// `text` with up to eight bytes changed, removed, doubled, or parts of it put elsewhere.
+rc::Gen<std::string> mutation_of(std::string text);
+
+}  // namespace sluice::test
