@@ -61,6 +61,8 @@ class CompiledFilter {
   std::uint32_t branch_words() const { return words_; }
   std::uint32_t planes() const { return plane_count_; }
 
+  /// Policies that take every message, also one whose body is no JSON; in rising order.
+  const std::vector<std::uint32_t>& take_all() const { return always_; }
   /// Fills scratch.matched from scratch.fields, which may come in any order and are sorted by path.
   void match(FilterScratch& scratch) const;
 

@@ -27,19 +27,10 @@ bool matches_pieces(const std::vector<std::string>& pieces, std::string_view val
   return true;
 }
 
-/// Equal, or two spellings of one address.
-bool is_exactly(const ValueMatcher& matcher, std::string_view value) {
-  if (matcher.text == value) {
-    return true;
-  }
-  const std::optional<IpAddress> wanted = parse_address(matcher.text);
-  return wanted && wanted == parse_address(value);
-}
-
 bool takes_string(const ValueMatcher& matcher, std::string_view value) {
   switch (matcher.kind) {
     case MatcherKind::exact_string:
-      return is_exactly(matcher, value);
+      return matcher.text == value;
     case MatcherKind::prefix:
       return value.starts_with(matcher.text);
     case MatcherKind::suffix:
@@ -68,22 +59,17 @@ bool takes_number(const ValueMatcher& matcher, const Leaf& leaf) {
   return matcher.kind == MatcherKind::numeric_range && std::isfinite(leaf.number) && matcher.range.contains(leaf.number);
 }
 
-/// An excluded string is the very string: addresses are not compared there.
-bool excludes(const ValueMatcher& excluded, const Leaf& leaf) {
-  if (excluded.kind == MatcherKind::exact_string) {
-    return leaf.kind == Leaf::Kind::string && excluded.text == leaf.text;
-  }
-  return takes(excluded, leaf);
-}
-
 }  // namespace
 
 bool takes(const ValueMatcher& matcher, const Leaf& leaf) {
+  if (leaf.kind == Leaf::Kind::damaged) {
+    return false;
+  }
   if (matcher.kind == MatcherKind::exists) {
     return true;
   }
   if (matcher.kind == MatcherKind::anything_but) {
-    return std::ranges::none_of(matcher.excluded, [&](const ValueMatcher& each) { return excludes(each, leaf); });
+    return std::ranges::none_of(matcher.excluded, [&](const ValueMatcher& each) { return takes(each, leaf); });
   }
   switch (leaf.kind) {
     case Leaf::Kind::string:
@@ -96,6 +82,8 @@ bool takes(const ValueMatcher& matcher, const Leaf& leaf) {
       return matcher.kind == MatcherKind::literal_false;
     case Leaf::Kind::literal_null:
       return matcher.kind == MatcherKind::literal_null;
+    case Leaf::Kind::damaged:
+      break;
   }
   return false;
 }

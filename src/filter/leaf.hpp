@@ -9,7 +9,8 @@
 namespace sluice::core {
 
 struct Leaf {
-  enum class Kind : std::uint8_t { string, number, literal_true, literal_false, literal_null };
+  /// `damaged`: an attribute whose value is not of its type. It is there, and nothing takes it.
+  enum class Kind : std::uint8_t { string, number, literal_true, literal_false, literal_null, damaged };
 
   Kind kind = Kind::string;
   std::string_view text;  ///< a string's characters, decoded; a number's literal

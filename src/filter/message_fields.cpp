@@ -236,12 +236,11 @@ std::uint32_t FieldReader::read_attributes(std::span<const sluice_attribute* con
       scratch.fields.push_back({path, 0, {Leaf::Kind::string, text, 0}});
     } else if (attribute->type == SLUICE_NUMBER) {
       const std::optional<double> number = number_of(text);
-      if (number) {
-        scratch.fields.push_back({path, 0, {Leaf::Kind::number, text, *number}});
-      }
+      scratch.fields.push_back({path, 0, {number ? Leaf::Kind::number : Leaf::Kind::damaged, text, number.value_or(0)}});
       invalid += number ? 0 : 1;
-    } else {
-      invalid += state_->read_array_attribute(text, path) ? 0 : 1;
+    } else if (!state_->read_array_attribute(text, path)) {
+      scratch.fields.push_back({path, 0, {Leaf::Kind::damaged, text, 0}});
+      ++invalid;
     }
   }
   return invalid;

@@ -122,12 +122,6 @@ void ValueIndex::add_matcher(std::uint32_t branch, const ValueMatcher& matcher, 
   if (entry != kNoEntry) {
     (excludes ? entries_[entry].excludes : entries_[entry].includes).push_back(branch);
   }
-  if (matcher.kind != MatcherKind::exact_string || excludes) {
-    return;
-  }
-  if (const std::optional<IpAddress> address = parse_address(matcher.text)) {  // other spellings of it, too
-    entries_[block_entry(*address, address->bits())].includes.push_back(branch);
-  }
 }
 
 void ValueIndex::add(std::uint32_t branch, const FilterClause& clause) {
@@ -335,6 +329,9 @@ void ValueIndex::take_number(const Leaf& leaf, const TargetLists& lists, ValueSc
 }
 
 void ValueIndex::take(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
+  if (leaf.kind == Leaf::Kind::damaged) {
+    return;
+  }
   scratch.excluded.clear();
   lists.add_to(*found, exists_);
   if (leaf.kind == Leaf::Kind::string) {

@@ -108,7 +108,58 @@ std::string object(int depth, bool nested) {
   return text + "}";
 }
 
+std::string scalar() {
+  switch (below(4)) {
+    case 0:
+      return number();
+    case 1:
+      return one_of({"true", "false", "null"});
+    default:
+      return string();
+  }
+}
+
+std::string body_object(int depth);
+
+std::string body_value(int depth) {
+  switch (depth == 0 ? 0 : below(5)) {
+    case 1:
+      return body_object(depth - 1);
+    case 2:
+      return below(4) == 0 ? "[]" : list(3, [depth] { return body_value(depth - 1); });
+    default:
+      return scalar();
+  }
+}
+
+std::string body_object(int depth) {
+  std::string text = "{";
+  for (int members = below(5); members > 0; --members) {
+    text += (text.size() == 1 ? "" : ",") + name() + ":" + body_value(depth);
+  }
+  return text + "}";
+}
+
 }  // namespace
+
+rc::Gen<std::string> arbitrary_body() {
+  return rc::gen::exec([] {
+    std::string text = body_object(3);
+    return below(16) == 0 ? text.substr(0, static_cast<std::size_t>(below(static_cast<int>(text.size())))) : text;
+  });
+}
+
+rc::Gen<std::string> arbitrary_attribute(std::uint32_t type) {
+  return rc::gen::exec([type]() -> std::string {
+    if (below(16) == 0) {
+      return one_of({"x", "[", "[1,]", "{}", "[[1]]", "1x", "null"});
+    }
+    if (type == 3) {
+      return below(5) == 0 ? "[]" : list(3, scalar);
+    }
+    return type == 2 ? number() : one_of({"a", "ab", "A", "x.y", "a*b", "é", "10.0.0.1", "1", "true", ""});
+  });
+}
 
 rc::Gen<std::string> arbitrary_policy(bool nested) {
   return rc::gen::exec([nested] { return object(2, nested); });

@@ -11,6 +11,11 @@ namespace sluice::test {
 /// A policy that is taken in profile extended; at most 64 branches. `nested`: with nested objects.
 rc::Gen<std::string> arbitrary_policy(bool nested);
 
+/// A JSON object whose names and values such policies ask for; one in sixteen texts is damaged.
+rc::Gen<std::string> arbitrary_body();
+/// The value of an attribute of `type` (SLUICE_STRING ...), now and then none of its type.
+rc::Gen<std::string> arbitrary_attribute(std::uint32_t type);
+
 /// `text` with up to eight bytes changed, removed, doubled, or parts of it put elsewhere.
 rc::Gen<std::string> mutation_of(std::string text);
 

@@ -97,7 +97,10 @@ std::vector<Field> attribute_fields(const core::MessageText& message) {
     }
     const auto type = attribute.type == SLUICE_NUMBER ? Json::Type::number : Json::Type::array;
     const std::optional<Json> value = read_json(attribute.value);
-    if (value && value->type == type) {
+    const auto is_scalar = [](const Json& item) {
+      return item.type != Json::Type::object && item.type != Json::Type::array;
+    };
+    if (value && value->type == type && std::ranges::all_of(value->items, is_scalar)) {
       flattening.add(*value, attribute.name, {});
     } else {
       flattening.fields.push_back({attribute.name, std::nullopt, {}});
