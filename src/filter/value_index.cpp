@@ -99,9 +99,6 @@ ValueIndex::EntryId ValueIndex::entry_of(const ValueMatcher& matcher) {
       }
       return place->second;
     }
-    case MatcherKind::numeric_range:
-      range_list_.push_back({matcher.range, new_entry()});
-      return range_list_.back().second;
     case MatcherKind::literal_true:
     case MatcherKind::literal_false:
     case MatcherKind::literal_null: {
@@ -109,6 +106,7 @@ ValueIndex::EntryId ValueIndex::entry_of(const ValueMatcher& matcher) {
       entry = entry == kNoEntry ? new_entry() : entry;
       return entry;
     }
+    case MatcherKind::numeric_range:
     case MatcherKind::exists:
     case MatcherKind::anything_but:
     case MatcherKind::absent:
@@ -133,6 +131,8 @@ void ValueIndex::add(std::uint32_t branch, const FilterClause& clause) {
       existing_.push_back(branch);
     } else if (matcher.kind == MatcherKind::absent) {
       missing_.push_back(branch);
+    } else if (matcher.kind == MatcherKind::numeric_range) {
+      range_list_.push_back({matcher.range, branch});
     } else if (matcher.kind != MatcherKind::anything_but) {
       add_matcher(branch, matcher, false);
     } else if (plain_clauses_.empty() || plain_clauses_.back().second != &clause) {
@@ -170,9 +170,12 @@ void ValueIndex::finish_wildcards() {
 }
 
 /// Points and the gaps between them are the leaves of a segment tree: gap 0, point 0, gap 1, point 1, ...
-void ValueIndex::finish_ranges() {
+void ValueIndex::finish_ranges(TargetLists& lists) {
+  if (range_list_.empty()) {
+    return;
+  }
   std::vector<double>& points = ranges_.points;
-  for (const auto& [range, entry] : range_list_) {
+  for (const auto& [range, branch] : range_list_) {
     for (const double point : {range.low, range.high}) {
       if (std::isfinite(point)) {
         points.push_back(point);
@@ -182,33 +185,31 @@ void ValueIndex::finish_ranges() {
   std::ranges::sort(points);
   points.erase(std::unique(points.begin(), points.end()), points.end());
   ranges_.leaves = std::bit_ceil(2 * points.size() + 1);
-  std::vector<std::vector<EntryId>> nodes(2 * ranges_.leaves);
+  std::vector<std::vector<std::uint32_t>> nodes(2 * ranges_.leaves);
   const auto point_leaf = [&](double point) {
     return 2 * static_cast<std::size_t>(std::ranges::lower_bound(points, point) - points.begin()) + 1;
   };
-  for (const auto& [range, entry] : range_list_) {
+  for (const auto& [range, branch] : range_list_) {
     std::size_t from = std::isfinite(range.low) ? point_leaf(range.low) + (range.low_inclusive ? 0 : 1) : 0;
     std::size_t to = std::isfinite(range.high) ? point_leaf(range.high) + (range.high_inclusive ? 1 : 0) : 2 * points.size() + 1;
     for (from += ranges_.leaves, to += ranges_.leaves; from < to; from /= 2, to /= 2) {
       if (from % 2 == 1) {
-        nodes[from++].push_back(entry);
+        nodes[from++].push_back(branch);
       }
       if (to % 2 == 1) {
-        nodes[--to].push_back(entry);
+        nodes[--to].push_back(branch);
       }
     }
   }
-  for (const std::vector<EntryId>& node : nodes) {
-    ranges_.begin.push_back(static_cast<std::uint32_t>(ranges_.entries.size()));
-    ranges_.entries.insert(ranges_.entries.end(), node.begin(), node.end());
+  for (const std::vector<std::uint32_t>& node : nodes) {
+    ranges_.nodes.push_back(node.empty() ? TargetLists::kNone : lists.add(node));
   }
-  ranges_.begin.push_back(static_cast<std::uint32_t>(ranges_.entries.size()));
   range_list_ = {};
 }
 
 bool ValueIndex::finish(TargetLists& lists, std::uint32_t branches) {
   finish_wildcards();
-  finish_ranges();
+  finish_ranges(lists);
   const auto list_of = [&](std::vector<std::uint32_t>& numbers) {
     const TargetLists::Id id = numbers.empty() ? TargetLists::kNone : lists.add(numbers);
     numbers = {};
@@ -315,16 +316,14 @@ void ValueIndex::take_number(const Leaf& leaf, const TargetLists& lists, ValueSc
   if (auto place = numbers_.find(bits_of(leaf.number)); place != numbers_.end()) {
     hit(place->second, lists, scratch, found);
   }
-  if (ranges_.entries.empty()) {
+  if (ranges_.leaves == 0) {
     return;
   }
   const std::vector<double>& points = ranges_.points;
   const auto above = static_cast<std::size_t>(std::ranges::lower_bound(points, leaf.number) - points.begin());
   const bool is_point = above < points.size() && points[above] == leaf.number;
   for (std::size_t node = ranges_.leaves + 2 * above + (is_point ? 1 : 0); node != 0; node /= 2) {
-    for (std::uint32_t i = ranges_.begin[node]; i < ranges_.begin[node + 1]; ++i) {
-      hit(ranges_.entries[i], lists, scratch, found);
-    }
+    lists.add_to(*found, ranges_.nodes[node]);
   }
 }
 

@@ -74,9 +74,8 @@ class ValueIndex {
   };
   struct Ranges {
     std::vector<double> points;            ///< sorted
-    std::size_t leaves = 0;                ///< a power of two
-    std::vector<std::uint32_t> begin;      ///< of a node's part in `entries`; one more than nodes
-    std::vector<EntryId> entries;
+    std::size_t leaves = 0;                ///< a power of two; 0: no ranges
+    std::vector<TargetLists::Id> nodes;    ///< whose ranges hold all of the node
   };
   struct BlockHash {
     std::size_t operator()(const std::array<std::uint8_t, 16>& bytes) const;
@@ -94,7 +93,7 @@ class ValueIndex {
   EntryId block_entry(const IpAddress& network, int bits);
   EntryId new_entry();
   void finish_wildcards();
-  void finish_ranges();
+  void finish_ranges(TargetLists& lists);
 
   void hit(EntryId entry, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
   void take_string(std::string_view value, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
@@ -111,7 +110,7 @@ class ValueIndex {
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> wildcards_of_;  ///< by piece
   std::unordered_map<std::uint64_t, EntryId> numbers_;
   TextMap number_texts_;
-  std::vector<std::pair<NumericRange, EntryId>> range_list_;
+  std::vector<std::pair<NumericRange, std::uint32_t>> range_list_;  // while building: branches
   Ranges ranges_;
   std::vector<Blocks> blocks_;
   std::array<EntryId, 3> literals_{kNoEntry, kNoEntry, kNoEntry};
