@@ -108,7 +108,50 @@ std::string object(int depth, bool nested) {
   return text + "}";
 }
 
+std::string body_value(int depth);
+
+std::string body_object(int depth) {
+  std::string text;
+  for (int members = below(4); members > 0; --members) {
+    text += (text.empty() ? "" : ",") + name() + ":" + body_value(depth);
+  }
+  return "{" + text + "}";
+}
+
+std::string body_value(int depth) {
+  switch (below(depth == 0 ? 4 : 8)) {
+    case 0:
+      return number();
+    case 1:
+      return one_of({"true", "false", "null", "[]", "{}"});
+    case 2:
+    case 3:
+      return string();
+    case 4:
+    case 5:
+      return body_object(depth - 1);
+    default:
+      return list(3, [depth] { return body_value(depth - 1); });
+  }
+}
+
 }  // namespace
+
+rc::Gen<std::string> arbitrary_body() {
+  return rc::gen::exec([] { return body_object(3); });
+}
+
+rc::Gen<std::string> arbitrary_pattern() {
+  return rc::gen::exec([] {
+    std::string text = "\"", part;
+    for (int parts = below(6); parts > 0; --parts) {
+      part = part == "*" ? one_of({"a", "b", "ab", R"(\\*)", R"(\\\\)"})
+                         : one_of({"a", "b", "*", "*", R"(\\*)", R"(\\\\)"});
+      text += part;
+    }
+    return text + "\"";
+  });
+}
 
 rc::Gen<std::string> arbitrary_policy(bool nested) {
   return rc::gen::exec([nested] { return object(2, nested); });

@@ -11,6 +11,13 @@ namespace sluice::test {
 /// A policy that is taken in profile extended; at most 64 branches. `nested`: with nested objects.
 rc::Gen<std::string> arbitrary_policy(bool nested);
 
+/// A JSON object of the names and values that arbitrary_policy knows, with arrays of objects, empty
+/// containers and duplicate names among them.
+rc::Gen<std::string> arbitrary_body();
+
+/// A pattern of few letters with stars and escapes, as JSON holds it, quotes included.
+rc::Gen<std::string> arbitrary_pattern();
+
 /// `text` with up to eight bytes changed, removed, doubled, or parts of it put elsewhere.
 rc::Gen<std::string> mutation_of(std::string text);
 
