@@ -43,6 +43,9 @@ core::MessageText message_of(core::FilterScope scope) {
   core::MessageText message;
   if (scope == kBody) {
     message.body = *arbitrary_body();
+    if (*rc::gen::inRange(0, 16) == 0) {  // torn
+      message.body.resize(static_cast<std::size_t>(*rc::gen::inRange<int>(0, static_cast<int>(message.body.size()))));
+    }
     return message;
   }
   message.body = "no JSON";

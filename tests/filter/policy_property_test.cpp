@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/json.hpp"
 #include "filter/parse_policy.hpp"
 #include "filter/policies.hpp"
 #include "filter/random_policies.hpp"
@@ -80,6 +81,58 @@ TEST(PolicyProperty, a_policy_with_spaces_between_its_tokens_is_the_same_policy)
                     : "";
     }
     RC_ASSERT(policy_of(spaced) == policy_of(text));
+  }));
+}
+
+bool body_matches(const FilterPolicy& policy, std::string_view body) {
+  core::MessageText message;
+  message.body = body;
+  return reference_matches(policy, message);
+}
+
+TEST(PolicyProperty, a_policy_matches_when_one_of_its_branches_alone_does) {
+  EXPECT_TRUE(rc::check("branches", [] {
+    const FilterPolicy policy = policy_of(*arbitrary_policy(true));
+    const std::string body = *arbitrary_body();
+    const bool some = std::ranges::any_of(policy.branches, [&](const auto& branch) {
+      return body_matches({policy.scope, {branch}}, body);
+    });
+    RC_ASSERT(body_matches(policy, body) == some);
+    RC_CLASSIFY(some, "matches");
+  }));
+}
+
+TEST(PolicyProperty, fields_that_no_clause_names_change_nothing) {
+  EXPECT_TRUE(rc::check("other fields", [] {
+    const FilterPolicy policy = policy_of(*arbitrary_policy(true));
+    const std::string body = *arbitrary_body(), other = *arbitrary_body();
+    const std::string more =
+        "{\"other\":[" + other + "]" + (body == "{}" ? "" : ",") + body.substr(1);
+    RC_ASSERT(body_matches(policy, body) == body_matches(policy, more));
+  }));
+}
+
+/// By the grammar: a star is any text, a backslash takes the next character as it is.
+bool glob(std::string_view pattern, std::string_view text) {
+  if (pattern.empty()) {
+    return text.empty();
+  }
+  if (pattern[0] == '*') {
+    return glob(pattern.substr(1), text) || (!text.empty() && glob(pattern, text.substr(1)));
+  }
+  const std::string_view literal = pattern.substr(pattern[0] == '\\' ? 1 : 0);
+  return !text.empty() && text[0] == literal[0] && glob(literal.substr(1), text.substr(1));
+}
+
+TEST(PolicyProperty, a_wildcard_matches_what_its_grammar_says) {
+  EXPECT_TRUE(rc::check("patterns", [] {
+    const std::string pattern = *arbitrary_pattern(), text = *arbitrary_pattern();
+    const FilterPolicy policy = policy_of(R"({"k":[{"wildcard":)" + pattern + "}]}");
+    const auto decoded = [](const std::string& json) {
+      return core::parse_json(json).value().text;
+    };
+    RC_ASSERT(body_matches(policy, R"({"k":)" + text + "}") ==
+              glob(decoded(pattern), decoded(text)));
   }));
 }
 

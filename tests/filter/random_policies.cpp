@@ -1,6 +1,7 @@
 #include "filter/random_policies.hpp"
 
 #include <fmt/format.h>
+#include <sluice/plugin.h>
 
 #include <algorithm>
 #include <functional>
@@ -108,56 +109,64 @@ std::string object(int depth, bool nested) {
   return text + "}";
 }
 
-std::string scalar() {
-  switch (below(4)) {
+std::string body_value(int depth);
+
+std::string body_object(int depth) {
+  std::string text;
+  for (int members = below(4); members > 0; --members) {
+    text += (text.empty() ? "" : ",") + name() + ":" + body_value(depth);
+  }
+  return "{" + text + "}";
+}
+
+std::string body_value(int depth) {
+  switch (below(depth == 0 ? 4 : 8)) {
     case 0:
       return number();
     case 1:
-      return one_of({"true", "false", "null"});
-    default:
-      return string();
-  }
-}
-
-std::string body_object(int depth);
-
-std::string body_value(int depth) {
-  switch (depth == 0 ? 0 : below(5)) {
-    case 1:
-      return body_object(depth - 1);
+      return one_of({"true", "false", "null", "[]", "{}"});
     case 2:
-      return below(4) == 0 ? "[]" : list(3, [depth] { return body_value(depth - 1); });
+    case 3:
+      return string();
+    case 4:
+    case 5:
+      return body_object(depth - 1);
     default:
-      return scalar();
+      return list(3, [depth] { return body_value(depth - 1); });
   }
 }
 
-std::string body_object(int depth) {
-  std::string text = "{";
-  for (int members = below(5); members > 0; --members) {
-    text += (text.size() == 1 ? "" : ",") + name() + ":" + body_value(depth);
-  }
-  return text + "}";
+std::string scalar() {
+  return below(3) == 0 ? number() : one_of({"true", "false", "null", R"("a")", R"("ab")", R"("A")", R"("1")", R"("x.y")"});
 }
 
 }  // namespace
-
-rc::Gen<std::string> arbitrary_body() {
-  return rc::gen::exec([] {
-    std::string text = body_object(3);
-    return below(16) == 0 ? text.substr(0, static_cast<std::size_t>(below(static_cast<int>(text.size())))) : text;
-  });
-}
 
 rc::Gen<std::string> arbitrary_attribute(std::uint32_t type) {
   return rc::gen::exec([type]() -> std::string {
     if (below(16) == 0) {
       return one_of({"x", "[", "[1,]", "{}", "[[1]]", "1x", "null"});
     }
-    if (type == 3) {
+    if (type == SLUICE_STRING_ARRAY) {
       return below(5) == 0 ? "[]" : list(3, scalar);
     }
-    return type == 2 ? number() : one_of({"a", "ab", "A", "x.y", "a*b", "é", "10.0.0.1", "1", "true", ""});
+    return type == SLUICE_NUMBER ? number() : one_of({"a", "ab", "A", "x.y", "a*b", "é", "10.0.0.1", "1", "true", ""});
+  });
+}
+
+rc::Gen<std::string> arbitrary_body() {
+  return rc::gen::exec([] { return body_object(3); });
+}
+
+rc::Gen<std::string> arbitrary_pattern() {
+  return rc::gen::exec([] {
+    std::string text = "\"", part;
+    for (int parts = below(6); parts > 0; --parts) {
+      part = part == "*" ? one_of({"a", "b", "ab", R"(\\*)", R"(\\\\)"})
+                         : one_of({"a", "b", "*", "*", R"(\\*)", R"(\\\\)"});
+      text += part;
+    }
+    return text + "\"";
   });
 }
 
