@@ -23,10 +23,6 @@ namespace {
 
 namespace ondemand = simdjson::ondemand;
 
-constexpr int kDepthMax = 64;
-/// A Json takes about 130 bytes, its text as few as two: this bounds memory to some 130 MB.
-constexpr std::size_t kValuesMax = 1'000'000;
-
 using Fault = std::optional<JsonError>;
 
 bool is_space(char c) {
@@ -142,13 +138,14 @@ JsonError bracket_fault(std::string_view text) {
 
 class Reading {
  public:
-  Reading(std::string_view text, ondemand::document& document) : text_(text), document_(document) {}
+  Reading(std::string_view text, ondemand::document& document, const JsonOptions& options)
+      : text_(text), document_(document), options_(options) {}
 
   /// `Value` is ondemand::value or, at the root, ondemand::document.
   template <class Value>
   Fault read(Value& value, Json& into, int depth) {
-    if (++values_ > kValuesMax) {
-      return at_cursor(fmt::format("more than {} values", kValuesMax));
+    if (++values_ > options_.values_max) {
+      return at_cursor(fmt::format("more than {} values", options_.values_max));
     }
     std::string_view token;
     if (const auto code =
@@ -159,9 +156,9 @@ class Reading {
     const char first = into.offset < text_.size() ? text_[into.offset] : '\0';
     switch (first) {
       case '{':
-        return depth == kDepthMax ? too_deep(into) : read_object(value, into, depth + 1);
+        return depth == options_.depth_max ? too_deep(into) : read_object(value, into, depth + 1);
       case '[':
-        return depth == kDepthMax ? too_deep(into) : read_array(value, into, depth + 1);
+        return depth == options_.depth_max ? too_deep(into) : read_array(value, into, depth + 1);
       case '"':
         return read_string(value, into);
       default:
@@ -226,8 +223,8 @@ class Reading {
     return JsonError{offset, fmt::format("{}, not {}", message, shown(text_[offset]))};
   }
 
-  static Fault too_deep(const Json& into) {
-    return JsonError{into.offset, fmt::format("nested deeper than {} levels", kDepthMax)};
+  Fault too_deep(const Json& into) const {
+    return JsonError{into.offset, fmt::format("nested deeper than {} levels", options_.depth_max)};
   }
 
   template <class Value>
@@ -285,7 +282,7 @@ class Reading {
       if (utf8_fault(name) != name.size()) {
         return JsonError{member.offset, "half a surrogate pair in the member name"};
       }
-      if (!names.insert(name).second) {
+      if (!options_.allow_duplicate_names && !names.insert(name).second) {
         return JsonError{member.offset, fmt::format("member {} is given twice", json_quote(name))};
       }
       member.name = name;
@@ -296,7 +293,7 @@ class Reading {
     return std::nullopt;
   }
 
-  static Fault read_scalar(std::string_view token, Json& into) {
+  Fault read_scalar(std::string_view token, Json& into) const {
     if (token == "true" || token == "false") {
       into.type = Json::Type::boolean;
       into.boolean = token == "true";
@@ -325,7 +322,7 @@ class Reading {
                      fmt::format("{}{} is no JSON value", json_quote(text), cut ? "..." : "")};
   }
 
-  static Fault read_number(std::string_view token, bool whole, Json& into) {
+  Fault read_number(std::string_view token, bool whole, Json& into) const {
     into.type = Json::Type::number;
     into.text = token;
     const char* end = token.data() + token.size();
@@ -333,7 +330,7 @@ class Reading {
     if (converted.ec != std::errc()) {
       // from_chars gives the same answer for too large and too small; only the former is an error.
       into.number = std::strtod(into.text.c_str(), nullptr);
-      if (!std::isfinite(into.number)) {
+      if (!std::isfinite(into.number) && !options_.allow_infinite_numbers) {
         return JsonError{into.offset, "the number is too large"};
       }
     }
@@ -351,6 +348,7 @@ class Reading {
 
   std::string_view text_;  // the parser's padded copy, without the padding
   ondemand::document& document_;
+  const JsonOptions& options_;
   std::size_t values_ = 0;
 };
 
@@ -378,7 +376,12 @@ const Json* Json::find(std::string_view name) const {
 }
 
 std::expected<Json, JsonError> parse_json(std::string_view text, std::size_t bytes_max) {
-  bytes_max = std::min<std::size_t>(bytes_max, std::numeric_limits<std::uint32_t>::max() / 2);
+  return parse_json(text, JsonOptions{.bytes_max = bytes_max});
+}
+
+std::expected<Json, JsonError> parse_json(std::string_view text, const JsonOptions& options) {
+  const std::size_t bytes_max =
+      std::min<std::size_t>(options.bytes_max, std::numeric_limits<std::uint32_t>::max() / 2);
   if (text.size() > bytes_max) {
     return std::unexpected(JsonError{static_cast<std::uint32_t>(bytes_max),
                                      fmt::format("longer than {} bytes", bytes_max)});
@@ -399,7 +402,7 @@ std::expected<Json, JsonError> parse_json(std::string_view text, std::size_t byt
     return std::unexpected(first_pass_fault(copy, code));
   }
   Json root;
-  Reading reading(copy, document);
+  Reading reading(copy, document, options);
   Fault fault = reading.read(document, root, 0);
   if (!fault) {
     fault = reading.trailing(root);

@@ -2,6 +2,7 @@
 // input. Reading is simdjson's; the tree is immutable data, safe to share.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,7 +44,20 @@ struct JsonError {
   std::string message;
 };
 
-/// Strict JSON; refuses duplicate names, depth over 64 and texts over `bytes_max`.
+/// What parse_json takes. The defaults are for what people write: configuration, messages as JSON.
+struct JsonOptions {
+  std::size_t bytes_max = 16 << 20;
+  /// A Json takes about 130 bytes, its text as few as two: this bounds memory to some 130 MB.
+  std::size_t values_max = 1'000'000;
+  int depth_max = 64;                   ///< at most 1000: reading recurses
+  bool allow_duplicate_names = false;   ///< keep every member of an object, in order
+  bool allow_infinite_numbers = false;  ///< `number` of 1e400 is infinity; `text` has the literal
+};
+
+/// Strict JSON within `options`.
+std::expected<Json, JsonError> parse_json(std::string_view text, const JsonOptions& options);
+
+/// The same with the defaults, and texts of at most `bytes_max`.
 std::expected<Json, JsonError> parse_json(std::string_view text, std::size_t bytes_max = 16 << 20);
 
 /// Compact JSON text of `value`.

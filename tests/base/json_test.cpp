@@ -181,5 +181,28 @@ TEST(Json, quoting_escapes_controls_and_replaces_what_is_not_utf8) {
   EXPECT_EQ(json_quote("\xFFé\xE2\x82"), "\"\xEF\xBF\xBDé\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }
 
+TEST(Json, duplicate_names_are_kept_in_order_where_they_are_allowed) {
+  const auto root = parse_json(R"({"a":1,"b":2,"a":3})", {.allow_duplicate_names = true});
+  ASSERT_TRUE(root.has_value()) << root.error().message;
+  ASSERT_EQ(root->members.size(), 3U);
+  EXPECT_EQ(root->members[2].name, "a");
+  EXPECT_EQ(root->members[2].value.text, "3");
+}
+
+TEST(Json, a_number_beyond_the_doubles_keeps_its_literal_where_that_is_allowed) {
+  const auto root = parse_json("[1e400,-1e400]", {.allow_infinite_numbers = true});
+  ASSERT_TRUE(root.has_value()) << root.error().message;
+  EXPECT_EQ(root->items[0].number, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(root->items[1].number, -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(root->items[1].text, "-1e400");
+}
+
+TEST(Json, depth_and_number_of_values_are_what_the_caller_allows) {
+  EXPECT_TRUE(parse_json("[[[]]]", {.depth_max = 3}).has_value());
+  EXPECT_EQ(parse_json("[[[]]]", {.depth_max = 2}).error().message, "nested deeper than 2 levels");
+  EXPECT_TRUE(parse_json("[1,2]", {.values_max = 3}).has_value());
+  EXPECT_FALSE(parse_json("[1,2,3]", {.values_max = 3}).has_value());
+}
+
 }  // namespace
 }  // namespace sluice::core

@@ -1,0 +1,191 @@
+// bench/filter: events against all filter policies of a topic, events per second of one thread.
+//
+//   filter/KIND/N/sluice       N policies of a kind compiled into one matcher; JSON bodies of some 590 bytes,
+//                              parsed and matched
+//   filter/KIND/N/walk         a bare simdjson On-Demand walk of the same bodies that reads the fields which the
+//                              policies name, and does nothing with them
+//
+// KIND: exact, prefix, suffix, ignore-case, numeric, cidr, anything-but (beside an exact key), wide (anything-but
+// that nearly every event passes), wildcard (*/TEAM/*.EXT), mixed (three to five keys). About one policy in the
+// number of distinct values takes an event.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <array>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.hpp"
+#include "filter/compiled_filter.hpp"
+#include "filter/message_fields.hpp"
+#include "filter/parse_policy.hpp"
+
+namespace sluice::core {
+namespace {
+
+constexpr std::size_t kEvents = 1024;
+
+/// The same numbers in each run.
+class Dice {
+ public:
+  std::uint64_t below(std::uint64_t end) {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    state_ ^= state_ << 17;
+    return state_ % end;
+  }
+
+ private:
+  std::uint64_t state_ = 0x853C49E6748FEA9B;
+};
+
+std::string team(std::uint64_t number) { return fmt::format("team-{:05}", number); }
+std::string_view extension(std::uint64_t number) {
+  static constexpr std::array<std::string_view, 8> kAll{"png", "jpg", "csv", "json", "txt", "pdf", "xml", "log"};
+  return kAll[number % kAll.size()];
+}
+
+/// Some 590 bytes; what policies name lies among what they do not.
+std::string event(Dice& dice, std::uint64_t distinct) {
+  return fmt::format(
+      R"({{"version":"0","id":"{:08x}-89ab-cdef-0123-456789abcdef","source":"app.{}","account":"123456789012","time":"2026-03-01T12:{:02}:{:02}Z",)"
+      R"("region":"eu-central-1","resources":["arn:aws:s3:::uploads-{:05}"],"detail":{{"bucket":{{"name":"uploads","owner":"team"}},)"
+      R"("object":{{"key":"in/{}/report-{:06}.{}","size":{},"etag":"d41d8cd98f00b204e9800998ecf8427e","version-id":"null"}},)"
+      R"("request-id":"C3D13FE58DE4C810","requester":"{}","source-ip-address":"10.{}.{}.{}","reason":"PutObject","status":"{}",)"
+      R"("tier":"{}","price":{}.{:02},"customer":{{"id":"c-{:06}","plan":"{}"}}}}}})",
+      dice.below(1u << 31), dice.below(distinct), dice.below(60), dice.below(60), dice.below(distinct), team(dice.below(distinct)),
+      dice.below(1000000), extension(dice.below(8)), dice.below(1000000), dice.below(1000000000000), dice.below(256), dice.below(256),
+      dice.below(256), dice.below(2) == 0 ? "ok" : "late", dice.below(4), dice.below(1000), dice.below(100), dice.below(distinct),
+      dice.below(2) == 0 ? "free" : "paid");
+}
+
+struct Kind {
+  std::function<std::string(std::uint64_t number, Dice& dice)> policy;
+  std::vector<std::vector<std::string>> fields;  ///< paths that its policies name
+};
+
+const std::map<std::string, Kind>& kinds() {
+  static const std::vector<std::string> kSource{"source"}, kKey{"detail", "object", "key"}, kPrice{"detail", "price"},
+      kIp{"detail", "source-ip-address"}, kStatus{"detail", "status"}, kTier{"detail", "tier"}, kPlan{"detail", "customer", "plan"};
+  static const std::map<std::string, Kind> kAll{
+      {"exact", {[](auto n, Dice&) { return fmt::format(R"({{"source":["app.{}"]}})", n); }, {kSource}}},
+      {"prefix", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"object":{{"key":[{{"prefix":"in/{}/"}}]}}}}}})", team(n)); }, {kKey}}},
+      {"suffix", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"object":{{"key":[{{"suffix":"{:05}.{}"}}]}}}}}})", n, extension(n)); }, {kKey}}},
+      {"ignore-case", {[](auto n, Dice&) { return fmt::format(R"({{"source":[{{"equals-ignore-case":"APP.{}"}}]}})", n); }, {kSource}}},
+      {"numeric", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"price":[{{"numeric":[">=",{}.5,"<",{}.5]}}]}}}})", n % 1000, n % 1000 + 1); }, {kPrice}}},
+      {"cidr", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"source-ip-address":[{{"cidr":"10.{}.{}.0/24"}}]}}}})", n / 256 % 256, n % 256); }, {kIp}}},
+      {"anything-but", {[](auto n, Dice&) { return fmt::format(R"({{"source":["app.{}"],"detail":{{"status":[{{"anything-but":["late"]}}]}}}})", n); }, {kSource, kStatus}}},
+      {"wide", {[](auto n, Dice&) { return fmt::format(R"({{"source":[{{"anything-but":["app.{}"]}}]}})", n); }, {kSource}}},
+      {"wildcard", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"object":{{"key":[{{"wildcard":"*/{}/*.{}"}}]}}}}}})", team(n), extension(n)); }, {kKey}}},
+      {"mixed",
+       {[](auto n, Dice& dice) {
+          return fmt::format(
+              R"({{"source":["app.{}",{{"prefix":"app.{}"}}],"detail":{{"status":["{}"],"tier":["{}"],"price":[{{"numeric":[">",{}]}}],"customer":{{"plan":["{}"]}}}}}})",
+              n, n % 10, dice.below(2) == 0 ? "ok" : "late", dice.below(4), dice.below(1000), dice.below(2) == 0 ? "free" : "paid");
+        },
+        {kSource, kStatus, kTier, kPrice, kPlan}}},
+  };
+  return kAll;
+}
+
+std::vector<std::string> events(std::uint64_t distinct) {
+  Dice dice;
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < kEvents; ++i) {
+    all.push_back(event(dice, distinct));
+  }
+  return all;
+}
+
+void run_sluice(benchmark::State& state, const Kind& kind, std::uint64_t count) {
+  Dice dice;
+  std::vector<FilterPolicy> policies;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    auto policy = parse_policy(kind.policy(i, dice), FilterScope::message_body, FilterProfile::extended);
+    if (!policy) {
+      state.SkipWithError(policy.error().text.c_str());
+      return;
+    }
+    policies.push_back(std::move(*policy));
+  }
+  const auto filter = CompiledFilter::compile(std::move(policies));
+  FilterScratch scratch(*filter);
+  FieldReader reader;
+  const std::vector<std::string> all = events(std::max<std::uint64_t>(count, 10));
+  std::size_t matched = 0, next = 0;
+  for (auto _ : state) {
+    const std::string& body = all[next++ % kEvents];
+    if (reader.read_body({reinterpret_cast<const std::uint8_t*>(body.data()), body.size()}, filter->paths(), scratch)) {
+      filter->match(scratch);
+      matched += scratch.matched.size();
+    }
+  }
+  state.SetItemsProcessed(state.iterations());
+  state.counters["matches"] = benchmark::Counter(static_cast<double>(matched) / static_cast<double>(state.iterations()));
+}
+
+void walk_field(simdjson::ondemand::document& document, const std::vector<std::string>& path) {
+  simdjson::ondemand::value value;
+  bool good = document[path[0]].get(value) == simdjson::SUCCESS;
+  for (std::size_t i = 1; good && i < path.size(); ++i) {
+    good = value[path[i]].get(value) == simdjson::SUCCESS;
+  }
+  std::string_view text;
+  double number = 0;
+  if (good && value.get_string().get(text) != simdjson::SUCCESS) {
+    good = value.get_double().get(number) == simdjson::SUCCESS;
+  }
+  benchmark::DoNotOptimize(text);
+  benchmark::DoNotOptimize(number);
+}
+
+void run_walk(benchmark::State& state, const Kind& kind, std::uint64_t count) {
+  std::vector<simdjson::padded_string> all;
+  for (const std::string& each : events(std::max<std::uint64_t>(count, 10))) {
+    all.emplace_back(each);
+  }
+  simdjson::ondemand::parser parser;
+  std::size_t next = 0;
+  for (auto _ : state) {
+    simdjson::ondemand::document document;
+    if (parser.iterate(all[next++ % kEvents]).get(document) == simdjson::SUCCESS) {
+      for (const std::vector<std::string>& path : kind.fields) {
+        walk_field(document, path);
+      }
+    }
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+
+void add_all() {
+  for (const auto& [name, kind] : kinds()) {
+    for (const std::uint64_t count : {1u, 100u, 1000u, 10000u}) {
+      const std::string prefix = fmt::format("filter/{}/{}/", name, count);
+      benchmark::RegisterBenchmark((prefix + "sluice").c_str(), run_sluice, kind, count)->UseRealTime();
+      benchmark::RegisterBenchmark((prefix + "walk").c_str(), run_walk, kind, count)->UseRealTime();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice::core
+
+int main(int count, char** arguments) {
+  // Defaults that the command line overrides: peers take turns, short runs.
+  std::vector<char*> all(arguments, arguments + count);
+  std::string interleave = "--benchmark_enable_random_interleaving=true", short_runs = "--benchmark_min_time=0.2";
+  all.insert(all.begin() + 1, {interleave.data(), short_runs.data()});
+  int all_count = static_cast<int>(all.size());
+  benchmark::Initialize(&all_count, all.data());
+  if (benchmark::ReportUnrecognizedArguments(all_count, all.data())) {
+    return 64;
+  }
+  sluice::core::add_all();
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

@@ -1,0 +1,249 @@
+#include "filter/message_fields.hpp"
+
+#include <simdjson.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <limits>
+#include <string>
+
+namespace sluice::core {
+namespace {
+
+namespace od = simdjson::ondemand;
+using simdjson::error_code;
+
+constexpr int kDepthMax = 64;
+
+/// The literal's value, correctly rounded; infinite where it does not fit; nullopt: no JSON number.
+std::optional<double> number_of(std::string_view literal) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(literal.data(), literal.data() + literal.size(), value);
+  if (end != literal.data() + literal.size() || literal.empty() || literal.front() == '+') {
+    return std::nullopt;
+  }
+  if (error == std::errc::result_out_of_range) {
+    const bool tiny = literal.find("e-") != std::string_view::npos || literal.find("E-") != std::string_view::npos;
+    return tiny ? 0.0 : std::numeric_limits<double>::infinity();
+  }
+  return error == std::errc() && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+std::string_view trimmed(std::string_view token) {
+  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' || token.back() == '\t')) {
+    token.remove_suffix(1);
+  }
+  return token;
+}
+
+}  // namespace
+
+struct FieldReader::State {
+  od::parser parser;
+  std::string padded;
+  std::deque<std::string> kept;  ///< texts of array attributes, whose parser is used for the next one
+  const PathTree* paths = nullptr;
+  FilterScratch* scratch = nullptr;
+  std::uint32_t arrays = 0;
+
+  bool parse(std::string_view text, od::document* document);
+  bool read_object(od::object object, std::uint32_t node, std::uint32_t membership, int depth);
+  bool read_value(od::value value, std::uint32_t node, std::uint32_t membership, int depth);
+  bool read_array(od::array array, std::uint32_t node, std::uint32_t membership, int depth);
+  bool read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership);
+  bool read_array_attribute(std::string_view text, std::uint32_t path);
+};
+
+FieldReader::FieldReader() : state_(std::make_unique<State>()) {}
+FieldReader::~FieldReader() = default;
+
+bool FieldReader::State::parse(std::string_view text, od::document* document) {
+  padded.resize(text.size() + simdjson::SIMDJSON_PADDING);
+  std::memcpy(padded.data(), text.data(), text.size());
+  std::memset(padded.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
+  return parser.iterate(padded.data(), text.size(), padded.size()).get(*document) == simdjson::SUCCESS;
+}
+
+bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership) {
+  Leaf leaf;
+  od::json_type type;
+  if (value.type().get(type) != simdjson::SUCCESS) {
+    return false;
+  }
+  switch (type) {
+    case od::json_type::string:
+      if (value.get_string().get(leaf.text) != simdjson::SUCCESS) {
+        return false;
+      }
+      break;
+    case od::json_type::number: {
+      leaf.kind = Leaf::Kind::number;
+      leaf.text = trimmed(value.raw_json_token());
+      // Large literals, and what cannot be one, are left to number_of.
+      if (leaf.text.size() > 15 || value.get_double().get(leaf.number) != simdjson::SUCCESS) {
+        const std::optional<double> number = number_of(leaf.text);
+        if (!number) {
+          return false;
+        }
+        leaf.number = *number;
+      }
+      break;
+    }
+    case od::json_type::boolean: {
+      bool is_true = false;
+      if (value.get_bool().get(is_true) != simdjson::SUCCESS) {
+        return false;
+      }
+      leaf.kind = is_true ? Leaf::Kind::literal_true : Leaf::Kind::literal_false;
+      break;
+    }
+    default:
+      if (!value.is_null()) {
+        return false;
+      }
+      leaf.kind = Leaf::Kind::literal_null;
+  }
+  if (path != PathTree::kNone) {
+    scratch->fields.push_back({path, membership, leaf});
+  }
+  return true;
+}
+
+bool FieldReader::State::read_value(od::value value, std::uint32_t node, std::uint32_t membership, int depth) {
+  if (depth > kDepthMax) {
+    return false;
+  }
+  od::json_type type;
+  if (value.type().get(type) != simdjson::SUCCESS) {
+    return false;
+  }
+  if (type == od::json_type::object) {
+    od::object object;
+    return !paths->leads_on(node) ||
+           (value.get_object().get(object) == simdjson::SUCCESS && read_object(object, node, membership, depth + 1));
+  }
+  if (type == od::json_type::array) {
+    od::array array;
+    return value.get_array().get(array) == simdjson::SUCCESS && read_array(array, node, membership, depth + 1);
+  }
+  return read_leaf(value, paths->path_at(node), membership);
+}
+
+bool FieldReader::State::read_array(od::array array, std::uint32_t node, std::uint32_t membership, int depth) {
+  const std::uint32_t number = ++arrays;
+  std::uint32_t element = 0;
+  for (auto each : array) {
+    od::value value;
+    od::json_type type;
+    if (each.get(value) != simdjson::SUCCESS || value.type().get(type) != simdjson::SUCCESS) {
+      return false;
+    }
+    std::uint32_t inner = membership;
+    if (type == od::json_type::object || type == od::json_type::array) {
+      inner = static_cast<std::uint32_t>(scratch->memberships.size());
+      scratch->memberships.push_back({number, element, membership});
+    }
+    if (!read_value(value, node, inner, depth)) {
+      return false;
+    }
+    ++element;
+  }
+  return true;
+}
+
+bool FieldReader::State::read_object(od::object object, std::uint32_t node, std::uint32_t membership, int depth) {
+  for (auto each : object) {
+    od::field field;
+    od::raw_json_string raw;
+    if (std::move(each).get(field) != simdjson::SUCCESS) {
+      return false;
+    }
+    raw = field.key();
+    std::size_t length = 0;
+    while (raw.raw()[length] != '"' && raw.raw()[length] != '\\') {
+      ++length;
+    }
+    std::string_view name(raw.raw(), length);
+    if (raw.raw()[length] == '\\' && field.unescaped_key().get(name) != simdjson::SUCCESS) {
+      return false;
+    }
+    const std::uint32_t next = paths->step(node, name);
+    if (next != PathTree::kNone && !read_value(field.value(), next, membership, depth)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& paths, FilterScratch& scratch) {
+  scratch.fields.clear();
+  scratch.memberships.resize(1);
+  state_->paths = &paths;
+  state_->scratch = &scratch;
+  state_->arrays = 0;
+  od::document document;
+  od::object object;
+  return state_->parse({reinterpret_cast<const char*>(body.data()), body.size()}, &document) &&
+         document.get_object().get(object) == simdjson::SUCCESS && state_->read_object(object, PathTree::kRoot, 0, 0) &&
+         document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+}
+
+bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32_t path) {
+  od::document document;
+  od::array array;
+  if (!parse(text, &document) || document.get_array().get(array) != simdjson::SUCCESS) {
+    return false;
+  }
+  const std::size_t before = scratch->fields.size();
+  bool good = true;
+  for (auto each : array) {
+    od::value value;
+    od::json_type type;
+    good = good && each.get(value) == simdjson::SUCCESS && value.type().get(type) == simdjson::SUCCESS &&
+           type != od::json_type::object && type != od::json_type::array && read_leaf(value, path, 0);
+    if (!good) {
+      break;
+    }
+  }
+  if (!good || document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
+    scratch->fields.resize(before);
+    return false;
+  }
+  for (std::size_t i = before; i < scratch->fields.size(); ++i) {
+    std::string_view& kept_text = scratch->fields[i].leaf.text;
+    kept_text = kept.emplace_back(kept_text);
+  }
+  return true;
+}
+
+std::uint32_t FieldReader::read_attributes(std::span<const sluice_attribute* const> attributes, const PathTree& paths,
+                                           FilterScratch& scratch) {
+  scratch.fields.clear();
+  scratch.memberships.resize(1);
+  state_->paths = &paths;
+  state_->scratch = &scratch;
+  state_->kept.clear();
+  std::uint32_t invalid = 0;
+  for (const sluice_attribute* attribute : attributes) {
+    const std::uint32_t path = paths.find({attribute->name.data, attribute->name.size});
+    if (path == PathTree::kNone || attribute->type == SLUICE_BINARY) {
+      continue;
+    }
+    const std::string_view text(attribute->value.data, attribute->value.size);
+    if (attribute->type == SLUICE_STRING) {
+      scratch.fields.push_back({path, 0, {Leaf::Kind::string, text, 0}});
+    } else if (attribute->type == SLUICE_NUMBER) {
+      const std::optional<double> number = number_of(text);
+      scratch.fields.push_back({path, 0, {number ? Leaf::Kind::number : Leaf::Kind::damaged, text, number.value_or(0)}});
+      invalid += number ? 0 : 1;
+    } else if (!state_->read_array_attribute(text, path)) {
+      scratch.fields.push_back({path, 0, {Leaf::Kind::damaged, text, 0}});
+      ++invalid;
+    }
+  }
+  return invalid;
+}
+
+}  // namespace sluice::core

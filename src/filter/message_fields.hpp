@@ -1,0 +1,38 @@
+// The fields of a message that some policy names: out of a JSON body, or out of attributes.
+#pragma once
+
+#include <sluice/plugin.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "filter/compiled_filter.hpp"
+
+namespace sluice::core {
+
+/// Reads messages into a FilterScratch. One thread's; keeps its buffers from message to message.
+class FieldReader {
+ public:
+  FieldReader();
+  ~FieldReader();
+  FieldReader(const FieldReader&) = delete;
+  FieldReader& operator=(const FieldReader&) = delete;
+
+  /// Fills scratch.fields; they point into the reader's buffers until the next call. False: the body is not
+  /// one JSON object, so no policy matches. Arrays and objects more than 64 deep count as no JSON.
+  bool read_body(std::span<const std::uint8_t> body, const PathTree& paths, FilterScratch& scratch);
+
+  /// Fills scratch.fields from attributes (filter-policies.md §11): Binary is as if absent. The number of
+  /// attributes that a policy names and whose value is not of its type (a String.Array that is no JSON array,
+  /// a Number that is none): they match nothing.
+  std::uint32_t read_attributes(std::span<const sluice_attribute* const> attributes, const PathTree& paths,
+                                FilterScratch& scratch);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice::core
