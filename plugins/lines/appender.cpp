@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <map>
+#include <utility>
 
 namespace sluice::lines {
 
@@ -67,18 +68,23 @@ bool is_ours(int file, std::uint64_t begin, std::uint64_t size) {
 }  // namespace
 
 std::shared_ptr<Appender> Appender::open(const std::string& path) {
-  static std::map<std::string, std::weak_ptr<Appender>> opened;
-  std::weak_ptr<Appender>& slot = opened[is_standard(path) ? "-" : path];
+  static std::map<std::pair<dev_t, ino_t>, std::weak_ptr<Appender>> opened;
+  std::string name = is_standard(path) ? "-" : path;
+  File file = open_output(name);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0)
+    fail_io(SLUICE_UNAVAILABLE, "look at", name);
+  std::weak_ptr<Appender>& slot = opened[{status.st_dev, status.st_ino}];
   std::shared_ptr<Appender> appender = slot.lock();
-  if (appender == nullptr)
-    slot = appender = std::make_shared<Appender>(path);
+  if (appender == nullptr) {
+    slot = appender =
+        std::make_shared<Appender>(std::move(name), std::move(file), S_ISREG(status.st_mode) != 0);
+  }
   return appender;
 }
 
-Appender::Appender(const std::string& path)
-    : path_(is_standard(path) ? "-" : path), file_(open_output(path_)) {
-  struct stat status {};
-  is_regular_ = ::fstat(file_.get(), &status) == 0 && S_ISREG(status.st_mode);
+Appender::Appender(std::string path, File file, bool is_regular)
+    : path_(std::move(path)), file_(std::move(file)), is_regular_(is_regular) {
   if (is_regular_ && path_ != "-")
     mend_end();
 }

@@ -1,6 +1,6 @@
 // The file that lines are appended to: whole lines only, whoever writes.
 //
-// All sinks of this process that name the same path share one Appender, so that a write which the
+// All sinks of this process that name the same file share one Appender, so that a write which the
 // system does only in part is continued, or taken back, before another begins. Another process may
 // append to the same file, too: O_APPEND keeps its writes apart, and what was written meanwhile is
 // never cut.
@@ -21,11 +21,13 @@ namespace sluice::lines {
 
 class Appender {
  public:
-  /// [control] The one of this path; "-" is standard output. A torn line that a killed process left
-  /// at the end is cut off; any other end without a line end gets one. Throws Failure UNAVAILABLE.
+  /// [control] The one of the file at this path; "-" is standard output. A torn line that a killed
+  /// process left at the end is cut off; any other end without a line end gets one. Throws Failure
+  /// UNAVAILABLE.
   static std::shared_ptr<Appender> open(const std::string& path);
 
-  explicit Appender(const std::string& path);
+  /// REQUIRES: open() calls it. `file` is open for appending.
+  Appender(std::string path, File file, bool is_regular);
 
   /// Appends `lines`, each with its line end: all of them or, where the system does only a part and
   /// that cannot be taken back, at least whole ones: the next append begins with what is missing.
@@ -44,8 +46,8 @@ class Appender {
   const std::string& shown() const;
 
   const std::string path_;  ///< "-": standard output
-  File file_;
-  bool is_regular_ = false;
+  const File file_;
+  const bool is_regular_;
   std::mutex mutex_;  ///< held while lines are written
   std::string rest_;  ///< guarded by mutex_: the missing end of the last line in the file
 };

@@ -89,14 +89,16 @@ std::int32_t LinesSource::emit_left_behind(Out& out) {
   for (;;) {
     while (const std::optional<Line> line = splitter.next()) {
       Message message = support::read_message_json(reader_, line->text);
+      if (message && !message->id)
+        message = std::unexpected("the message has no id");
       if (!message) {
         config_.log(SLUICE_LOG_ERROR,
                     fmt::format("{}:{}: {}; the line is passed over", unsettled_.left_behind(),
                                 line->number, message.error()));
-      } else if (const std::int32_t status = emit(out, *line, *std::move(message));
-                 status != SLUICE_OK) {
-        return status;
+        continue;
       }
+      if (const std::int32_t status = emit(out, *line, *std::move(message)); status != SLUICE_OK)
+        return status;
     }
     const std::span<char> room = splitter.room();
     const ssize_t got = ::read(file.get(), room.data(), room.size());

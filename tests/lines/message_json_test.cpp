@@ -121,5 +121,27 @@ TEST(PluginMessageJson, what_is_no_message_is_refused_with_a_reason) {
   EXPECT_FALSE(read(R"({"body":"x","group_id":")" + std::string(129, 'g') + "\"}"));
 }
 
+TEST(PluginMessageJson, what_the_reader_takes_is_json_for_the_host_too) {
+  const std::string good =
+      R"({"id":"bd1c57a0-f91e-5664-b24f-a90f58ed9739","body":"x\u00e9","attributes":{"a":[1,-2.5e3,null],"b":)"
+      R"({"type":"Binary","value":"eA=="}},"group_id":"g","more":[{"y":{}},true]})";
+  JsonReader reader;
+  EXPECT_TRUE(rc::check("mutations", [&] {
+    std::string text = good;
+    const int changes = *rc::gen::inRange(0, 4);
+    for (int i = 0; i < changes; ++i) {
+      const auto at = *rc::gen::inRange<std::size_t>(0, text.size());
+      if (*rc::gen::arbitrary<bool>()) {
+        text[at] = *rc::gen::elementOf(std::string("{}[]\",:\\ 01-.eEtfn\xff\n\0", 22));
+      } else {
+        text.erase(at, *rc::gen::inRange<std::size_t>(1, 5));
+      }
+    }
+    RC_PRE(!text.empty());
+    if (read_message_json(reader, text).has_value())
+      RC_ASSERT(core::parse_json(text).has_value());
+  }));
+}
+
 }  // namespace
 }  // namespace sluice::support
