@@ -99,8 +99,8 @@ std::expected<Pointers, std::string> Pointers::parse(std::string_view json) {
   });
   if (!done)
     return std::unexpected(done.error());
-  if (result.names_.empty() || result.names_.size() > kNamesMax)
-    return std::unexpected(fmt::format("must name 1 to {} attributes", kNamesMax));
+  if (result.names_.size() > kNamesMax)
+    return std::unexpected(fmt::format("must name at most {} attributes", kNamesMax));
   return result;
 }
 

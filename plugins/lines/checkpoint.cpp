@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <xxhash.h>
 #include <sluice/plugin.hpp>
 
@@ -49,6 +50,13 @@ std::string tail_of(int descriptor, std::uint64_t offset) {
   return hash_of(descriptor, offset - std::min(offset, kHashedBytes), offset);
 }
 
+std::uint64_t size_of(int descriptor) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0)
+    fail_io(SLUICE_IO, "look at", "the file of lines");
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
 std::optional<std::string> content_of(const std::string& path) {
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file && errno == ENOENT)
@@ -87,7 +95,8 @@ Checkpoint::Kept Checkpoint::load(int descriptor) const {
   try {
     const Json kept = Json::parse(*content);
     Position position = position_of(kept);
-    const bool same = kept.at("head") == head_of(descriptor, position.offset) &&
+    const bool same = size_of(descriptor) >= position.offset &&
+                      kept.at("head") == head_of(descriptor, position.offset) &&
                       kept.at("tail") == tail_of(descriptor, position.offset);
     return same ? Kept{State::same, std::move(position)} : Kept{State::other, {}};
   } catch (const Json::exception&) {
@@ -95,9 +104,11 @@ Checkpoint::Kept Checkpoint::load(int descriptor) const {
   }
 }
 
-void Checkpoint::save(int descriptor, const Position& position, bool sync) {
+bool Checkpoint::save(int descriptor, const Position& position, std::uint64_t read, bool sync) {
   if (saved_ == position && !sync)
-    return;
+    return true;
+  if (size_of(descriptor) < read)
+    return false;
   Json kept{{"offset", position.offset},
             {"line", position.line},
             {"head", head_of(descriptor, position.offset)},
@@ -107,6 +118,7 @@ void Checkpoint::save(int descriptor, const Position& position, bool sync) {
     kept["done"].push_back({range.begin, range.end});
   replace_file(path_, kept.dump() + "\n", sync);
   saved_ = position;
+  return true;
 }
 
 }  // namespace sluice::lines

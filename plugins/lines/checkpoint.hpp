@@ -34,8 +34,10 @@ class Checkpoint {
   /// What was kept for the file behind `descriptor`. Throws Failure IO.
   Kept load(int descriptor) const;
 
-  /// Keeps `position`, unless it is kept already. `sync`: over a loss of power. Throws Failure IO.
-  void save(int descriptor, const Position& position, bool sync);
+  /// Keeps `position` in the file that was read up to `read`, unless it is kept already. `sync`:
+  /// over a loss of power. False, and nothing is done: the file is shorter by now, so that what it
+  /// holds is not what was read. Throws Failure IO.
+  [[nodiscard]] bool save(int descriptor, const Position& position, std::uint64_t read, bool sync);
 
  private:
   const std::string path_;

@@ -51,6 +51,8 @@ class Progress {
   void settled(std::uint64_t cookie);
 
   std::size_t in_hand() const { return in_hand_; }
+  /// The end of the last line that was read.
+  std::uint64_t read() const { return read_; }
   Position position() const;
 
  private:

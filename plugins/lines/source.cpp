@@ -268,12 +268,25 @@ void LinesSource::keep(bool last) {
   last_keep_ = Steady::now();
   take_settled();
   if (is_file()) {
-    checkpoint_.save(input_.descriptor(), progress_.position(), last);
+    save_checkpoint(last);
   } else if (last) {
     unsettled_.save();
   } else {
     unsettled_.tidy();
   }
+}
+
+/// The last one before the file became shorter stays: the next start will see that it is another
+/// file.
+void LinesSource::save_checkpoint(bool last) {
+  if (truncated_ ||
+      checkpoint_.save(input_.descriptor(), progress_.position(), progress_.read(), last))
+    return;
+  truncated_ = true;
+  config_.log(SLUICE_LOG_WARNING,
+              fmt::format("\"{}\" was truncated while it was read: the next start reads it from "
+                          "its beginning",
+                          input_.path()));
 }
 
 void LinesSource::keep_if_due() {

@@ -45,6 +45,7 @@ class LinesSource {
   void tell_faults();
   void take_settled();
   void keep(bool last);
+  void save_checkpoint(bool last);
   void keep_if_due();
   void keep_buffered();
   std::size_t in_hand() const { return is_file() ? progress_.in_hand() : unsettled_.in_hand(); }
@@ -59,6 +60,7 @@ class LinesSource {
   Progress progress_;  ///< of a file
   Splitter splitter_;
   support::JsonReader reader_;
+  bool truncated_ = false;  ///< the file is shorter than what was read of it
   std::uint64_t faults_ = 0, faults_told_ = 0;
   std::chrono::steady_clock::time_point last_keep_{};
   std::vector<std::uint64_t> taken_;  ///< swapped with settled_

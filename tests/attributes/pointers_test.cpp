@@ -73,7 +73,7 @@ TEST(Pointers, a_body_that_is_broken_anywhere_is_no_json) {
 }
 
 TEST(Pointers, options_that_make_no_sense_are_refused) {
-  for (const char* bad : {"[]", "{}", R"("x")", R"({"":"/x"})", R"({"a":"x"})", R"({"a":"/~2"})",
+  for (const char* bad : {"[]", R"("x")", R"({"":"/x"})", R"({"a":"x"})", R"({"a":"/~2"})",
                           R"({"a":"/~"})", R"({"a":5})", R"({"a":"/x","a":"/y"})"}) {
     EXPECT_FALSE(Pointers::parse(bad)) << bad;
   }

@@ -88,8 +88,8 @@ TEST(AttributesStage, one_bad_message_leaves_its_neighbours_alone) {
 TEST(AttributesStage, options_that_make_no_sense_are_config_errors) {
   Plugins plugins;
   for (const char* options :
-       {R"({})", R"({"attributes":{}})", R"({"attributes":["/event"]})",
-        R"({"attributes":{"event":"event"}})", R"({"attributes":{"e":"/e"},"required":"yes"})"}) {
+       {R"({})", R"({"attributes":["/event"]})", R"({"attributes":{"event":"event"}})",
+        R"({"attributes":{"e":"/e"},"required":"yes"})"}) {
     EXPECT_NE(plugins.faults("stage", "attributes", options), "") << options;
   }
 }

@@ -200,6 +200,27 @@ TEST_F(LinesCrash, kills_at_any_moment_lose_nothing_and_repeat_only_what_was_not
   EXPECT_EQ(summary_of(run(crossing()))["sources"]["in"]["events"], 0);
 }
 
+TEST_F(LinesCrash, a_full_disk_is_a_retry_and_leaves_whole_lines) {
+  issue();
+  Command full = crossing();
+  full.file_bytes_max = 100'000;
+  Process process(full);
+  process.until("a file as long as it can be", [&] {
+    std::error_code none;
+    const auto bytes = std::filesystem::file_size(folder() / "out.jsonl", none);
+    return !none && bytes > full.file_bytes_max - 8'000;  // a batch has some 4000
+  });
+  process.send(SIGTERM);
+  const Ended stopped = process.wait();
+  EXPECT_EQ(stopped.exit, 75) << stopped.err;
+  EXPECT_EQ(summary_of(stopped)["dead_letters"], 0);
+  EXPECT_EQ(read_file(folder() / "out.jsonl").back(), '\n');
+
+  EXPECT_EQ(run(crossing()).exit, 0);
+
+  expect_everything();
+}
+
 TEST_F(LinesCrash, a_line_that_was_torn_by_a_kill_is_cut_off_and_written_again) {
   issue();
   const Ended ended = run(crossing());

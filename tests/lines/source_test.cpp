@@ -120,6 +120,26 @@ TEST_F(LinesSource, a_file_that_was_replaced_or_truncated_is_read_from_its_begin
   EXPECT_EQ(log_.with("was replaced or truncated").size(), 2U);
 }
 
+TEST_F(LinesSource, a_file_that_is_truncated_while_it_is_read_is_read_anew_at_the_next_start) {
+  folder_.write("in", "a long line\nanother\n");
+  {
+    Receiver out;
+    const auto source = make(kText);
+    const auto& functions = source->functions<sluice_source>();
+    out.on_exhausted = [&] {
+      folder_.write("in", "new\n");
+      for (const auto& one : out.emitted)
+        functions.settled(source->self(), one.cookie, SLUICE_OK);
+    };
+    EXPECT_EQ(functions.run(source->self(), &out), SLUICE_END);
+    sluice_str error{};
+    EXPECT_EQ(functions.finish(source->self(), &error), SLUICE_OK) << view(error);
+  }
+  EXPECT_EQ(log_.with("was truncated while it was read").size(), 1U);
+
+  EXPECT_EQ(bodies(run(kText)), Words{"new"});
+}
+
 TEST_F(LinesSource, a_damaged_checkpoint_repeats_and_loses_nothing) {
   folder_.write("in", "a\n");
   run(kText);
