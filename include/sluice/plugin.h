@@ -257,7 +257,8 @@ typedef struct sluice_stage {
 
 typedef struct sluice_source {
   uint32_t struct_size;
-  /* [source] Emits until cancelled (CANCELLED) or exhausted (END); UNAVAILABLE, IO or FATAL stop the engine.
+  /* [source] Emits until cancelled (CANCELLED) or exhausted (END); UNAVAILABLE, IO, INVALID
+   * (data that it cannot go on with, exit 65) or FATAL stop the engine.
    * Emissions of one cookie follow one another and are one origin, closed by an emission with another
    * cookie, by flush, or by run's return; never settled before. */
   int32_t (*run)(void* self, sluice_out*);

@@ -184,6 +184,7 @@ class Builder {
                     : status == SLUICE_NOT_FOUND                            ? Errc::missing_input
                     : status == SLUICE_IO                                   ? Errc::io
                     : status == SLUICE_BAD_OPTION                           ? Errc::config
+                    : status == SLUICE_INVALID                              ? Errc::bad_data
                                                                             : Errc::internal;
         failed({code, fmt::format("source '{}' cannot go on; its log line says why", source)});
       };

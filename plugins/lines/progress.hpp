@@ -1,0 +1,75 @@
+// How far a file has been read and acknowledged.
+//
+//   0 ──── acknowledged ────▶ mark ── in hand, some of it acknowledged ──▶ read ──── to come ────▶
+//
+// Every line from the mark to where it has been read is an entry, in order. The mark moves over
+// entries that are acknowledged; those behind it that are, too, are kept as ranges, so that a
+// restart does not repeat them.
+//
+// One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+namespace sluice::lines {
+
+/// Bytes of a file, from `begin` up to `end`.
+struct Range {
+  std::uint64_t begin = 0, end = 0;
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+/// Where a restart goes on.
+struct Position {
+  std::uint64_t offset = 0;  ///< all before it is acknowledged
+  std::uint64_t line = 1;    ///< the number of the line there
+  std::vector<Range> done;   ///< acknowledged, in order, behind `offset`
+  friend bool operator==(const Position&, const Position&) = default;
+};
+
+class Progress {
+ public:
+  /// Ranges that a position holds at most; what lies behind them may come again.
+  static constexpr std::size_t kRangesMax = 1000;
+
+  explicit Progress(Position start);
+
+  /// Whether the line that begins here was acknowledged before the restart.
+  bool was_done(std::uint64_t begin);
+
+  /// A line was emitted; the cookie for it.
+  std::uint64_t emitted(Range line, std::uint64_t number);
+  /// The line that was last emitted was refused: it is as one that was passed over.
+  void refused();
+  /// A line was passed over: it holds up nothing.
+  void passed(Range line, std::uint64_t number);
+  /// A line was acknowledged before.
+  void skipped(Range line, std::uint64_t number);
+
+  void settled(std::uint64_t cookie);
+
+  std::size_t in_hand() const { return in_hand_; }
+  /// The end of the last line that was read.
+  std::uint64_t read() const { return read_; }
+  Position position() const;
+
+ private:
+  struct Entry {
+    Range range;
+    std::uint64_t number;
+    bool done;
+  };
+  void append(Range line, std::uint64_t number, bool done);
+  void trim();
+
+  std::deque<Entry> entries_;
+  std::uint64_t first_cookie_ = 1;  ///< of entries_.front()
+  std::size_t in_hand_ = 0;         ///< entries that are not done
+  std::uint64_t read_;              ///< the end of the last line
+  std::uint64_t next_number_;       ///< of the line there
+  std::deque<Range> before_;        ///< done before the restart, and not met yet
+};
+
+}  // namespace sluice::lines

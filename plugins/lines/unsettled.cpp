@@ -1,0 +1,75 @@
+#include "unsettled.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <sluice/plugin.hpp>
+
+#include <cerrno>
+#include <vector>
+
+#include "file.hpp"
+
+namespace sluice::lines {
+
+namespace {
+
+std::string to_json(const support::MessageText& message) {
+  std::vector<sluice_attribute> attributes;
+  std::vector<const sluice_attribute*> pointers;
+  for (const auto& one : message.attributes)
+    attributes.push_back(attribute(one.name, one.value, one.type));
+  for (const sluice_attribute& one : attributes)
+    pointers.push_back(&one);
+  sluice_message view{};
+  view.struct_size = sizeof view;
+  std::copy(message.id->begin(), message.id->end(), view.id);
+  view.body = reinterpret_cast<const std::uint8_t*>(message.body.data());
+  view.body_size = message.body.size();
+  view.group_id = str(message.group_id);
+  view.attribute_count = static_cast<std::uint32_t>(pointers.size());
+  view.attributes = pointers.data();
+  std::string json;
+  support::append_message_json(json, view);
+  return json;
+}
+
+}  // namespace
+
+Unsettled::Unsettled(std::string_view state_folder)
+    : path_(std::string(state_folder) + "/unsettled.jsonl") {
+  if (::access(path_.c_str(), F_OK) == 0)
+    left_behind_ = path_;
+}
+
+std::uint64_t Unsettled::add(const support::MessageText& message) {
+  messages_.emplace(next_cookie_, to_json(message));
+  return next_cookie_++;
+}
+
+void Unsettled::settled(std::uint64_t cookie) {
+  messages_.erase(cookie);
+}
+
+void Unsettled::tidy() {
+  const bool needed = left_behind_until_ == UINT64_MAX ||
+                      (!messages_.empty() && messages_.begin()->first < left_behind_until_);
+  if (left_behind_.empty() || needed)
+    return;
+  if (::unlink(path_.c_str()) != 0 && errno != ENOENT)
+    fail_io(SLUICE_IO, "remove", path_);
+  left_behind_.clear();
+}
+
+void Unsettled::save() {
+  tidy();
+  // Until all that was left behind has been emitted, its file holds what is not in hand.
+  const bool whole = left_behind_.empty() || left_behind_until_ != UINT64_MAX;
+  if (messages_.empty() || !whole)
+    return;
+  std::string text;
+  for (const auto& [cookie, json] : messages_)
+    text += json + '\n';
+  replace_file(path_, text, true);
+}
+
+}  // namespace sluice::lines

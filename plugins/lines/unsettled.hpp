@@ -1,0 +1,50 @@
+// What came through a FIFO or standard input and is not acknowledged: it cannot be read again, so
+// the source keeps it, and at the end of the process writes down what is left, for the next start.
+//
+// File "unsettled.jsonl" in the state folder: messages as JSON (DESIGN §4), one per line, each with
+// its id. It goes once all that stands in it is acknowledged.
+//
+// kill -9 loses what is in hand: nothing is written before the end.
+//
+// One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "support/message_json.hpp"
+
+namespace sluice::lines {
+
+class Unsettled {
+ public:
+  explicit Unsettled(std::string_view state_folder);
+
+  /// The file that an earlier process left; empty: none.
+  const std::string& left_behind() const { return left_behind_; }
+  /// All that stands in it has been emitted.
+  void left_behind_emitted() { left_behind_until_ = next_cookie_; }
+
+  /// A message is about to be emitted: the cookie for it.
+  std::uint64_t add(const support::MessageText& message);
+  /// The message that was last added was refused, or is acknowledged.
+  void settled(std::uint64_t cookie);
+
+  std::size_t in_hand() const { return messages_.size(); }
+  /// Removes the file if nothing in it is of use any more. Throws Failure IO.
+  void tidy();
+  /// Writes down what is left. Throws Failure IO.
+  void save();
+
+ private:
+  const std::string path_;
+  std::string left_behind_;
+  std::uint64_t left_behind_until_ = UINT64_MAX;  ///< cookies below came from the file
+  std::uint64_t next_cookie_ = 1;
+  std::map<std::uint64_t, std::string> messages_;  ///< as JSON, by cookie
+};
+
+}  // namespace sluice::lines
