@@ -77,7 +77,7 @@ std::uint32_t Consumer::receive(std::int64_t now_tick) {
   while (count < batch_size_ && leases_.size() < slots_.size()) {
     // A batch that may hold a chunk ends where it would split one: else each of the following would as well.
     bool whole = batch_size_ >= kChunkMessages && count != 0;
-    Taken taken = queue_.take(batch_size_ - count, &turn_, whole);
+    Taken taken = queue_.take(batch_size_ - count, &turn_, &credit_units_, whole);
     if (taken.mask == 0) {
       break;
     }

@@ -8,8 +8,9 @@ namespace sluice::core {
 namespace {
 
 std::size_t stride_of(std::size_t masks_offset, std::uint32_t branches) {
-  std::size_t bytes = masks_offset + branches * sizeof(Atomic<std::uint64_t>);
-  return branches > 1 ? (bytes + kCacheLine - 1) / kCacheLine * kCacheLine : bytes;
+  std::size_t bytes = masks_offset + branches * (sizeof(Atomic<std::uint64_t>) + sizeof(Atomic<std::uint32_t>));
+  std::size_t unit = branches > 1 ? kCacheLine : alignof(Atomic<std::uint64_t>);
+  return (bytes + unit - 1) / unit * unit;
 }
 
 }  // namespace
@@ -26,7 +27,7 @@ Log::~Log() {
   }
 }
 
-void Log::attach(std::uint32_t branch, Cursor* cursor, std::function<void(Taken)> returned) {
+void Log::attach(std::uint32_t branch, Cursor* cursor, std::function<void(Taken, std::int64_t)> returned) {
   cursor->log = this;
   cursor->branch = branch;
   cursors_[branch] = {cursor, std::move(returned)};
@@ -54,6 +55,7 @@ Log::Segment* Log::make_segment() {
     Entry* fresh = new (entry(segment, i)) Entry;
     for (std::uint32_t branch = 0; branch < cursors_.size(); ++branch) {
       new (masks(fresh) + branch) Atomic<std::uint64_t>(0);
+      new (remainders(fresh) + branch) Atomic<std::uint32_t>(0);
     }
   }
   return segment;
@@ -74,19 +76,21 @@ void Log::open_segment(std::uint64_t index) {
 void Log::evacuate(std::uint64_t before) {
   for (Branch& branch : cursors_) {
     while (branch.cursor->position.load(std::memory_order_relaxed) >> 7 < before) {
-      Taken taken = take(*branch.cursor, kChunkMessages);
-      if (taken.mask != 0) {
-        branch.returned(taken);
+      std::int64_t freed = 0;
+      Taken taken = take(*branch.cursor, kChunkMessages, &freed);
+      if (taken.mask != 0 || freed != 0) {
+        branch.returned(taken, freed);
       }
     }
   }
 }
 
-void Log::begin(Chunk* chunk) {
+bool Log::begin(Chunk* chunk) {
   if (started_) {
     ++number_;
   }
-  if (!started_ || number_ % kSegmentEntries == 0) {
+  bool new_segment = !started_ || number_ % kSegmentEntries == 0;
+  if (new_segment) {
     open_segment(number_ / kSegmentEntries);
   }
   started_ = true;
@@ -95,6 +99,7 @@ void Log::begin(Chunk* chunk) {
   for (std::uint32_t branch = 0; branch < cursors_.size(); ++branch) {
     masks(current_)[branch].store(0, std::memory_order_relaxed);
   }
+  return new_segment;
 }
 
 void Log::pass(Segment* segment) {
@@ -104,7 +109,7 @@ void Log::pass(Segment* segment) {
   }
 }
 
-Taken Log::take(Cursor& cursor, std::uint32_t count_max, bool whole) {
+Taken Log::take(Cursor& cursor, std::uint32_t count_max, std::int64_t* freed, bool whole) {
   std::uint64_t position = cursor.position.load(std::memory_order_relaxed);
   for (;;) {
     std::uint64_t number = position >> 7;
@@ -134,7 +139,7 @@ Taken Log::take(Cursor& cursor, std::uint32_t count_max, bool whole) {
       }
       mask = shown(at, cursor.branch, bit, pub);
     }
-    bool sealed = (pub >> 8 & 1) != 0;
+    bool sealed = (pub & kSealed) != 0;
     if (mask == 0 && !sealed) {
       return {};
     }
@@ -147,11 +152,14 @@ Taken Log::take(Cursor& cursor, std::uint32_t count_max, bool whole) {
     if (taken != mask || !sealed) {
       next = number << 7 | static_cast<std::uint64_t>(64 - __builtin_clzll(taken));
     }
+    std::uint32_t remainder =
+        next >> 7 != number && (pub & kRemainders) != 0 ? remainders(at)[cursor.branch].load(std::memory_order_relaxed) : 0;
     // Success proves that entry, pub and mask were current; release orders our reads before `passed`.
     if (!cursor.position.compare_exchange_weak(position, next, std::memory_order_acq_rel,
                                                std::memory_order_relaxed)) {
       continue;
     }
+    *freed += remainder;
     if (next >> 7 != number && (number + 1) % kSegmentEntries == 0) {
       pass(segment);
     }
@@ -176,7 +184,7 @@ bool Log::has_news(const Cursor& cursor) const {
   }
   std::uint64_t mask = masks(at)[cursor.branch].load(std::memory_order_relaxed);
   auto bit = static_cast<std::uint32_t>(position & 127);
-  return (mask & mask_between(bit, static_cast<std::uint32_t>(pub & 0xff))) != 0 || (pub >> 8 & 1) != 0;
+  return (mask & mask_between(bit, static_cast<std::uint32_t>(pub & 0xff))) != 0 || (pub & kSealed) != 0;
 }
 
 }  // namespace sluice::core

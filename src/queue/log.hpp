@@ -3,10 +3,14 @@
 //
 //   directory[1024] ─▶ segment of 64 entries ─▶ entry { chunk, pub, mask per branch }
 //
-//   pub    = entry number << 16 | sealed << 8 | count     a foreign number: not published yet
+//   pub    = entry number << 16 | remainders << 9 | sealed << 8 | count    a foreign number: not published yet
 //   seen   = the pub that a receiver read last; only receivers touch its line
 //   cursor = entry number << 7  | bit                     only grows, so a CAS that succeeds proves
 //                                                         that what was read before it was current
+//
+// A branch that a filter leaves little of holds the whole slab for it. So that its queue's credits
+// still bound its memory, it is charged the slab's remainder, which comes back when its cursor passes
+// the entry: what a worker has in hand is bounded by itself.
 //
 // Segments are type-stable: recycled within the log, never freed while it lives. A segment goes back
 // to the publisher's free stack when every cursor has passed it (`passed`).
@@ -56,27 +60,34 @@ class Log {
 
   std::uint32_t branches() const { return static_cast<std::uint32_t>(cursors_.size()); }
   /// [control] `returned` takes what the queue is handed when it is too far behind.
-  void attach(std::uint32_t branch, Cursor* cursor, std::function<void(Taken)> returned);
+  void attach(std::uint32_t branch, Cursor* cursor, std::function<void(Taken, std::int64_t freed)> returned);
 
   // [publisher]
-  /// Begins the next entry for `chunk`, unpublished, all masks 0. Never waits.
-  void begin(Chunk* chunk);
+  /// Begins the next entry for `chunk`, unpublished, all masks 0. Never waits. True: a new segment, so cursors
+  /// that had nothing to take should be woken once, to pass the last one.
+  bool begin(Chunk* chunk);
   /// Adds `bits` to a branch's mask of the current entry; visible with the next publish().
   void add_to_mask(std::uint32_t branch, std::uint64_t bits) {
     Atomic<std::uint64_t>& mask = masks(current_)[branch];
     mask.store(mask.load(std::memory_order_relaxed) | bits, std::memory_order_relaxed);
   }
+  /// Credit units that the branch was charged for the current entry beyond its messages; to be set for all
+  /// branches before a publish() that says so.
+  void set_remainder(std::uint32_t branch, std::uint32_t units) {
+    remainders(current_)[branch].store(units, std::memory_order_relaxed);
+  }
   /// Makes the first `count` messages of the current entry visible; `sealed`: no more will come.
   /// seq_cst: the caller looks for parked receivers next, and a receiver that parks looks here last.
-  void publish(std::uint32_t count, bool sealed) {
-    current_->pub.exchange(number_ << 16 | (sealed ? 1u << 8 : 0u) | count, std::memory_order_seq_cst);
+  void publish(std::uint32_t count, bool sealed, bool with_remainders = false) {
+    current_->pub.exchange(number_ << 16 | (with_remainders ? kRemainders : 0u) | (sealed ? kSealed : 0u) | count,
+                           std::memory_order_seq_cst);
   }
 
   // [any]
   /// Takes the oldest at most `count_max` messages that `cursor` has not passed, all of one chunk.
   /// Empty mask: nothing there. `whole`: nothing either if the chunk holds more than that. Lock-free: a failed
-  /// CAS means that another receiver took something.
-  Taken take(Cursor& cursor, std::uint32_t count_max, bool whole = false);
+  /// CAS means that another receiver took something. Remainders of the entries that it passed are added to `freed`.
+  Taken take(Cursor& cursor, std::uint32_t count_max, std::int64_t* freed, bool whole = false);
   /// True if take() would find something. seq_cst, for the last look before parking.
   bool has_news(const Cursor& cursor) const;
 
@@ -91,8 +102,9 @@ class Log {
   };
   struct Branch {
     Cursor* cursor = nullptr;
-    std::function<void(Taken)> returned;
+    std::function<void(Taken, std::int64_t)> returned;
   };
+  static constexpr std::uint64_t kSealed = 1 << 8, kRemainders = 1 << 9;
 
   Segment* make_segment();
   Entry* entry(Segment* segment, std::uint64_t number) const {
@@ -103,6 +115,9 @@ class Log {
   /// may still write `pub`.
   Atomic<std::uint64_t>* masks(Entry* entry) const {
     return reinterpret_cast<Atomic<std::uint64_t>*>(reinterpret_cast<std::uint8_t*>(entry) + masks_offset_);
+  }
+  Atomic<std::uint32_t>* remainders(Entry* entry) const {
+    return reinterpret_cast<Atomic<std::uint32_t>*>(masks(entry) + cursors_.size());
   }
   /// What `pub` shows a branch of an entry from message `bit` on.
   std::uint64_t shown(Entry* entry, std::uint32_t branch, std::uint32_t bit, std::uint64_t pub) const {

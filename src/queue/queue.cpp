@@ -4,9 +4,14 @@
 
 namespace sluice::core {
 
-void Queue::subscribe(Log& log, std::uint32_t branch, const Atomic<std::uint64_t>* sent) {
+void Queue::subscribe(Log& log, std::uint32_t branch, const SentCounter& sent) {
   cursors_.emplace_back();
-  log.attach(branch, &cursors_.back(), [this](Taken taken) { put_back(taken, false); });
+  log.attach(branch, &cursors_.back(), [this](Taken taken, std::int64_t freed) {
+    if (taken.mask != 0) {
+      put_back(taken, false);
+    }
+    give_credit(0, freed);
+  });
   sent_.push_back(sent);
 }
 
@@ -19,7 +24,7 @@ void Queue::open() {
   credits_.init(options_.capacity, options_.capacity_bytes, static_cast<std::uint32_t>(cursors_.size()));
 }
 
-Taken Queue::take(std::uint32_t count_max, std::uint32_t* turn, bool whole) {
+Taken Queue::take(std::uint32_t count_max, std::uint32_t* turn, std::int64_t* freed, bool whole) {
   Taken taken;
   if (returned_items_.load(std::memory_order_relaxed) > 0 && returned_.try_dequeue(taken)) {
     returned_items_.fetch_sub(1, std::memory_order_relaxed);
@@ -35,7 +40,7 @@ Taken Queue::take(std::uint32_t count_max, std::uint32_t* turn, bool whole) {
   for (std::uint32_t i = 0; i < logs; ++i) {
     Cursor& cursor = cursors_[*turn];
     *turn = *turn + 1 == logs ? 0 : *turn + 1;
-    taken = cursor.log->take(cursor, count_max, whole);
+    taken = cursor.log->take(cursor, count_max, freed, whole);
     if (taken.mask != 0) {
       return taken;
     }
@@ -82,8 +87,8 @@ ConsumerCounters& Queue::lend_counters() {
 
 std::uint64_t Queue::created() const {
   std::uint64_t sum = moved_in.load(std::memory_order_acquire);
-  for (const Atomic<std::uint64_t>* sent : sent_) {
-    sum += sent->load(std::memory_order_acquire);
+  for (const SentCounter& sent : sent_) {
+    sum += sent.load();
   }
   return sum;
 }
@@ -110,8 +115,8 @@ QueueCounters Queue::counters() const {
     }
   }
   result.moved_in = moved_in.load(std::memory_order_acquire);
-  for (const Atomic<std::uint64_t>* sent : sent_) {
-    result.sent += sent->load(std::memory_order_acquire);
+  for (const SentCounter& sent : sent_) {
+    result.sent += sent.load();
   }
   // Read in this order a moving queue never shows less than nothing; at rest the sums are exact.
   std::uint64_t ended = result.deleted + result.moved_to_dead_letter + result.dropped + came_back;

@@ -43,6 +43,17 @@ struct alignas(kCacheLine) ConsumerCounters {
   }
 };
 
+/// What one publisher sent to one of its branches. [any]
+struct SentCounter {
+  const Atomic<std::uint64_t>* published;  ///< all that it published
+  const Atomic<std::uint64_t>* matched;    ///< of it, what the branch got; counted once `filters` is set
+  const Atomic<bool>* filters;
+
+  std::uint64_t load() const {
+    return (filters->load(std::memory_order_acquire) ? matched : published)->load(std::memory_order_acquire);
+  }
+};
+
 struct QueueOptions {
   std::string name;
   std::int64_t capacity = 100'000;
@@ -63,7 +74,7 @@ class Queue {
 
   // [control] Wiring, in this order: subscribe for each publisher, then set_service, then open.
   /// A cursor into `log`, which reaches this queue as its `branch`. `sent` counts what was published there.
-  void subscribe(Log& log, std::uint32_t branch, const Atomic<std::uint64_t>* sent);
+  void subscribe(Log& log, std::uint32_t branch, const SentCounter& sent);
   /// Who consumes; `ready` outlives the queue.
   void set_service(ReadySet* ready, std::uint32_t service);
   void set_dead_letter_queue(Queue* queue) { dead_letter_queue_ = queue; }
@@ -78,7 +89,8 @@ class Queue {
 
   /// At most `count_max` messages of one chunk: returned ones first, then from the logs, beginning
   /// with the one that `*turn` names. Empty mask: nothing there. `whole`: no part of what a log's chunk has.
-  Taken take(std::uint32_t count_max, std::uint32_t* turn, bool whole = false);
+  /// Credit units that the caller is to give back are added to `freed` (Log::take).
+  Taken take(std::uint32_t count_max, std::uint32_t* turn, std::int64_t* freed, bool whole = false);
   /// True if take() would find something; for the last look before parking.
   bool has_news() const;
   /// Puts messages (of an evacuated chunk, or handed over from a log) back, visible now, and wakes the service.
@@ -114,7 +126,7 @@ class Queue {
   // Constant after open().
   const QueueOptions options_;
   std::deque<Cursor> cursors_;
-  std::vector<const Atomic<std::uint64_t>*> sent_;
+  std::vector<SentCounter> sent_;
   ReadySet* ready_ = nullptr;
   ReadyBits ready_bits_{};
   Queue* dead_letter_queue_ = nullptr;

@@ -23,7 +23,12 @@ struct Branches {
         cursors(count),
         returned(count) {
     for (std::uint32_t branch = 0; branch < count; ++branch) {
-      log.attach(branch, &cursors[branch], [this, branch](Taken taken) { returned[branch].push_back(taken); });
+      log.attach(branch, &cursors[branch], [this, branch](Taken taken, std::int64_t units) {
+        freed += units;
+        if (taken.mask != 0) {
+          returned[branch].push_back(taken);
+        }
+      });
     }
   }
   void publish(std::uint64_t number, std::uint64_t mask, std::uint32_t count = 64) {
@@ -33,11 +38,12 @@ struct Branches {
     }
     log.publish(count, true);
   }
-  Taken take(std::uint32_t branch, std::uint32_t count_max = 64) { return log.take(cursors[branch], count_max); }
+  Taken take(std::uint32_t branch, std::uint32_t count_max = 64) { return log.take(cursors[branch], count_max, &freed); }
 
   Log log;
   std::vector<Cursor> cursors;
   std::vector<std::vector<Taken>> returned;
+  std::int64_t freed = 0;
 };
 
 void expect(Taken taken, std::uint64_t number, std::uint64_t mask) {
@@ -164,6 +170,24 @@ TEST(Log, entries_that_a_slow_branch_does_not_have_are_not_handed_over) {
   EXPECT_EQ(branches.take(1).mask, 0u);
 }
 
+TEST(Log, a_remainder_comes_back_once_when_the_cursor_passes_its_entry) {
+  Branches branches(2);
+  branches.log.begin(name(0));
+  branches.log.add_to_mask(0, 0b11);
+  branches.log.publish(1, false);
+  expect(branches.take(0), 0, 0b1);
+  branches.log.set_remainder(0, 7);
+  branches.log.set_remainder(1, 0);
+  branches.log.publish(2, true, true);
+  EXPECT_EQ(branches.freed, 0);
+  EXPECT_EQ(branches.take(1).mask, 0u);
+  EXPECT_EQ(branches.freed, 0) << "the other branch passed it";
+  expect(branches.take(0), 0, 0b10);
+  EXPECT_EQ(branches.freed, 7);
+  EXPECT_EQ(branches.take(0).mask, 0u);
+  EXPECT_EQ(branches.freed, 7);
+}
+
 TEST(Log, a_log_without_branches_takes_any_number_of_entries) {
   Log log(0);
   for (std::uint64_t number = 0; number < 100'000; ++number) {
@@ -224,7 +248,7 @@ TEST(Log, competing_receivers_get_each_message_exactly_once) {
   Race race(scaled(200'000));
   for (std::uint32_t branch = 0; branch < Race::kBranches; ++branch) {
     race.left[branch] = static_cast<std::int64_t>(race.entries * 8);
-    race.branches.log.attach(branch, &race.branches.cursors[branch], [&race, branch](Taken taken) { race.note(branch, taken); });
+    race.branches.log.attach(branch, &race.branches.cursors[branch], [&race, branch](Taken taken, std::int64_t) { race.note(branch, taken); });
   }
   std::vector<std::thread> threads;
   for (std::uint32_t branch = 0; branch < Race::kBranches; ++branch) {

@@ -214,9 +214,10 @@ TEST(Timers, a_posted_entry_always_wakes_the_sleeping_ticker) {
     }
   });
   std::uint32_t turn = 0;
+  std::int64_t freed = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     timers.return_at(queue, {reinterpret_cast<core::Chunk*>(64), 1}, 0);
-    while (queue.take(64, &turn).mask == 0) {
+    while (queue.take(64, &turn, &freed).mask == 0) {
       std::this_thread::yield();  // a lost wake-up hangs here
     }
   }
