@@ -9,7 +9,9 @@ namespace sluice::core {
 Source::Source(SourceOptions options, Instance instance, Clock& clock)
     : options_(std::move(options)),
       instance_(std::move(instance)),
-      publisher_(PublisherOptions{options_.queues, Chunk::Kind::source, this, [this] { return !cancelled(); }, 1000}, clock) {}
+      publisher_({.queues = options_.queues, .filter = options_.filter, .kind = Chunk::Kind::source, .listener = this,
+                  .keep_waiting = [this] { return !cancelled(); }},
+                 clock) {}
 
 Source::~Source() = default;
 

@@ -20,12 +20,14 @@ Worker::Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadL
       consumer_(queue, timers, dead_letters, pool_, options_.service, options_.batch_size, options_.workers),
       publisher_(options_.has_target
                      ? std::make_unique<Publisher>(
-                           PublisherOptions{options_.publish_to, Chunk::Kind::derived, nullptr,
-                                            [this] {
-                                              consumer_.extend();
-                                              return !options_.stopping->load(std::memory_order_relaxed);
-                                            },
-                                            std::max<std::int64_t>(1, queue.options().visibility_timeout_ms / 4)},
+                           PublisherOptions{
+                               .queues = options_.publish_to, .filter = options_.filter, .kind = Chunk::Kind::derived,
+                               .keep_waiting =
+                                   [this] {
+                                     consumer_.extend();
+                                     return !options_.stopping->load(std::memory_order_relaxed);
+                                   },
+                               .wait_step_ms = std::max<std::int64_t>(1, queue.options().visibility_timeout_ms / 4)},
                            timers.clock())
                      : nullptr),
       chain_(std::move(stages), consumer_, publisher_.get(),

@@ -4,43 +4,143 @@
 #include <cassert>
 
 namespace sluice::core {
+namespace {
+
+/// One entry for each word.
+void merge(std::vector<ReadyBits>& all) {
+  std::vector<ReadyBits> words;
+  for (const ReadyBits& bits : all) {
+    auto same_word = std::ranges::find(words, bits.word, &ReadyBits::word);
+    if (same_word == words.end()) {
+      words.push_back(bits);
+    } else {
+      same_word->bits |= bits.bits;
+    }
+  }
+  all = std::move(words);
+}
+
+void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
+  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_release);
+}
+
+}  // namespace
 
 Publisher::Publisher(PublisherOptions options, Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       log_(static_cast<std::uint32_t>(options_.queues.size())),
+      counters_(std::make_unique<BranchCounters[]>(options_.queues.size())),
       pool_(options_.kind == Chunk::Kind::source ? ChunkPool::kRotation : 0),
       origins_(options_.kind == Chunk::Kind::source ? std::make_unique<OriginPool>(options_.listener) : nullptr),
       id_high_(random_.next()),
       id_low_(random_.next()) {
   for (std::uint32_t branch = 0; branch < options_.queues.size(); ++branch) {
     Queue* queue = options_.queues[branch];
-    queue->subscribe(log_, branch, &published_total_);
+    queue->subscribe(log_, branch, {&published_total_, &counters_[branch].matched, &filters_});
     branches_.push_back({queue, {}});
+  }
+  if (options_.filter != nullptr) {
+    FilterUse use{options_.filter, {}};
+    for (std::uint32_t branch = 0; branch < branches_.size(); ++branch) {
+      use.subscriptions.push_back(branch);
+    }
+    use_filter(use);
   }
 }
 
-Publisher::~Publisher() { assert(chunk_ == nullptr && leaving_ == nullptr); }
+Publisher::~Publisher() {
+  assert(chunk_ == nullptr && leaving_ == nullptr);
+  delete next_filter_.load(std::memory_order_relaxed);
+}
+
+void Publisher::change_filter(FilterUse use) {
+  delete next_filter_.exchange(new FilterUse(std::move(use)), std::memory_order_acq_rel);
+}
+
+/// Between two chunks.
+void Publisher::adopt_filter() {
+  const std::unique_ptr<FilterUse> use(next_filter_.exchange(nullptr, std::memory_order_acq_rel));
+  if (use == nullptr) {
+    return;
+  }
+  if (!filters_.load(std::memory_order_relaxed)) {
+    for (std::size_t branch = 0; branch < branches_.size(); ++branch) {
+      counters_[branch].matched.store(published_total_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    }
+  }
+  use_filter(*use);
+}
+
+void Publisher::use_filter(const FilterUse& use) {
+  filters_.store(true, std::memory_order_release);  // with the counters
+  matcher_ = std::make_unique<ChunkMatcher>(use.filter);
+  branch_of_.assign(use.filter->subscriptions(), FilterUse::kUnsubscribed);
+  for (std::uint32_t branch = 0; branch < branches_.size(); ++branch) {
+    const std::uint32_t subscription = use.subscriptions[branch];
+    const bool subscribed = subscription != FilterUse::kUnsubscribed;
+    branches_[branch].filtered = !subscribed || use.filter->has_policy(subscription);
+    if (subscribed) {
+      branch_of_[subscription] = branch;
+    }
+  }
+  sort_branches();
+}
+
+void Publisher::sort_branches() {
+  unfiltered_.clear();
+  unfiltered_bits_.clear();
+  for (std::uint32_t branch = 0; branch < branches_.size(); ++branch) {
+    if (!branches_[branch].filtered) {
+      unfiltered_.push_back(branch);
+      if (branches_[branch].queue->has_service()) {
+        unfiltered_bits_.push_back(branches_[branch].queue->ready_bits());
+      }
+    }
+  }
+  merge(unfiltered_bits_);
+}
+
+BranchCounts Publisher::counts(std::uint32_t branch) const {
+  const BranchCounters& counters = counters_[branch];
+  BranchCounts result;
+  const bool filters = filters_.load(std::memory_order_acquire);
+  result.matched = (filters ? counters.matched : published_total_).load(std::memory_order_acquire);
+  result.invalid_attributes = counters.invalid_attributes.load(std::memory_order_acquire);
+  result.invalid_body = counters.invalid_body.load(std::memory_order_acquire);
+  result.filtered = filters ? published() - result.matched : 0;  // `matched` is counted after `published`
+  return result;
+}
 
 void Publisher::wire_ready() {
   for (Branch& branch : branches_) {
-    if (!branch.queue->has_service()) {
-      continue;
+    if (branch.queue->has_service()) {
+      ready_ = branch.queue->ready();
+      ready_bits_.push_back(branch.queue->ready_bits());
     }
-    ready_ = branch.queue->ready();
-    ReadyBits bits = branch.queue->ready_bits();
-    auto same_word = std::ranges::find(ready_bits_, bits.word, &ReadyBits::word);
-    if (same_word == ready_bits_.end()) {
-      ready_bits_.push_back(bits);
-    } else {
-      same_word->bits |= bits.bits;
-    }
+  }
+  merge(ready_bits_);
+  sort_branches();
+}
+
+void Publisher::notify(std::span<const ReadyBits> ready_bits) {
+  for (const ReadyBits& bits : ready_bits) {
+    ready_->notify(bits);
   }
 }
 
-void Publisher::notify() {
-  for (const ReadyBits& bits : ready_bits_) {
-    ready_->notify(bits);
+/// Whoever has something of what was just published; when the chunk is sealed, all that had any of it,
+/// so that their cursors pass it and give its remainder back; at a new segment everybody, so that those
+/// who never get anything pass the last one.
+void Publisher::notify_readers() {
+  if (matcher_ == nullptr || passes_segment_) {
+    passes_segment_ = false;
+    notify(ready_bits_);
+    return;
+  }
+  notify(unfiltered_bits_);
+  for (const std::uint32_t branch : sealed_ ? reached_ : fresh_) {
+    branches_[branch].queue->notify();
   }
 }
 
@@ -75,7 +175,7 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_
   }
   if (chunk_ != nullptr && !sealed_ &&
       (chunk_->count == chunk_->capacity || chunk_->used + inline_bytes > chunk_->limit ||
-       chunk_->body_bytes >= kChunkBytesMax)) {
+       chunk_->body_bytes >= kChunkBytesMax || next_filter_.load(std::memory_order_relaxed) != nullptr)) {
     publish_new(true);
   }
   if (chunk_ != nullptr && sealed_) {
@@ -123,6 +223,7 @@ void Publisher::seal_ended() {
 }
 
 void Publisher::open_chunk(Chunk* chunk, WhenFull when_full) {
+  adopt_filter();
   chunk_ = chunk;
   held_ = true;
   sealed_ = false;
@@ -136,16 +237,18 @@ void Publisher::open_chunk(Chunk* chunk, WhenFull when_full) {
   if (options_.kind == Chunk::Kind::source) {
     chunk->origin = origins_->take();
   }
-  log_.begin(chunk);
+  passes_segment_ |= log_.begin(chunk);
+  reached_.clear();
   all_precharged_ = true;
   for (std::uint32_t i = 0; i < branches_.size(); ++i) {
     Branch& branch = branches_[i];
     Credits& credits = branch.queue->credits();
     branch.withheld = when_full != WhenFull::overdraw && !credits.admit(branch.reservation);
-    branch.precharged = !branch.withheld && credits.shares_chunks();
+    branch.precharged = !branch.withheld && !branch.filtered && credits.shares_chunks();
+    branch.matched = 0;
     all_precharged_ &= branch.precharged;
-    if (branch.withheld) {
-      any_withheld_ = true;
+    any_withheld_ |= branch.withheld;
+    if (branch.withheld || branch.filtered) {
       continue;
     }
     if (branch.precharged) {
@@ -170,14 +273,12 @@ void Publisher::appended(const Item& item) {
     appended_cookie(item.cookie);
     return;
   }
-  ++unreleased_;
   chunk_->lineage[chunk_->count - 1] = item.lineage;
 }
 
 /// Kind source: ties the message to its cookie's run.
 void Publisher::appended_cookie(std::uint64_t cookie) {
   std::uint32_t index = chunk_->count - 1;
-  ++unreleased_;
   bool continues = cookie_open_ && cookie == cookie_;
   if (leaving_ != nullptr) {
     resolve_leaving(continues);
@@ -235,8 +336,8 @@ void Publisher::resolve_leaving(bool cookie_continues) {
   release_hold(chunk, leaving_unreleased_);
 }
 
-void Publisher::release_hold(Chunk* chunk, std::uint32_t messages) {
-  std::int64_t change = std::int64_t{messages} * static_cast<std::int64_t>(branches_.size()) - Chunk::kOpen;
+void Publisher::release_hold(Chunk* chunk, std::uint64_t deliveries) {
+  std::int64_t change = static_cast<std::int64_t>(deliveries) - Chunk::kOpen;
   if (chunk->pending.fetch_add(change, std::memory_order_acq_rel) == -change) {
     if (chunk == chunk_) {
       if (!sealed_) {
@@ -295,13 +396,12 @@ void Publisher::publish_new(bool seal) {
   if (seal && published_ == 0) {
     chunk_->spread_charge();
   }
+  published_total_.store(published_total_.load(std::memory_order_relaxed) + fresh, std::memory_order_release);
   std::int64_t units = chunk_->charge - chunk_charge_;
-  if (!all_precharged_) {
-    for (Branch& branch : branches_) {
-      if (!branch.precharged && !branch.withheld) {
-        branch.queue->credits().charge(branch.reservation, fresh, units);
-      }
-    }
+  if (matcher_ == nullptr) {
+    share_out(fresh, units);
+  } else {
+    share_out_filtered(fresh, units);
   }
   chunk_charge_ = chunk_->charge;
   published_ = chunk_->count;
@@ -310,11 +410,97 @@ void Publisher::publish_new(bool seal) {
     sealed_ = true;
     choose_class();
   }
-  published_total_.store(published_total_.load(std::memory_order_relaxed) + fresh, std::memory_order_release);
-  log_.publish(published_, seal);
-  notify();
+  bool with_remainders = seal && matcher_ != nullptr;
+  if (with_remainders) {
+    set_remainders();
+  }
+  log_.publish(published_, seal, with_remainders);
+  notify_readers();
   if (any_withheld_) {
     publish_withheld();
+  }
+}
+
+/// The fresh messages go to every branch.
+void Publisher::share_out(std::uint32_t fresh, std::int64_t units) {
+  unreleased_ += fresh * branches_.size();
+  if (all_precharged_) {
+    return;
+  }
+  for (Branch& branch : branches_) {
+    if (!branch.precharged && !branch.withheld) {
+      branch.queue->credits().charge(branch.reservation, fresh, units);
+    }
+  }
+}
+
+/// The fresh messages go to the branches without a policy, and to whom the matcher gives them.
+void Publisher::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
+  unreleased_ += fresh * unfiltered_.size();
+  for (const std::uint32_t index : unfiltered_) {
+    Branch& branch = branches_[index];
+    add(counters_[index].matched, fresh);
+    if (!branch.precharged && !branch.withheld) {
+      branch.queue->credits().charge(branch.reservation, fresh, units);
+    }
+  }
+  matcher_->match(*chunk_, published_, chunk_->count);
+  fresh_.clear();
+  for (const std::uint32_t subscription : matcher_->takers()) {
+    const std::uint32_t index = branch_of_[subscription];
+    if (index == FilterUse::kUnsubscribed) {
+      continue;
+    }
+    Branch& branch = branches_[index];
+    const std::uint64_t mask = matcher_->mask(subscription);
+    const std::uint32_t count = bit_count(mask);
+    fresh_.push_back(index);
+    if (branch.matched == 0) {
+      reached_.push_back(index);
+    }
+    branch.matched |= mask;
+    unreleased_ += count;
+    add(counters_[index].matched, count);
+    if (!branch.withheld) {
+      branch.queue->credits().charge(branch.reservation, count, static_cast<std::int64_t>(chunk_->charge_of_mask(mask)));
+      log_.add_to_mask(index, mask);
+    }
+  }
+  count_invalid();
+}
+
+void Publisher::count_invalid() {
+  for (const std::uint32_t subscription : matcher_->invalid_attributes()) {
+    if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
+      add(counters_[branch_of_[subscription]].invalid_attributes, 1);
+    }
+  }
+  if (matcher_->invalid_bodies() == 0) {
+    return;
+  }
+  for (const std::uint32_t subscription : matcher_->body_readers()) {
+    if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
+      add(counters_[branch_of_[subscription]].invalid_body, matcher_->invalid_bodies());
+    }
+  }
+}
+
+/// What the slab takes beyond the messages that a filtered branch got of it.
+std::uint32_t Publisher::remainder_of(const Branch& branch) const {
+  if (!branch.filtered || branch.matched == 0) {
+    return 0;
+  }
+  auto charged = static_cast<std::int64_t>(chunk_->charge_of_mask(branch.matched));
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(slab_units_ - charged, 0));
+}
+
+/// Of the sealed chunk's entry.
+void Publisher::set_remainders() {
+  for (std::uint32_t index = 0; index < branches_.size(); ++index) {
+    Branch& branch = branches_[index];
+    const std::uint32_t remainder = branch.withheld ? 0 : remainder_of(branch);
+    branch.queue->credits().charge(branch.reservation, 0, remainder);
+    log_.set_remainder(index, remainder);
   }
 }
 
@@ -331,35 +517,48 @@ void Publisher::choose_class() {
 /// Further entries for the sealed chunk, for the branches that had no credit. Waits for credit.
 void Publisher::publish_withheld() {
   while (any_withheld_) {
-    bool begun = false;
     bool waits = options_.keep_waiting == nullptr || options_.keep_waiting();
     Branch* short_of_credit = nullptr;
+    late_.clear();
     for (std::uint32_t i = 0; i < branches_.size(); ++i) {
       Branch& branch = branches_[i];
-      if (!branch.withheld) {
+      if (!branch.withheld || (branch.filtered && branch.matched == 0)) {
+        branch.withheld = false;
         continue;
       }
       if (waits && !branch.queue->credits().admit(branch.reservation)) {
         short_of_credit = &branch;
         continue;
       }
-      if (!begun) {
-        log_.begin(chunk_);
-        begun = true;
-      }
-      branch.queue->credits().charge(branch.reservation, chunk_->count, chunk_->charge);
       branch.withheld = false;
-      log_.add_to_mask(i, ~std::uint64_t{0});
+      late_.push_back(i);
     }
-    if (begun) {
-      log_.publish(chunk_->count, true);
-      notify();
+    if (!late_.empty()) {
+      publish_late();
     }
     any_withheld_ = short_of_credit != nullptr;
     if (any_withheld_) {
       wait_for_credit(*short_of_credit);
     }
   }
+}
+
+void Publisher::publish_late() {
+  passes_segment_ |= log_.begin(chunk_);
+  for (std::uint32_t index = 0; index < branches_.size(); ++index) {
+    log_.set_remainder(index, 0);
+  }
+  for (const std::uint32_t index : late_) {
+    Branch& branch = branches_[index];
+    const std::uint64_t mask = branch.filtered ? branch.matched : mask_between(0, chunk_->count);
+    const std::uint32_t remainder = remainder_of(branch);
+    branch.queue->credits().charge(branch.reservation, bit_count(mask),
+                                   static_cast<std::int64_t>(chunk_->charge_of_mask(mask)) + remainder);
+    log_.add_to_mask(index, mask);
+    log_.set_remainder(index, remainder);
+  }
+  log_.publish(chunk_->count, true, true);
+  notify(ready_bits_);
 }
 
 /// Some microseconds: what a busy consumer needs to give credit back, and less than a wake-up costs it.
@@ -384,7 +583,7 @@ void Publisher::wait_for_credit(Branch& branch) {
 
 void Publisher::flush(bool closes_cookie) {
   if (chunk_ != nullptr && held_ && !sealed_) {
-    publish_new(false);
+    publish_new(next_filter_.load(std::memory_order_relaxed) != nullptr);
   }
   if (closes_cookie && cookie_open_) {
     if (leaving_ != nullptr) {
@@ -398,14 +597,14 @@ void Publisher::flush(bool closes_cookie) {
     return;
   }
   Chunk* chunk = chunk_;
-  std::uint32_t messages = unreleased_;
+  std::uint64_t deliveries = unreleased_;
   unreleased_ = 0;
   held_ = false;
   if (sealed_) {
     chunk_ = nullptr;
     sealed_ = false;
   }
-  release_hold(chunk, messages);
+  release_hold(chunk, deliveries);
 }
 
 void Publisher::close() {

@@ -6,6 +6,9 @@
 // chunk) -> released. flush() lets go of the hold, so that what it published can be acknowledged;
 // the next append takes hold again, or finds the chunk ended and takes a new one.
 //
+// Filters: a branch whose subscription has a policy gets a mask per publish, of what it takes; any
+// other gets all. A changed filter is taken over between two chunks, whole; nobody waits for it.
+//
 // Credit (DESIGN §2.7): a branch without credit when a chunk is opened is withheld: its mask stays 0.
 // After publishing, the chunk is sealed and a further entry for the same chunk follows as soon as the
 // branch has credit; nothing newer is published before.
@@ -23,6 +26,7 @@
 #include "message/chunk.hpp"
 #include "queue/log.hpp"
 #include "queue/queue.hpp"
+#include "topic/topic_filter.hpp"
 
 namespace sluice::core {
 
@@ -33,8 +37,24 @@ enum class WhenFull {
   refuse     ///< try_emit: would_block
 };
 
+/// A filter, and which of its subscriptions each branch is.
+struct FilterUse {
+  static constexpr std::uint32_t kUnsubscribed = ~std::uint32_t{0};  ///< the branch gets nothing
+
+  std::shared_ptr<const TopicFilter> filter;
+  std::vector<std::uint32_t> subscriptions;  ///< by branch
+};
+
+/// What became of the messages published so far, at one branch.
+struct BranchCounts {
+  std::uint64_t matched = 0, filtered = 0;
+  /// Of the filtered ones: an attribute that the policy names was damaged; the body was no JSON object.
+  std::uint64_t invalid_attributes = 0, invalid_body = 0;
+};
+
 struct PublisherOptions {
   std::vector<Queue*> queues;          ///< the branches
+  std::shared_ptr<const TopicFilter> filter;  ///< its subscriptions are the branches; nullptr: all take everything
   Chunk::Kind kind = Chunk::Kind::source;
   SettleListener* listener = nullptr;  ///< kind source
   /// Called while it waits for credit, at least every `wait_step_ms`; false: stop waiting, overdraw.
@@ -81,7 +101,6 @@ class Publisher {
     chunk_->append_plain(size, now_ms_);
     if (cookie_open_ && cookie == cookie_ && chunk_->count > 1) {
       ++chunk_->origin->messages;  // the open run goes on
-      ++unreleased_;
     } else {
       appended_cookie(cookie);
     }
@@ -98,7 +117,14 @@ class Publisher {
   /// Publishes, seals and lets go of everything.
   void close();
 
-  /// Messages published; what each of its queues counts as sent.
+  /// From the next flush or chunk on, this decides. Never waits. [any, one at a time]
+  void change_filter(FilterUse use);
+
+  /// It has or had a filter, so that counts() tell something. [any]
+  bool filters() const { return filters_.load(std::memory_order_acquire); }
+  /// Of branch number `branch`. [any]
+  BranchCounts counts(std::uint32_t branch) const;
+  /// Messages published. [any]
   std::uint64_t published() const { return published_total_.load(std::memory_order_acquire); }
   /// Every branch has credit, or a reservation of it.
   bool has_credit() const;
@@ -113,6 +139,12 @@ class Publisher {
     Reservation reservation;
     bool precharged = false;  ///< the whole chunk was charged when it was opened
     bool withheld = false;
+    bool filtered = false;       ///< a policy says what it gets
+    std::uint64_t matched = 0;   ///< filtered: of chunk_
+  };
+  /// One writer, read by anybody.
+  struct BranchCounters {
+    Atomic<std::uint64_t> matched{0}, invalid_attributes{0}, invalid_body{0};
   };
 
   Outcome prepare(std::uint64_t inline_bytes, WhenFull when_full);
@@ -122,6 +154,14 @@ class Publisher {
   void appended(const Item& item);
   void appended_cookie(std::uint64_t cookie);
   void publish_new(bool seal);
+  void share_out(std::uint32_t fresh, std::int64_t units);
+  void share_out_filtered(std::uint32_t fresh, std::int64_t units);
+  void count_invalid();
+  std::uint32_t remainder_of(const Branch& branch) const;
+  void set_remainders();
+  void adopt_filter();
+  void use_filter(const FilterUse& use);
+  void sort_branches();
   void refund(std::int64_t units, std::int64_t messages, std::int64_t slab);
   void seal_ended();
   void choose_class();
@@ -133,12 +173,14 @@ class Publisher {
   }
   void leave();
   void resolve_leaving(bool cookie_continues);
-  void release_hold(Chunk* chunk, std::uint32_t messages);
+  void release_hold(Chunk* chunk, std::uint64_t deliveries);
   void publish_withheld();
+  void publish_late();
   void wait_for_credit(Branch& branch);
   void give_reservations_back();
   void close_cookie();
-  void notify();
+  void notify(std::span<const ReadyBits> ready_bits);
+  void notify_readers();
 
   // Constant after construction.
   const PublisherOptions options_;
@@ -146,8 +188,11 @@ class Publisher {
   Log log_;
   std::vector<ReadyBits> ready_bits_;
   ReadySet* ready_ = nullptr;
-  // Grows; read by anybody.
+  const std::unique_ptr<BranchCounters[]> counters_;
+  // Read by anybody.
   alignas(kCacheLine) Atomic<std::uint64_t> published_total_{0};
+  Atomic<bool> filters_{false};        ///< has or had a filter: branches are counted one by one
+  Atomic<FilterUse*> next_filter_{nullptr};  ///< owned; to be taken over
   // The publisher's.
   alignas(kCacheLine) Chunk* chunk_ = nullptr;
   bool held_ = false;               ///< kOpen is ours
@@ -157,16 +202,24 @@ class Publisher {
   bool any_withheld_ = false;
   bool all_precharged_ = false;     ///< no branch is charged message by message
   std::uint32_t published_ = 0;     ///< messages of chunk_ in the log
-  std::uint32_t unreleased_ = 0;    ///< messages of chunk_ that `pending` does not count yet
+  std::uint64_t unreleased_ = 0;    ///< messages x branches of chunk_, published, that `pending` does not count yet
   std::int64_t chunk_charge_ = 0;   ///< credit units of the published messages
   std::int64_t slab_units_ = 0;     ///< of chunk_
   std::uint32_t size_class_ = 0;    ///< for the next chunk
   std::int64_t now_ms_ = 0;
   std::uint64_t cookie_ = 0;
   Chunk* leaving_ = nullptr;        ///< sealed, still held
-  std::uint32_t leaving_unreleased_ = 0;
+  std::uint64_t leaving_unreleased_ = 0;
   SharedCookie* shared_ = nullptr;  ///< of the open cookie, if it lies in several chunks
   std::vector<Branch> branches_;
+  std::unique_ptr<ChunkMatcher> matcher_;      ///< nullptr: no filter
+  std::vector<std::uint32_t> branch_of_;       ///< by subscription; kUnsubscribed: none
+  std::vector<std::uint32_t> unfiltered_;      ///< branches
+  std::vector<ReadyBits> unfiltered_bits_;
+  std::vector<std::uint32_t> reached_;         ///< filtered branches that got some of chunk_
+  std::vector<std::uint32_t> fresh_;           ///< of them, those that got some at the last publish
+  std::vector<std::uint32_t> late_;            ///< of publish_late()
+  bool passes_segment_ = false;                ///< every queue is to be told
   ChunkPool pool_;  ///< kind source: the slabs rotate
   std::unique_ptr<OriginPool> origins_;
   Random random_;

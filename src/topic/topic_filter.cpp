@@ -1,0 +1,151 @@
+#include "topic/topic_filter.hpp"
+
+#include <algorithm>
+
+namespace sluice::core {
+
+Result<TopicFilter::Scope> TopicFilter::compile_scope(FilterScope scope,
+                                                      const std::vector<std::optional<FilterPolicy>>& policies) {
+  Scope result;
+  std::vector<FilterPolicy> chosen;
+  for (std::uint32_t subscription = 0; subscription < policies.size(); ++subscription) {
+    if (policies[subscription] && policies[subscription]->scope == scope) {
+      result.subscriptions.push_back(subscription);
+      chosen.push_back(*policies[subscription]);
+    }
+  }
+  if (chosen.empty()) {
+    return result;
+  }
+  result.compiled = CompiledFilter::compile(chosen);
+  if (result.compiled == nullptr) {
+    return fail(Errc::config, "its filter policies are too large together");
+  }
+  result.all = result.compiled->take_all();
+  if (scope == FilterScope::message_attributes) {
+    result.named_by.resize(result.compiled->paths().size());
+    for (std::uint32_t number = 0; number < chosen.size(); ++number) {
+      for (const FilterBranch& branch : chosen[number].branches) {
+        for (const FilterClause& clause : branch.clauses) {
+          std::vector<std::uint32_t>& names = result.named_by[result.compiled->paths().find(clause.path)];
+          if (names.empty() || names.back() != number) {
+            names.push_back(number);
+          }
+        }
+      }
+    }
+  }
+  return result;
+}
+
+Result<std::shared_ptr<const TopicFilter>> TopicFilter::compile(std::vector<std::optional<FilterPolicy>> policies) {
+  auto filter = std::make_shared<TopicFilter>();
+  for (const std::optional<FilterPolicy>& policy : policies) {
+    filter->has_policy_.push_back(policy.has_value());
+  }
+  for (auto [scope, place] : {std::pair{FilterScope::message_attributes, &filter->attributes_},
+                              std::pair{FilterScope::message_body, &filter->body_}}) {
+    Result<Scope> compiled = compile_scope(scope, policies);
+    if (!compiled) {
+      return std::unexpected(compiled.error());
+    }
+    *place = std::move(*compiled);
+  }
+  return filter;
+}
+
+ChunkMatcher::ChunkMatcher(std::shared_ptr<const TopicFilter> filter)
+    : filter_(std::move(filter)), masks_(filter_->subscriptions(), 0) {
+  if (filter_->attributes_.compiled != nullptr) {
+    attributes_scratch_ = std::make_unique<FilterScratch>(*filter_->attributes_.compiled);
+  }
+  const TopicFilter::Scope& body = filter_->body_;
+  if (body.compiled != nullptr) {
+    body_scratch_ = std::make_unique<FilterScratch>(*body.compiled);
+    for (std::uint32_t number = 0; number < body.subscriptions.size(); ++number) {
+      if (!std::ranges::binary_search(body.all, number)) {
+        body_readers_.push_back(body.subscriptions[number]);
+      }
+    }
+  }
+}
+
+void ChunkMatcher::match(const Chunk& chunk, std::uint32_t from, std::uint32_t to) {
+  for (const std::uint32_t subscription : takers_) {
+    masks_[subscription] = 0;
+  }
+  takers_.clear();
+  invalid_attributes_.clear();
+  invalid_bodies_ = 0;
+  for (std::uint32_t index = from; index < to; ++index) {
+    if (attributes_scratch_ != nullptr) {
+      match_attributes(chunk, index);
+    }
+    if (body_scratch_ != nullptr) {
+      match_body(chunk, index);
+    }
+  }
+}
+
+void ChunkMatcher::take(const TopicFilter::Scope& scope, std::span<const std::uint32_t> numbers, std::uint32_t index) {
+  for (const std::uint32_t number : numbers) {
+    std::uint64_t& mask = masks_[scope.subscriptions[number]];
+    if (mask == 0) {
+      takers_.push_back(scope.subscriptions[number]);
+    }
+    mask |= std::uint64_t{1} << index;
+  }
+}
+
+void ChunkMatcher::match_attributes(const Chunk& chunk, std::uint32_t index) {
+  MetaReader meta(chunk, index);
+  attributes_.resize(meta.attribute_count());
+  attribute_pointers_.resize(attributes_.size());
+  for (std::size_t i = 0; i < attributes_.size(); ++i) {
+    attributes_[i] = meta.next_attribute();
+    attribute_pointers_[i] = &attributes_[i];
+  }
+  const TopicFilter::Scope& scope = filter_->attributes_;
+  const std::uint32_t invalid =
+      reader_.read_attributes(attribute_pointers_, scope.compiled->paths(), *attributes_scratch_);
+  scope.compiled->match(*attributes_scratch_);
+  take(scope, attributes_scratch_->matched, index);
+  if (invalid != 0) {
+    note_damaged(index);
+  }
+}
+
+/// For the message at hand: the policies that name a damaged attribute and did not take it.
+void ChunkMatcher::note_damaged(std::uint32_t index) {
+  const TopicFilter::Scope& scope = filter_->attributes_;
+  const std::size_t before = invalid_attributes_.size();
+  for (const Field& field : attributes_scratch_->fields) {
+    if (field.leaf.kind != Leaf::Kind::damaged) {
+      continue;
+    }
+    for (const std::uint32_t number : scope.named_by[field.path]) {
+      const std::uint32_t subscription = scope.subscriptions[number];
+      if ((masks_[subscription] >> index & 1) == 0) {
+        invalid_attributes_.push_back(subscription);
+      }
+    }
+  }
+  const auto noted = std::ranges::subrange(invalid_attributes_.begin() + static_cast<std::ptrdiff_t>(before),
+                                           invalid_attributes_.end());
+  std::ranges::sort(noted);
+  const auto repeated = std::ranges::unique(noted);
+  invalid_attributes_.erase(repeated.begin(), repeated.end());
+}
+
+void ChunkMatcher::match_body(const Chunk& chunk, std::uint32_t index) {
+  const TopicFilter::Scope& scope = filter_->body_;
+  if (!reader_.read_body(chunk.body(index), scope.compiled->paths(), *body_scratch_)) {
+    ++invalid_bodies_;
+    take(scope, scope.all, index);
+    return;
+  }
+  scope.compiled->match(*body_scratch_);
+  take(scope, body_scratch_->matched, index);
+}
+
+}  // namespace sluice::core
