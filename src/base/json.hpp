@@ -63,6 +63,15 @@ std::expected<Json, JsonError> parse_json(std::string_view text, std::size_t byt
 /// Compact JSON text of `value`.
 std::string to_text(const Json& value);
 
+/// Where a value or member name of a written text came from.
+struct JsonMark {
+  std::size_t written;   ///< byte of the new text
+  std::uint32_t offset;  ///< Json::offset or JsonMember::offset
+};
+
+/// The same; the origins of its parts are added to `marks`, in the order of the text.
+std::string to_text(const Json& value, std::vector<JsonMark>& marks);
+
 /// `text` as a JSON string, quotes included. Invalid UTF-8 becomes U+FFFD.
 std::string json_quote(std::string_view text);
 

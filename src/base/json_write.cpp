@@ -11,8 +11,15 @@
 namespace sluice::core {
 
 namespace {
-void write_text(const Json& value, std::string& into) {
+/// `marks`: nullptr, nobody asks.
+void write_text(const Json& value, std::string& into, std::vector<JsonMark>* marks) {
+  const auto mark = [&](std::uint32_t offset) {
+    if (marks != nullptr) {
+      marks->push_back({into.size(), offset});
+    }
+  };
   const char* separator = "";
+  mark(value.offset);
   switch (value.type) {
     case Json::Type::null:
       into += "null";
@@ -30,7 +37,7 @@ void write_text(const Json& value, std::string& into) {
       into += '[';
       for (const Json& item : value.items) {
         into += std::exchange(separator, ",");
-        write_text(item, into);
+        write_text(item, into, marks);
       }
       into += ']';
       return;
@@ -38,9 +45,10 @@ void write_text(const Json& value, std::string& into) {
       into += '{';
       for (const JsonMember& member : value.members) {
         into += std::exchange(separator, ",");
+        mark(member.offset);
         into += json_quote(member.name);
         into += ':';
-        write_text(member.value, into);
+        write_text(member.value, into, marks);
       }
       into += '}';
       return;
@@ -50,7 +58,13 @@ void write_text(const Json& value, std::string& into) {
 
 std::string to_text(const Json& value) {
   std::string text;
-  write_text(value, text);
+  write_text(value, text, nullptr);
+  return text;
+}
+
+std::string to_text(const Json& value, std::vector<JsonMark>& marks) {
+  std::string text;
+  write_text(value, text, &marks);
   return text;
 }
 

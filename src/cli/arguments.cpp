@@ -65,6 +65,7 @@ void add_run(CLI::App& app, Raw& raw) {
               "  sluice run configs/icons.json --until-idle --summary json\n"
               "  sluice run configs/icons.json --set /services/resize-16/batch_size=1\n"
               "Ctrl-C finishes what is in hand and stops; a second Ctrl-C stops at once.\n"
+              "SIGHUP reads CONFIG again and puts its filter policies into force while it runs.\n"
               "Exit codes: 0 nothing left but dead letters, 64 usage, 66 input missing, 69 plugin "
               "or endpoint\n"
               "unavailable, 73 state folder in use, 74 I/O, 75 what is left comes again, 76 it "

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 
 #include "base/clock.hpp"
@@ -24,31 +25,33 @@ namespace {
 constexpr std::chrono::milliseconds kStep{50};  // how soon a signal is seen
 constexpr double kDrawSeconds = 0.2, kLogSeconds = 5;
 
-/// SIGINT and SIGTERM as something to be asked for. They are blocked in this thread and in all that
-/// it starts, so it stands before the engine.
-class StopSignals {
+/// SIGINT, SIGTERM and SIGHUP as something to be asked for. They are blocked in this thread and in all
+/// that it starts, so it stands before the engine.
+class Signals {
  public:
-  StopSignals() {
+  Signals() {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     descriptor_ = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   }
-  ~StopSignals() {
+  ~Signals() {
     if (descriptor_ >= 0)
       ::close(descriptor_);
   }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
 
   bool usable() const { return descriptor_ >= 0; }
-  /// Whether one came since the last call; two of a kind at once count as one, as the kernel merges
-  /// them.
-  bool take() const {
+  /// One that came since the last call, 0 for none; two of a kind at once count as one, as the kernel
+  /// merges them.
+  int take() const {
     signalfd_siginfo info{};
-    return ::read(descriptor_, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
+    const bool came = ::read(descriptor_, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
+    return came ? static_cast<int>(info.ssi_signo) : 0;
   }
 
  private:
@@ -122,11 +125,30 @@ ServiceQueues service_queues(const PipelineDescription& pipeline) {
   return services;
 }
 
-/// Until the engine has ended. The first signal stops it in order, the second at once.
-void watch(Engine& engine, const StopSignals& signals, Progress& progress) {
+/// Reads the configuration anew and puts its filter policies into force; all else stays as it is.
+void reload(Engine& engine, Registry& registry, const RunArguments& arguments) {
+  Diagnostics diagnostics;
+  const Result<PipelineDescription> changed =
+      load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
+  show_diagnostics(diagnostics, arguments);
+  if (!changed) {
+    log_error("", "{}: not reloaded, the filter policies stay as they are", changed.error().message);
+    return;
+  }
+  for (const std::string& difference : engine.change_filters(*changed))
+    log_warning("", "{}: {}: that takes effect at the next start", arguments.config, difference);
+  log_info("", "{}: reloaded, its filter policies are in force", arguments.config);
+}
+
+/// Until the engine has ended. SIGHUP reloads; another signal stops in order, the next at once.
+void watch(Engine& engine, const Signals& signals, Progress& progress,
+           const std::function<void()>& reload) {
   bool stopping = false;
   while (!engine.wait_for_end(kStep)) {
-    if (signals.take()) {
+    const int signal = signals.take();
+    if (signal == SIGHUP) {
+      reload();
+    } else if (signal != 0) {
       if (stopping) {
         log_warning("", "stopping at once");
         engine.request_abort();
@@ -166,7 +188,7 @@ int run_pipeline(const RunArguments& arguments) {
   if (!pipeline)
     return report(pipeline.error());
 
-  const StopSignals signals;
+  const Signals signals;
   if (!signals.usable())
     return report({Errc::internal, "the system has no descriptor left for signals"});
   const std::string name = pipeline->name, what = start_text(*pipeline);
@@ -180,7 +202,7 @@ int run_pipeline(const RunArguments& arguments) {
   log_info("", "{}", what);
 
   Progress progress(std::move(services), arguments);
-  watch(**engine, signals, progress);
+  watch(**engine, signals, progress, [&] { reload(**engine, registry, arguments); });
   const Summary summary = (*engine)->finish();
   progress.end();
   const int exit = end_run(name, summary, arguments);

@@ -55,12 +55,35 @@ std::vector<std::vector<std::string>> queue_rows(const Summary& summary) {
   return rows;
 }
 
+std::vector<std::vector<std::string>> subscription_rows(const Summary& summary) {
+  std::vector<std::vector<std::string>> rows{
+      {"topic", "queue", "matched", "filtered", "invalid attributes", "invalid body"}};
+  for (const TopicNumbers& topic : summary.topics) {
+    for (const SubscriptionNumbers& subscription : topic.subscriptions) {
+      rows.push_back({topic.name, subscription.name, cell(subscription.matched), cell(subscription.filtered),
+                      cell(subscription.invalid_attributes), cell(subscription.invalid_body)});
+    }
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::string summary_json(const std::string& pipeline, const Summary& summary) {
   const std::string sources = object_of(summary.sources, [](const auto& source) {
     return fmt::format(R"("events":{},"acknowledged":{})", source.events, source.acknowledged);
   });
+  std::string topics = object_of(summary.topics, [](const auto& topic) {
+    return fmt::format(
+        R"("published":{},"subscriptions":{})", topic.published,
+        object_of(topic.subscriptions, [](const auto& subscription) {
+          return fmt::format(
+              R"("matched":{},"filtered":{},"invalid_attributes":{},"invalid_body":{})",
+              subscription.matched, subscription.filtered, subscription.invalid_attributes,
+              subscription.invalid_body);
+        }));
+  });
+  topics = summary.topics.empty() ? "" : fmt::format(R"("topics":{},)", topics);
   const std::string queues = object_of(summary.queues, [](const auto& queue) {
     return fmt::format(
         R"("sent":{},"moved_in":{},"received":{},"deleted":{},"visible":{},"in_flight":{},"delayed":{},)"
@@ -75,9 +98,9 @@ std::string summary_json(const std::string& pipeline, const Summary& summary) {
         service.workers_max);
   });
   return fmt::format(
-      R"({{"pipeline":{},"seconds":{:.3f},"exit":{},"dead_letters":{},"sources":{},"queues":{},"services":{}}})",
-      json_quote(pipeline), summary.seconds, summary.exit, summary.dead_letters, sources, queues,
-      services);
+      R"({{"pipeline":{},"seconds":{:.3f},"exit":{},"dead_letters":{},"sources":{},{}"queues":{},"services":{}}})",
+      json_quote(pipeline), summary.seconds, summary.exit, summary.dead_letters, sources, topics,
+      queues, services);
 }
 
 std::string summary_text(const std::string& pipeline, const Summary& summary) {
@@ -86,6 +109,9 @@ std::string summary_text(const std::string& pipeline, const Summary& summary) {
   std::vector<std::vector<std::string>> rows{{"source", "events", "acknowledged"}};
   for (const auto& source : summary.sources)
     rows.push_back({source.name, cell(source.events), cell(source.acknowledged)});
+  if (rows.size() > 1)
+    text += columns_text(rows);
+  rows = subscription_rows(summary);
   if (rows.size() > 1)
     text += columns_text(rows);
   rows = {{"service", "processed", "retried", "rejected", "stale", "ignored", "workers"}};

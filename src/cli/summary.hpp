@@ -7,7 +7,8 @@
 
 namespace sluice::core {
 
-/// One JSON object without a newline, with exactly the keys of DESIGN §5.
+/// One JSON object without a newline, with the keys of DESIGN §5. Where a topic has
+/// filter policies, "topics" tells what they let through.
 std::string summary_json(const std::string& pipeline, const Summary& summary);
 
 /// Tables and notes, ended by a newline.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "plugin/options.hpp"
+#include "topic/topic_filter.hpp"
 
 namespace sluice::core {
 
@@ -41,6 +42,8 @@ struct SourceDescription {
 struct TopicDescription {
   std::string name;
   std::vector<std::uint32_t> queues;  ///< its subscriptions, in the order of the queues
+  std::vector<std::string> policies;  ///< of each, as compact JSON; empty: it takes every message
+  std::shared_ptr<const TopicFilter> filter;  ///< of the policies; nullptr: there are none
 };
 
 struct RedrivePolicy {
@@ -77,6 +80,9 @@ struct PipelineDescription {
   std::vector<TopicDescription> topics;
   std::vector<QueueDescription> queues;
   std::vector<ServiceDescription> services;
+  /// All of the configuration but its subscriptions and filter profiles, as compact JSON: equal texts differ only
+  /// in what Engine::change_filters() can change.
+  std::string fixed_part;
 };
 
 }  // namespace sluice::core

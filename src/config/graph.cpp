@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace sluice::core {
@@ -98,6 +99,17 @@ std::string service_text(const PipelineDescription& pipeline, const ServiceDescr
   return node("service", service.name, label, "shape=component, fillcolor=\"#dcfce7\"") + edges;
 }
 
+/// The filter policy beside its edge; a long one is cut.
+std::string policy_label(std::string_view policy) {
+  constexpr std::size_t kShown = 60;
+  if (policy.empty())
+    return {};
+  std::size_t end = std::min(policy.size(), kShown);
+  while (end < policy.size() && (static_cast<unsigned char>(policy[end]) & 0xC0) == 0x80)
+    --end;
+  return fmt::format("label={}", dot_quote(fmt::format("{}{}", policy.substr(0, end), end < policy.size() ? "..." : "")));
+}
+
 }  // namespace
 
 std::string graph_text(const PipelineDescription& pipeline) {
@@ -114,8 +126,9 @@ std::string graph_text(const PipelineDescription& pipeline) {
     text += source_text(pipeline, source);
   for (const TopicDescription& topic : pipeline.topics) {
     text += node("topic", topic.name, topic.name, "shape=hexagon, fillcolor=\"#ede9fe\"");
-    for (const std::uint32_t queue : topic.queues) {
-      text += edge(node_name("topic", topic.name), node_name("queue", pipeline.queues[queue].name));
+    for (std::size_t i = 0; i < topic.queues.size(); ++i) {
+      text += edge(node_name("topic", topic.name), node_name("queue", pipeline.queues[topic.queues[i]].name),
+                   policy_label(topic.policies[i]));
     }
   }
   for (const QueueDescription& queue : pipeline.queues)

@@ -40,11 +40,33 @@ constexpr Key kSourceKeys[] = {
      .help = "The topic or queue that its messages go to.",
      .required = true},
 };
+constexpr std::string_view kScopes[] = {"MessageAttributes", "MessageBody"};
+constexpr std::string_view kProfiles[] = {"sns", "extended"};
+
+constexpr Key kTopicKeys[] = {
+    {.name = "filter_profile",
+     .type = T::choice,
+     .help = "What the filter policies of its subscriptions may say: sns, what Amazon SNS takes, with "
+             "its limits; extended, all operators of event-ruler, without limits on keys and "
+             "combinations.",
+     .default_json = "\"sns\"",
+     .choices = kProfiles},
+};
 constexpr Key kSubscriptionKeys[] = {
     {.name = "topic",
      .type = T::name,
      .help = "The topic whose messages the queue gets.",
      .required = true},
+    {.name = "filter_policy",
+     .type = T::policy,
+     .help = "Which of them it gets, as a filter policy of Amazon SNS. Default: all. `sluice match` "
+             "tries one."},
+    {.name = "filter_policy_scope",
+     .type = T::choice,
+     .help = "What the policy looks at: the message's attributes, or its body, which must be a JSON "
+             "object.",
+     .default_json = "\"MessageAttributes\"",
+     .choices = kScopes},
 };
 constexpr Key kRedrivePolicyKeys[] = {
     {.name = "max_receive_count",
@@ -178,7 +200,7 @@ const std::span<const ActionName> kActions = kActionNames;
 const Shape kAccessPointShape{"access point", kAccessPointKeys};
 const Shape kBucketShape{"bucket", kBucketKeys, "bucket"};
 const Shape kSourceShape{"source", kSourceKeys, "source"};
-const Shape kTopicShape{"topic", {}};
+const Shape kTopicShape{"topic", kTopicKeys};
 const Shape kSubscriptionShape{"subscription", kSubscriptionKeys};
 const Shape kRedrivePolicyShape{"redrive policy", kRedrivePolicyKeys};
 const Shape kQueueShape{"queue", kQueueKeys};

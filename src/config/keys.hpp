@@ -23,6 +23,8 @@ struct Key {
     objects,      ///< an object whose members are named by the user, each of `shape`
     array,        ///< of `shape`
     actions,      ///< an array of the access point actions
+    choice,       ///< one of `choices`
+    policy,       ///< an object that its reader checks
     maybe_object  ///< `shape`, or null
   };
 
@@ -33,6 +35,7 @@ struct Key {
   std::string_view default_json = {};     ///< as it stands in a configuration; empty: none
   std::int64_t minimum = 0, maximum = 0;  ///< of integer, duration, size
   const Shape* shape = nullptr;
+  std::span<const std::string_view> choices = {};
 };
 
 /// What an object may hold.

@@ -85,6 +85,8 @@ PipelineDescription Loader::load() {
   read_top();
   read_topics();
   read_queues();  // they name topics
+  if (reporter_.diagnostics.errors() == 0)
+    compile_filters();
   read_buckets();
   read_sources();  // they name buckets, topics, queues
   read_services();
@@ -95,6 +97,7 @@ PipelineDescription Loader::load() {
   if (reporter_.diagnostics.errors() == 0) {  // warnings about a broken graph would mislead
     check_use();
     check_feedback();
+    result_.fixed_part = fixed_part();
   }
   return std::move(result_);
 }

@@ -1,7 +1,10 @@
 // Topics, queues and their dead-letter queues, and the names that lead to them.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "config/loader.hpp"
+#include "filter/parse_policy.hpp"
 
 namespace sluice::core {
 
@@ -10,7 +13,10 @@ void Loader::read_topics() {
     const ObjectReader fields(reporter_, member.value, kTopicShape,
                               fmt::format("topic {}", in_quotes(member.name)));
     topics_.emplace(member.name, static_cast<std::uint32_t>(result_.topics.size()));
-    result_.topics.push_back({member.name, {}});
+    result_.topics.emplace_back().name = member.name;
+    profiles_.push_back(fields.text("filter_profile") == "extended" ? FilterProfile::extended
+                                                                     : FilterProfile::sns);
+    policies_.emplace_back();
     topic_offsets_.push_back(member.offset);
   }
 }
@@ -71,8 +77,65 @@ void Loader::read_subscriptions(std::uint32_t queue, const ObjectReader& fields)
                                                  in_quotes(topic->text)));
       continue;
     }
-    result_.topics[*found].queues.push_back(queue);
+    TopicDescription& description = result_.topics[*found];
+    description.queues.push_back(queue);
+    policies_[*found].push_back(
+        read_filter_policy(subscription, profiles_[*found], description.policies.emplace_back()));
   }
+}
+
+/// nullopt: it has none, or a wrong one, which was reported. `text` becomes the policy as compact JSON.
+std::optional<FilterPolicy> Loader::read_filter_policy(const ObjectReader& subscription,
+                                                       FilterProfile profile, std::string& text) {
+  const Json* policy = subscription.find("filter_policy");
+  if (policy == nullptr) {
+    if (subscription.find("filter_policy_scope") != nullptr) {
+      reporter_.warning(subscription.offset("filter_policy_scope"),
+                        fmt::format("{}: a \"filter_policy_scope\" without a \"filter_policy\" does nothing",
+                                    subscription.who()));
+    }
+    return std::nullopt;
+  }
+  const FilterScope scope = subscription.text("filter_policy_scope") == "MessageBody"
+                                ? FilterScope::message_body
+                                : FilterScope::message_attributes;
+  std::vector<JsonMark> marks;
+  text = to_text(*policy, marks);
+  std::expected<FilterPolicy, PolicyError> parsed = parse_policy(text, scope, profile);
+  if (parsed)
+    return std::move(*parsed);
+  const auto after = std::ranges::upper_bound(marks, parsed.error().offset, {}, &JsonMark::written);
+  reporter_.error(after == marks.begin() ? policy->offset : std::prev(after)->offset,
+                  fmt::format("filter policy of the {}: {}", subscription.who(), parsed.error().text));
+  return std::nullopt;
+}
+
+void Loader::compile_filters() {
+  for (std::size_t topic = 0; topic < policies_.size(); ++topic) {
+    std::vector<std::optional<FilterPolicy>>& policies = policies_[topic];
+    if (std::ranges::none_of(policies, [](const auto& policy) { return policy.has_value(); }))
+      continue;
+    Result<std::shared_ptr<const TopicFilter>> filter = TopicFilter::compile(std::move(policies));
+    if (filter) {
+      result_.topics[topic].filter = std::move(*filter);
+    } else {
+      reporter_.error(topic_offsets_[topic], fmt::format("topic {}: {}", in_quotes(result_.topics[topic].name),
+                                                         filter.error().message));
+    }
+  }
+}
+
+std::string Loader::fixed_part() const {
+  Json rest = reporter_.document.root();
+  for (const auto& [section, key] : {std::pair{"queues", "subscriptions"}, std::pair{"topics", "filter_profile"}}) {
+    for (JsonMember& part : rest.members) {
+      if (part.name != section)
+        continue;
+      for (JsonMember& object : part.value.members)
+        std::erase_if(object.value.members, [key](const JsonMember& member) { return member.name == key; });
+    }
+  }
+  return to_text(rest);
 }
 
 void Loader::read_redrive_policy(std::uint32_t queue, const ObjectReader& fields) {

@@ -39,6 +39,10 @@ class Loader {
   void read_topics();
   void read_queues();
   void read_subscriptions(std::uint32_t queue, const ObjectReader& fields);
+  std::optional<FilterPolicy> read_filter_policy(const ObjectReader& subscription, FilterProfile profile,
+                                                 std::string& text);
+  void compile_filters();
+  std::string fixed_part() const;
   void read_redrive_policy(std::uint32_t queue, const ObjectReader& fields);
   std::optional<std::uint32_t> dead_letter_queue(std::uint32_t queue, const ObjectReader* policy,
                                                  std::uint32_t offset);
@@ -83,6 +87,8 @@ class Loader {
 
   Names topics_, queues_;         ///< declared ones
   std::set<std::string> served_;  ///< queues that a service names
+  std::vector<FilterProfile> profiles_;  ///< of each topic
+  std::vector<std::vector<std::optional<FilterPolicy>>> policies_;  ///< of each topic's subscriptions
   std::vector<std::uint32_t> queue_offsets_, topic_offsets_, redrive_offsets_;
   std::vector<Put> puts_;
   std::vector<std::uint32_t> publish_offsets_;  ///< of each service

@@ -1,6 +1,9 @@
 #include "config/object_reader.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "base/spelling.hpp"
 #include "base/units.hpp"
@@ -35,8 +38,11 @@ std::string_view expected_of(Key::Type type) {
       return "a duration such as \"75s\"";
     case Key::Type::size:
       return "a size such as \"256KiB\"";
+    case Key::Type::choice:
+      return "a word in quotes";
     case Key::Type::object:
     case Key::Type::objects:
+    case Key::Type::policy:
       return "an object";
     case Key::Type::array:
     case Key::Type::actions:
@@ -53,6 +59,7 @@ bool has_type(Key::Type type, const Json& value) {
       return value.type == Json::Type::number && value.integer.has_value();
     case Key::Type::object:
     case Key::Type::objects:
+    case Key::Type::policy:
       return value.type == Json::Type::object;
     case Key::Type::array:
     case Key::Type::actions:
@@ -137,6 +144,8 @@ bool ObjectReader::check_value(const Key& key, const Json& value) const {
       return check_number(key, value);
     case Key::Type::actions:
       return check_items(key, value);
+    case Key::Type::choice:
+      return check_choice(key, value);
     case Key::Type::path:
       if (!value.text.empty() && value.text.find('\0') == std::string::npos)
         return true;
@@ -165,6 +174,16 @@ bool ObjectReader::check_number(const Key& key, const Json& value) const {
   reporter_.error(value.offset, fmt::format("\"{}\" of {} must be {} to {}, found {}", key.name,
                                             who_, format_limit(key.type, key.minimum),
                                             format_limit(key.type, key.maximum), value.text));
+  return false;
+}
+
+bool ObjectReader::check_choice(const Key& key, const Json& value) const {
+  if (std::ranges::find(key.choices, value.text) != key.choices.end())
+    return true;
+  reporter_.error(value.offset,
+                  fmt::format("\"{}\" of {} is {}, found {}{}", key.name, who_,
+                              fmt::join(key.choices, " or "), in_quotes(value.text),
+                              hint(value.text, {key.choices.begin(), key.choices.end()})));
   return false;
 }
 
@@ -209,8 +228,10 @@ const Json* ObjectReader::find(std::string_view key) const {
 }
 
 std::string ObjectReader::text(std::string_view key) const {
-  const Json* value = find(key);
-  return value == nullptr ? std::string() : value->text;
+  if (const Json* value = find(key))
+    return value->text;
+  const std::string_view text = shape_.find(key)->default_json;
+  return text.empty() ? std::string() : std::string(text.substr(1, text.size() - 2));  // without its quotes
 }
 
 std::optional<std::int64_t> ObjectReader::number(std::string_view key) const {

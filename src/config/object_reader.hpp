@@ -34,7 +34,7 @@ class ObjectReader {
 
   /// The key's value if it is given and right.
   const Json* find(std::string_view key) const;
-  /// Of name, string, path: the text, else empty.
+  /// Of name, string, path, choice: the text, its default, or empty.
   std::string text(std::string_view key) const;
   /// Of integer, duration (ms), size (bytes): the value, its default, or nullopt.
   std::optional<std::int64_t> number(std::string_view key) const;
@@ -47,6 +47,7 @@ class ObjectReader {
   bool check_value(const Key& key, const Json& value) const;
   bool check_number(const Key& key, const Json& value) const;
   bool check_items(const Key& key, const Json& value) const;
+  bool check_choice(const Key& key, const Json& value) const;
   void report_missing() const;
 
   const Reporter& reporter_;

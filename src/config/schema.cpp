@@ -66,6 +66,14 @@ Schema value_schema(const Key& key, const std::vector<const Component*>& compone
         names.push_back(action.name);
       return {{"type", "array"}, {"minItems", 1}, {"items", {{"enum", names}}}};
     }
+    case Key::Type::choice: {
+      Schema words = Schema::array();
+      for (const std::string_view word : key.choices)
+        words.push_back(word);
+      return {{"enum", words}};
+    }
+    case Key::Type::policy:
+      return {{"type", "object"}};
     case Key::Type::maybe_object: {
       Schema result = object_schema(*key.shape, components);
       result["type"] = {"object", "null"};

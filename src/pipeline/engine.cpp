@@ -197,11 +197,66 @@ struct Engine::State {
     }
   }
 
+  /// The running topic's branches, as subscriptions of the changed one.
+  std::vector<std::uint32_t> branches_in(const TopicDescription& running, const PipelineDescription& changed,
+                                         const TopicDescription& topic) const {
+    std::vector<std::uint32_t> subscriptions;
+    for (const std::uint32_t queue : running.queues) {
+      const auto found = std::ranges::find(topic.queues, pipeline.queues[queue].name,
+                                           [&](std::uint32_t other) -> const std::string& { return changed.queues[other].name; });
+      subscriptions.push_back(found == topic.queues.end() ? FilterUse::kUnsubscribed
+                                                          : static_cast<std::uint32_t>(found - topic.queues.begin()));
+    }
+    return subscriptions;
+  }
+
+  void change_filter(std::size_t running, const PipelineDescription& changed, const TopicDescription& topic,
+                     std::vector<std::string>& refused) {
+    FilterUse use{topic.filter, branches_in(pipeline.topics[running], changed, topic)};
+    for (std::uint32_t i = 0; i < topic.queues.size(); ++i) {
+      if (std::ranges::find(use.subscriptions, i) == use.subscriptions.end()) {
+        refused.push_back(fmt::format("the subscription of queue '{}' to topic '{}' is new",
+                                      changed.queues[topic.queues[i]].name, topic.name));
+      }
+    }
+    if (use.filter == nullptr) {
+      use.filter = *TopicFilter::compile(std::vector<std::optional<FilterPolicy>>(topic.queues.size()));
+    }
+    for (Publisher* publisher : graph->topic_publishers[running]) {
+      publisher->change_filter(use);
+    }
+  }
+
+  TopicNumbers topic_numbers(std::size_t topic) const {
+    const TopicDescription& description = pipeline.topics[topic];
+    TopicNumbers numbers{description.name, 0, {}};
+    for (std::size_t branch = 0; branch < description.queues.size(); ++branch) {
+      SubscriptionNumbers& subscription = numbers.subscriptions.emplace_back();
+      subscription.name = pipeline.queues[description.queues[branch]].name;
+      for (const Publisher* publisher : graph->topic_publishers[topic]) {
+        const BranchCounts counts = publisher->counts(static_cast<std::uint32_t>(branch));
+        subscription.matched += counts.matched;
+        subscription.filtered += counts.filtered;
+        subscription.invalid_attributes += counts.invalid_attributes;
+        subscription.invalid_body += counts.invalid_body;
+      }
+    }
+    for (const Publisher* publisher : graph->topic_publishers[topic]) {
+      numbers.published += publisher->published();
+    }
+    return numbers;
+  }
+
   void fill(Snapshot& snapshot) const {
     snapshot.seconds = static_cast<double>(clock.steady_ns() - started_ns) / 1e9;
     snapshot.dead_letters = graph->dead_letters->stored();
     for (const std::unique_ptr<Source>& source : graph->sources) {
       snapshot.sources.push_back({source->name(), source->events(), source->acknowledged()});
+    }
+    for (std::size_t topic = 0; topic < pipeline.topics.size(); ++topic) {
+      if (std::ranges::any_of(graph->topic_publishers[topic], &Publisher::filters)) {
+        snapshot.topics.push_back(topic_numbers(topic));
+      }
     }
     for (const std::unique_ptr<Queue>& queue : graph->queues) {
       QueueNumbers numbers;
@@ -324,6 +379,20 @@ bool Engine::wait_for_end(std::chrono::milliseconds limit) {
     bool polls = state.phase != State::Phase::running || state.options.until_idle;
     futex_wait(state.event, seen, polls ? std::min(left, kIdleStepNs) : left);
   }
+}
+
+std::vector<std::string> Engine::change_filters(const PipelineDescription& changed) {
+  std::vector<std::string> refused;
+  for (std::size_t i = 0; i < state_->pipeline.topics.size(); ++i) {
+    const auto topic = std::ranges::find(changed.topics, state_->pipeline.topics[i].name, &TopicDescription::name);
+    if (topic != changed.topics.end()) {
+      state_->change_filter(i, changed, *topic, refused);
+    }
+  }
+  if (changed.fixed_part != state_->pipeline.fixed_part) {
+    refused.emplace_back("something other than subscriptions and filter policies has changed");
+  }
+  return refused;
 }
 
 Snapshot Engine::snapshot() const {

@@ -100,6 +100,11 @@ class Builder {
     return queues;
   }
 
+  /// What decides which of them gets a message; nullptr: each gets all.
+  std::shared_ptr<const TopicFilter> filter(const Target& target) {
+    return target.kind == Target::Kind::topic ? pipeline_.topics[target.index].filter : nullptr;
+  }
+
   /// DESIGN §2.7: what may wait, or may publish much at once, gets threads of its own.
   static bool needs_own_threads(const ServiceDescription& service) {
     bool waits = std::ranges::any_of(service.stages, [](const std::unique_ptr<sluice_config>& stage) {
@@ -143,6 +148,7 @@ class Builder {
     WorkerOptions options{description.name, description.batch_size, description.desired_capacity,
                           description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, own_threads,
                           description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
+                          description.publish_to ? filter(*description.publish_to) : nullptr,
                           description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};
     std::vector<std::unique_ptr<Worker>> workers;
     for (std::uint32_t worker = 0; worker < description.desired_capacity; ++worker) {
@@ -189,7 +195,8 @@ class Builder {
         failed({code, fmt::format("source '{}' cannot go on; its log line says why", source)});
       };
       graph_->sources.push_back(std::make_unique<Source>(
-          SourceOptions{description.name, branches(description.publish_to), core, std::move(failed)},
+          SourceOptions{description.name, branches(description.publish_to), filter(description.publish_to), core,
+                        std::move(failed)},
           std::move(*instance), graph_->clock));
     }
     return {};
@@ -201,15 +208,16 @@ class Builder {
     for (std::unique_ptr<Queue>& queue : graph_->queues) {
       queue->open();
     }
-    for (std::unique_ptr<Service>& service : graph_->services) {
-      for (const std::unique_ptr<Worker>& worker : service->workers()) {
+    graph_->topic_publishers.resize(pipeline_.topics.size());
+    for (std::size_t i = 0; i < graph_->services.size(); ++i) {
+      for (const std::unique_ptr<Worker>& worker : graph_->services[i]->workers()) {
         if (worker->publisher() != nullptr) {
-          worker->publisher()->wire_ready();
+          wire(*worker->publisher(), *pipeline_.services[i].publish_to);
         }
       }
     }
-    for (std::unique_ptr<Source>& source : graph_->sources) {
-      source->publisher().wire_ready();
+    for (std::size_t i = 0; i < graph_->sources.size(); ++i) {
+      wire(graph_->sources[i]->publisher(), pipeline_.sources[i].publish_to);
     }
     std::vector<std::uint32_t> opened;
     for (std::size_t i = 0; i < pipeline_.queues.size(); ++i) {
@@ -227,6 +235,13 @@ class Builder {
       }
     }
     return {};
+  }
+
+  void wire(Publisher& publisher, const Target& target) {
+    publisher.wire_ready();
+    if (target.kind == Target::Kind::topic) {
+      graph_->topic_publishers[target.index].push_back(&publisher);
+    }
   }
 
   PipelineDescription& pipeline_;

@@ -42,6 +42,7 @@ struct Graph {
   std::vector<std::unique_ptr<Service>> services;
   std::unique_ptr<Pool> pool;
   std::vector<std::unique_ptr<Source>> sources;
+  std::vector<std::vector<Publisher*>> topic_publishers;  ///< by topic: the workers' and sources' that publish to it
 };
 
 /// Hears of failures that end the run, on whatever thread.

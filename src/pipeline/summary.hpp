@@ -15,6 +15,21 @@ struct SourceNumbers {
   std::uint64_t acknowledged = 0;  ///< those that are settled
 };
 
+/// What became of a topic's messages at one subscription. `filtered` includes the two that follow it.
+struct SubscriptionNumbers {
+  std::string name;                 ///< the queue's
+  std::uint64_t matched = 0;        ///< messages that the queue got
+  std::uint64_t filtered = 0;       ///< messages that its filter policy kept away
+  std::uint64_t invalid_attributes = 0;  ///< an attribute that the policy names was not of its type
+  std::uint64_t invalid_body = 0;   ///< the policy looks at the body, and that was no JSON object
+};
+
+struct TopicNumbers {
+  std::string name;
+  std::uint64_t published = 0;
+  std::vector<SubscriptionNumbers> subscriptions;
+};
+
 struct QueueNumbers : QueueCounters {
   std::string name;
 };
@@ -30,6 +45,7 @@ struct Snapshot {
   double seconds = 0;
   std::uint64_t dead_letters = 0;  ///< stored now, in all dead-letter queues
   std::vector<SourceNumbers> sources;
+  std::vector<TopicNumbers> topics;  ///< those with a filter policy
   std::vector<QueueNumbers> queues;
   std::vector<ServiceNumbers> services;
 };

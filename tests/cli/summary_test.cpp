@@ -15,6 +15,7 @@ Summary example() {
   summary.exit = 75;
   summary.dead_letters = 2;
   summary.sources.push_back({"uploads", 10, 9});
+  summary.topics.push_back({"new", 10, {{"resize-16", 7, 3, 1, 2}}});
   QueueNumbers& queue = summary.queues.emplace_back();
   queue.name = "resize-16";
   queue.sent = 10;
@@ -39,7 +40,10 @@ std::vector<std::string> keys(const nlohmann::ordered_json& object) {
 TEST(SummaryJson, it_has_exactly_the_keys_of_the_contract) {
   const auto json = nlohmann::ordered_json::parse(summary_json("icons", example()));
   EXPECT_EQ(keys(json), (std::vector<std::string>{"pipeline", "seconds", "exit", "dead_letters",
-                                                  "sources", "queues", "services"}));
+                                                  "sources", "topics", "queues", "services"}));
+  EXPECT_EQ(keys(json["topics"]["new"]), (std::vector<std::string>{"published", "subscriptions"}));
+  EXPECT_EQ(keys(json["topics"]["new"]["subscriptions"]["resize-16"]),
+            (std::vector<std::string>{"matched", "filtered", "invalid_attributes", "invalid_body"}));
   EXPECT_EQ(keys(json["sources"]["uploads"]), (std::vector<std::string>{"events", "acknowledged"}));
   EXPECT_EQ(keys(json["queues"]["resize-16"]),
             (std::vector<std::string>{"sent", "moved_in", "received", "deleted", "visible",
@@ -50,6 +54,13 @@ TEST(SummaryJson, it_has_exactly_the_keys_of_the_contract) {
                                       "workers_max"}));
 }
 
+TEST(SummaryJson, without_filter_policies_there_is_no_word_of_topics) {
+  Summary summary = example();
+  summary.topics.clear();
+  EXPECT_EQ(keys(nlohmann::ordered_json::parse(summary_json("icons", summary))),
+            (std::vector<std::string>{"pipeline", "seconds", "exit", "dead_letters", "sources", "queues", "services"}));
+}
+
 TEST(SummaryJson, it_is_one_line_with_the_numbers) {
   const std::string text = summary_json("icons", example());
   EXPECT_EQ(text.find('\n'), std::string::npos);
@@ -58,6 +69,15 @@ TEST(SummaryJson, it_is_one_line_with_the_numbers) {
   EXPECT_EQ(json["seconds"], 1.25);
   EXPECT_EQ(json["sources"]["uploads"]["acknowledged"], 9);
   EXPECT_EQ(json["services"]["resize"]["workers_max"], 5);
+  EXPECT_EQ(json["topics"]["new"]["subscriptions"]["resize-16"]["invalid_body"], 2);
+}
+
+TEST(SummaryText, topics_with_filters_have_a_table) {
+  Summary summary = example();
+  const std::string text = summary_text("icons", summary);
+  EXPECT_NE(text.find("topic  queue      matched  filtered  invalid attributes  invalid body\n"), std::string::npos) << text;
+  summary.topics.clear();
+  EXPECT_EQ(summary_text("icons", summary).find("matched"), std::string::npos);
 }
 
 TEST(SummaryText, what_is_left_is_named) {

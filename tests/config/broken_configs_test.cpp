@@ -16,6 +16,8 @@ struct Broken {
 };
 
 // Parts that stand around the fault, complete in themselves.
+#define SUBSCRIPTION(MORE) \
+  R"({"topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t", )" MORE "}]}}}"
 #define QUEUE(fields) R"({"queues": {"q": {)" fields R"(}}})"
 #define SERVICE(fields) R"({"queues": {"q": {}}, "services": {"s": {)" fields R"(}}})"
 #define STAGES(stages) SERVICE(R"("queue": "q", "stages": [)" stages "]")
@@ -48,12 +50,23 @@ const Broken kBroken[] = {
      "unknown key \"capcity\" in queue \"q\": did you mean \"capacity\"?"},
     {"fifo_is_unknown_until_it_lands", QUEUE("@\"fifo\": true"), "unknown key \"fifo\""},
     {"delay_is_unknown_until_it_lands", QUEUE("@\"delay\": \"5s\""), "unknown key \"delay\""},
-    {"a_topic_takes_no_key", "{\"topics\": {\"t\": {@\"x\": 1}}}",
-     "unknown key \"x\" in topic \"t\": it takes none"},
-    {"a_filter_policy_is_unknown_until_it_lands",
-     "{\"topics\": {\"t\": {}}, \"queues\": {\"q\": {\"subscriptions\": [{\"topic\": \"t\", "
-     "@\"filter_policy\": {}}]}}}",
-     "unknown key \"filter_policy\""},
+    {"an_unknown_topic_key_names_the_nearest", "{\"topics\": {\"t\": {@\"filter_profil\": \"sns\"}}}",
+     "unknown key \"filter_profil\" in topic \"t\": did you mean \"filter_profile\"?"},
+    {"a_filter_profile_is_one_of_two", "{\"topics\": {\"t\": {\"filter_profile\": @\"extend\"}}}",
+     "\"filter_profile\" of topic \"t\" is sns or extended, found \"extend\": did you mean"},
+    {"a_filter_policy_is_an_object", SUBSCRIPTION(R"("filter_policy": @"{}")"),
+     "\"filter_policy\" of subscription of queue \"q\" must be an object, found a string"},
+    {"a_filter_policy_scope_is_one_of_two",
+     SUBSCRIPTION(R"("filter_policy": {"a":["x"]}, "filter_policy_scope": @"Body")"),
+     "is MessageAttributes or MessageBody, found \"Body\""},
+    {"a_wrong_filter_policy_is_told_in_the_words_of_sns_at_the_matcher",
+     SUBSCRIPTION("\"filter_policy\": {\"a\": [\"x\",\n  {@\"prefx\": \"y\"}]}"),
+     "filter policy of the subscription of queue \"q\": Unrecognized match type prefx"},
+    {"a_nested_policy_needs_the_body_scope", SUBSCRIPTION(R"("filter_policy": {"a": @{"b": ["x"]}})"),
+     "Filter policy scope MessageAttributes does not support nested filter policy"},
+    {"what_sns_refuses_is_refused",
+     SUBSCRIPTION(R"("filter_policy": {"a":["x"],"b":["x"],"c":["x"],"d":["x"],"e":["x"],@"f":["x"]})"),
+     "Filter policy can not have more than 5 keys"},
     {"an_unknown_service_key_names_the_nearest",
      WITH_BUCKET(
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", @"batchsize": 1, "stages": [)" SINK

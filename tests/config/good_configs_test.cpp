@@ -48,6 +48,24 @@ TEST(GoodConfig, a_queue_with_a_service_has_an_implied_dead_letter_queue) {
   EXPECT_FALSE(queues[2].redrive_policy);
 }
 
+TEST(GoodConfig, filter_policies_are_compiled_for_their_topic) {
+  const Loaded loaded(kGoodConfig, {"/queues/large/subscriptions/0/filter_policy={\"event\": [\"signup\"]}",
+                                    "/queues/large/subscriptions/0/filter_policy_scope=MessageBody"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const TopicDescription& topic = loaded.pipeline().topics[0];
+  EXPECT_EQ(topic.policies, (std::vector<std::string>{"", R"({"event":["signup"]})"}));
+  ASSERT_NE(topic.filter, nullptr);
+  EXPECT_FALSE(topic.filter->has_policy(0));
+  EXPECT_TRUE(topic.filter->has_policy(1));
+  EXPECT_EQ(Loaded(kGoodConfig).pipeline().topics[0].filter, nullptr);
+}
+
+TEST(GoodConfig, a_topic_may_take_the_operators_and_sizes_that_sns_refuses) {
+  const std::string wide = R"(/queues/large/subscriptions/0/filter_policy={"a":["x"],"b":["x"],"c":["x"],"d":["x"],"e":["x"],"f":["x"]})";
+  EXPECT_FALSE(Loaded(kGoodConfig, {wide}).result);
+  EXPECT_TRUE(Loaded(kGoodConfig, {wide, "/topics/new/filter_profile=extended"}).result);
+}
+
 TEST(GoodConfig, a_declared_queue_of_that_name_is_the_dead_letter_queue) {
   const Loaded loaded(kGoodConfig, {"/queues/small-dead={\"capacity\": 7}"});
   ASSERT_TRUE(loaded.result) << loaded.text();
@@ -157,7 +175,10 @@ INSTANTIATE_TEST_SUITE_P(
             "queue \"q\" gets no messages"},
         Odd{"a_visibility_timeout_of_nothing",
             R"({"queues": {"q": {"visibility_timeout": "0s"}}, "topics": {"t": {}}, "services": {"s": {"queue": "q", "publish_to": "t", "stages": [{"type": "test_upper"}]}}})",
-            "queue \"q\": with a \"visibility_timeout\" of 0s"}),
+            "queue \"q\": with a \"visibility_timeout\" of 0s"},
+        Odd{"a_scope_without_a_policy",
+            R"({"topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t", "filter_policy_scope": "MessageBody"}]}}})",
+            "a \"filter_policy_scope\" without a \"filter_policy\" does nothing"}),
     [](const auto& row) { return std::string(row.param.name); });
 
 }  // namespace

@@ -21,6 +21,13 @@ TEST(Graph, every_way_of_a_message_is_an_edge) {
   }
 }
 
+TEST(Graph, a_filter_policy_stands_at_its_edge) {
+  const Loaded loaded(kGoodConfig, {"/queues/large/subscriptions/0/filter_policy={\"event\": [\"signup\"]}"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const std::string text = graph_text(loaded.pipeline());
+  EXPECT_NE(text.find(R"("topic new" -> "queue large" [label="{\"event\":[\"signup\"]}"];)"), std::string::npos) << text;
+}
+
 TEST(Graph, ways_to_dead_letter_queues_are_dashed) {
   const Loaded loaded(kGoodConfig);
   ASSERT_TRUE(loaded.result) << loaded.text();

@@ -48,7 +48,7 @@ class Plan {
     return queue(std::move(description));
   }
   core::Target topic(std::vector<std::uint32_t> queues) {
-    pipeline_.topics.push_back({"topic", std::move(queues)});
+    pipeline_.topics.push_back({"topic", std::move(queues), {}, nullptr});
     return {core::Target::Kind::topic, static_cast<std::uint32_t>(pipeline_.topics.size() - 1)};
   }
   static core::Target to(std::uint32_t queue) { return {core::Target::Kind::queue, queue}; }
