@@ -24,6 +24,9 @@ constexpr int kWaitMs = 100;
 /// Without O_NONBLOCK a FIFO's reader would be waited for where nobody can stop us.
 File open_output(const std::string& path) {
   constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC;
+  // Its folder is made where nothing else is missing; what is wrong with it, open() tells.
+  if (const std::size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0)
+    (void)::mkdir(path.substr(0, slash).c_str(), 0777);
   File file(path == "-" ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
                         : ::open(path.c_str(), kFlags, 0666));
   if (!file && errno == ENXIO) {

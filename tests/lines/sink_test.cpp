@@ -51,11 +51,18 @@ TEST(LinesSink, a_full_disk_is_a_retry_of_the_whole_batch) {
   }
 }
 
+TEST(LinesSink, makes_the_folder_of_its_file) {
+  const TemporaryFolder folder;
+  Plugins plugins;
+  plugins.make("stage", "lines", "write", R"({"path":")" + folder.at("forks/out") + "\"}");
+  EXPECT_TRUE(std::filesystem::exists(folder.at("forks/out")));
+}
+
 TEST(LinesSink, options_that_make_no_sense_and_places_that_are_not_there_are_errors) {
   Plugins plugins;
   for (const char* options : {"{}", R"({"path":""})", R"({"path":"x","fsync":"always"})"})
     EXPECT_NE(plugins.faults("stage", "lines", options), "") << options;
-  const auto made = plugins.try_make("stage", "lines", "write", R"({"path":"/nowhere/out"})", {});
+  const auto made = plugins.try_make("stage", "lines", "write", R"({"path":"/nowhere/at_all/out"})", {});
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, core::Errc::unavailable);
 }
