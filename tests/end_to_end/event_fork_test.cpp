@@ -1,0 +1,150 @@
+// Seed system 4: events forked by filter policies, with the shipped configurations, and policies that
+// change while they run.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "end_to_end/pipeline.hpp"
+
+namespace sluice::test {
+namespace {
+
+class EventFork : public Pipeline {
+ protected:
+  /// `sluice run` of a shipped configuration on in.jsonl.
+  Command shipped(const std::string& name, const Words& more = {}) const {
+    Command command{{"run", source_root() + "/configs/" + name, "--until-idle", "--summary", "json",
+                     "--plugin-dir", build_root() + "/tests/end_to_end", "--set", "/state=" + file("state")},
+                    {{"EVENTS", file("in.jsonl")}, {"FORKS", file("forks")}}};
+    command.words.insert(command.words.end(), more.begin(), more.end());
+    return command;
+  }
+  void write(const std::string& line) const { std::ofstream(folder() / "in.jsonl", std::ios::app) << line << "\n"; }
+  /// Bodies that came out at a fork.
+  std::vector<std::string> fork(const std::string& name) const {
+    std::vector<std::string> bodies;
+    for (const std::string& line : lines("forks/" + name + ".jsonl"))
+      bodies.push_back(Json::parse(line)["body"]);
+    return bodies;
+  }
+};
+
+using Bodies = std::vector<std::string>;
+
+TEST_F(EventFork, routes_by_the_table_of_the_seed_system) {
+  write(R"({"body":"signup","attributes":{"event":"signup"}})");
+  write(R"({"body":"login","attributes":{"event":"login"}})");
+  write(R"({"body":"list","attributes":{"event":["x","signup"]}})");
+  for (const char* nobodys :
+       {R"("attributes":{"event":"other"})", R"("attributes":{"event":"Signup"})", R"("attributes":{"event":5})",
+        R"("attributes":{"event":{"type":"Binary","value":"c2lnbnVw"}})", R"("attributes":{})"})
+    write(std::string(R"({"body":{"event":"signup"},)") + nobodys + "}");
+
+  const Ended ended = run(shipped("event-fork.json"));
+
+  ASSERT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(fork("analytics"), (Bodies{"signup", "login", "list"}));
+  EXPECT_EQ(fork("mailing-list"), (Bodies{"signup", "list"}));
+  EXPECT_EQ(fork("chat-notification"), (Bodies{"signup", "list"}));
+  const Json summary = summary_of(ended);
+  expect_conservation(summary);
+  EXPECT_EQ(summary["sources"]["events"], (Json{{"events", 8}, {"acknowledged", 8}}));
+  const Json& forks = summary["topics"]["events"]["subscriptions"];
+  EXPECT_EQ(forks["analytics"], (Json{{"matched", 3}, {"filtered", 5}, {"invalid_attributes", 0}, {"invalid_body", 0}}));
+  EXPECT_EQ(forks["mailing-list"]["filtered"], 6);
+}
+
+TEST_F(EventFork, a_fork_that_fails_dead_letters_after_three_receives_and_the_others_do_not_notice) {
+  write(R"({"id":"af7c7a90-74bf-5bb0-af6c-5b241abcff4b","body":"hello","attributes":{"event":"signup"}})");
+  const std::string failing = R"([{"type":"probe","failures":9,"retry_after_ms":0,"trace":")" + file("trace") +
+                              R"("},{"type":"lines","path":")" + file("forks/chat-notification.jsonl") + R"("}])";
+
+  const Ended ended = run(shipped("event-fork.json", {"--set", "/services/chat-notification/stages=" + failing}));
+
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(lines("trace").size(), 3U);
+  const std::vector<Json> letters = dead_letters("chat-notification-dead");
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0]["id"], "af7c7a90-74bf-5bb0-af6c-5b241abcff4b");
+  EXPECT_EQ(letters[0]["receive_count"], 3);
+  EXPECT_EQ(letters[0]["dead_letter"]["service"], "chat-notification");
+  EXPECT_EQ(fork("analytics"), Bodies{"hello"});
+  EXPECT_EQ(fork("mailing-list"), Bodies{"hello"});
+}
+
+TEST_F(EventFork, plain_events_get_their_attributes_from_the_body_and_bodies_are_filtered_too) {
+  const std::string signup = R"({"event":"signup","user":{"id":7}})", big = R"({"event":"order","order":{"total":250}})";
+  write(signup);
+  write(R"({"event":"order","order":{"total":25}})");
+  write(big);
+
+  const Ended ended = run(shipped("event-fork-bodies.json"));
+
+  ASSERT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(fork("analytics"), Bodies{signup});
+  EXPECT_EQ(fork("mailing-list"), Bodies{signup});
+  EXPECT_EQ(fork("large-orders"), Bodies{big});
+  EXPECT_EQ(Json::parse(lines("forks/mailing-list.jsonl")[0])["attributes"]["user"]["value"], "7");
+}
+
+/// A FIFO in, one filtered queue out.
+class Reload : public EventFork {
+ protected:
+  Reload() {
+    EXPECT_EQ(::mkfifo(file("in.jsonl").c_str(), 0600), 0);
+    fifo_ = ::open(file("in.jsonl").c_str(), O_RDWR | O_CLOEXEC);
+  }
+  ~Reload() override { ::close(fifo_); }
+  Command config(const std::string& policy, const std::string& more = {}) const {
+    return own(R"({"name":"reload","state":"@/state",
+      "sources":{"in":{"type":"lines","format":"text","path":"@/in.jsonl","publish_to":"events"}},
+      "topics":{"events":{}},
+      "queues":{"work":{"subscriptions":[{"topic":"events","filter_policy":)" +
+               policy + R"(,"filter_policy_scope":"MessageBody"}]})" + more + R"(},
+      "services":{"write":{"queue":"work","stages":[{"type":"lines","path":"@/forks/out.jsonl"}]}}})");
+  }
+  /// Writes `event` until one comes out.
+  void expect_passes(Process& process, const std::string& event) const {
+    const std::string body = R"({"event":")" + event + R"("})";
+    process.until(event.c_str(), [&] {
+      write(body);
+      return std::ranges::count(fork("out"), body) > 0;
+    });
+  }
+
+ private:
+  int fifo_ = -1;
+};
+
+TEST_F(Reload, sighup_puts_a_changed_filter_policy_into_force) {
+  Process process(config(R"({"event":["a"]})"));
+  expect_passes(process, "a");
+  (void)config(R"({"event":["b"]})", R"(,"more":{})");
+  process.send(SIGHUP);
+  expect_passes(process, "b");
+  process.send(SIGTERM);
+  const Ended ended = process.wait();
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_NE(ended.err.find("something other than subscriptions and filter policies has changed: that takes effect at the next start"),
+            std::string::npos) << ended.err;
+}
+
+TEST_F(Reload, a_configuration_with_errors_changes_nothing) {
+  Process process(config(R"({"event":["a"]})"));
+  expect_passes(process, "a");
+  (void)config(R"({"event":[{"prefx":"b"}]})");
+  process.send(SIGHUP);
+  write(R"({"event":"a","n":2})");
+  process.until("the old policy", [&] { return std::ranges::count(fork("out"), R"({"event":"a","n":2})") > 0; });
+  process.send(SIGTERM);
+  const Ended ended = process.wait();
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_NE(ended.err.find("Unrecognized match type prefx"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("not reloaded, the filter policies stay as they are"), std::string::npos) << ended.err;
+}
+
+}  // namespace
+}  // namespace sluice::test
