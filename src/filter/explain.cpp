@@ -8,6 +8,7 @@
 
 #include "base/json.hpp"
 #include "base/utf8.hpp"
+#include "filter/field_choice.hpp"
 #include "filter/leaf.hpp"
 #include "filter/matcher_text.hpp"
 
@@ -78,16 +79,15 @@ bool may_lack(const FilterClause& clause) {
          clause.matchers.end();
 }
 
+using Fields = std::span<const Field>;
 /// What the clauses of a branch hold by; nullptr: by the lack of a field.
 using Choice = std::vector<const Field*>;
 
 class Explaining {
  public:
   Explaining(const FilterPolicy& policy, const PathTree& paths, const FilterScratch& scratch)
-      : policy_(policy), paths_(paths), memberships_(scratch.memberships), fields_(paths.size()) {
-    for (const Field& field : scratch.fields) {
-      fields_[field.path].push_back(&field);
-    }
+      : policy_(policy), paths_(paths), memberships_(scratch.memberships), fields_(scratch.fields) {
+    std::ranges::stable_sort(fields_, {}, &Field::path);
   }
 
   Explanation explain() const {
@@ -95,16 +95,16 @@ class Explaining {
     std::size_t number = 0;
     for (const FilterBranch& branch : policy_.branches) {
       ++number;
-      Choice choice;
+      Choice chosen;
       const bool is_possible = std::ranges::all_of(
           branch.clauses, [this](const FilterClause& clause) { return can_hold(clause); });
-      if (is_possible && walk(branch, choice)) {
-        return {true, told(number, "matches", holding(branch, choice))};
+      if (is_possible && choose(branch, chosen)) {
+        return {true, told(number, "matches", holding(branch, chosen))};
       }
       if (number <= kBranchesShown) {
         std::ranges::move(
             told(number, "does not match",
-                 is_possible ? failing_together(branch, choice) : failing_alone(branch)),
+                 is_possible ? failing_together(branch, chosen) : failing_alone(branch)),
             std::back_inserter(failed.lines));
       }
     }
@@ -118,68 +118,30 @@ class Explaining {
  private:
   using Lines = std::vector<std::string>;
 
-  const Choice& fields_of(const FilterClause& clause) const {
-    return fields_[paths_.find(clause.path)];
+  Fields fields_of(const FilterClause& clause) const {
+    const auto found =
+        std::ranges::equal_range(fields_, paths_.find(clause.path), {}, &Field::path);
+    return {found.begin(), found.end()};
   }
 
   /// Whether the clause holds by itself; with arrays around, perhaps only beside others.
   bool can_hold(const FilterClause& clause) const {
-    const Choice& fields = fields_of(clause);
-    const auto in_element = [](const Field* field) { return field->membership != 0; };
-    return std::ranges::any_of(fields,
-                               [&](const Field* f) { return taker(clause, *f) != nullptr; }) ||
+    const Fields fields = fields_of(clause);
+    const auto is_taken = [&](const Field& field) { return taker(clause, field) != nullptr; };
+    const auto in_element = [](const Field& field) { return field.membership != 0; };
+    return std::ranges::any_of(fields, is_taken) ||
            (may_lack(clause) && (fields.empty() || std::ranges::any_of(fields, in_element)));
   }
 
-  /// No array has one of them in one element and the other in another.
-  bool agree(std::uint32_t a, std::uint32_t b) const {
-    for (; a != 0; a = memberships_[a].outer) {
-      for (std::uint32_t other = b; other != 0; other = memberships_[other].outer) {
-        if (memberships_[a].array == memberships_[other].array &&
-            memberships_[a].element != memberships_[other].element) {
-          return false;
-        }
-      }
+  bool choose(const FilterBranch& branch, Choice& chosen) const {
+    std::vector<Fields> fields;
+    for (const FilterClause& clause : branch.clauses) {
+      fields.push_back(fields_of(clause));
     }
-    return true;
-  }
-
-  bool fits(const Field& field, const Choice& chosen) const {
-    return std::ranges::all_of(chosen, [&](const Field* other) {
-      return other == nullptr || agree(other->membership, field.membership);
-    });
-  }
-
-  /// The definition. Leaves in `choice` what all clauses hold by, or else the first clauses, as
-  /// many as hold together.
-  bool walk(const FilterBranch& branch, Choice& choice) const {
-    Choice chosen;
-    return walk_on(branch, chosen, choice);
-  }
-
-  bool walk_on(const FilterBranch& branch, Choice& chosen, Choice& furthest) const {
-    if (chosen.size() > furthest.size()) {
-      furthest = chosen;
-    }
-    if (chosen.size() == branch.clauses.size()) {
-      return true;
-    }
-    const FilterClause& clause = branch.clauses[chosen.size()];
-    const auto holds_by = [&](const Field* field) {
-      chosen.push_back(field);
-      const bool holds = walk_on(branch, chosen, furthest);
-      chosen.pop_back();
-      return holds;
-    };
-    bool is_there = false;
-    for (const Field* field : fields_of(clause)) {
-      const bool fitting = fits(*field, chosen);
-      is_there |= fitting;
-      if (fitting && taker(clause, *field) != nullptr && holds_by(field)) {
-        return true;
-      }
-    }
-    return may_lack(clause) && !is_there && holds_by(nullptr);
+    FieldChoice choice(branch, fields, memberships_);
+    const bool holds = choice.search();
+    chosen = choice.chosen();
+    return holds;
   }
 
   Lines told(std::size_t number, std::string_view verdict, Lines clauses) const {
@@ -214,11 +176,11 @@ class Explaining {
   }
 
   std::string fails_line(const FilterClause& clause) const {
-    const Choice& fields = fields_of(clause);
+    const Fields fields = fields_of(clause);
     const std::string found =
         fields.empty()
             ? std::string(policy_.scope == FilterScope::message_body ? "no field" : "no attribute")
-            : listed(fields, ", ", [](const Field* field) { return shown(field->leaf); });
+            : listed(fields, ", ", [](const Field& field) { return shown(field.leaf); });
     return fmt::format("- {}: {}; wanted {}", json_quote(cut(clause.path)), found, wanted(clause));
   }
 
@@ -226,11 +188,11 @@ class Explaining {
   Lines failing_alone(const FilterBranch& branch) const {
     Lines lines;
     for (const FilterClause& clause : branch.clauses) {
-      const Choice& fields = fields_of(clause);
+      const Fields fields = fields_of(clause);
       const auto taken = std::ranges::find_if(
-          fields, [&](const Field* field) { return taker(clause, *field) != nullptr; });
+          fields, [&](const Field& field) { return taker(clause, field) != nullptr; });
       if (taken != fields.end()) {
-        lines.push_back(holds_line(clause, *taken));
+        lines.push_back(holds_line(clause, &*taken));
       } else if (fields.empty() && may_lack(clause)) {
         lines.push_back(holds_line(clause, nullptr));
       } else if (!can_hold(clause)) {
@@ -244,15 +206,16 @@ class Explaining {
   Lines failing_together(const FilterBranch& branch, const Choice& furthest) const {
     Lines lines = holding(branch, furthest);
     const FilterClause& clause = branch.clauses[furthest.size()];
-    Choice taken = fields_of(clause);
-    std::erase_if(taken, [&](const Field* field) { return taker(clause, *field) == nullptr; });
+    std::vector<Field> taken;
+    std::ranges::copy_if(fields_of(clause), std::back_inserter(taken),
+                         [&](const Field& field) { return taker(clause, field) != nullptr; });
     if (taken.empty()) {
       lines.push_back(fails_line(clause));
     } else {
       lines.push_back(
           fmt::format("- {}: {} would do, but the fields lie in different elements of an array",
                       json_quote(cut(clause.path)),
-                      listed(taken, ", ", [](const Field* field) { return shown(field->leaf); })));
+                      listed(taken, ", ", [](const Field& field) { return shown(field.leaf); })));
     }
     return lines;
   }
@@ -260,7 +223,7 @@ class Explaining {
   const FilterPolicy& policy_;
   const PathTree& paths_;
   const std::vector<Membership>& memberships_;
-  std::vector<Choice> fields_;  ///< by path
+  std::vector<Field> fields_;  ///< sorted by path
 };
 
 std::string_view kind_of(Json::Type type) {
