@@ -255,7 +255,7 @@ std::string body_fault(std::string_view body) {
     return fmt::format("byte {}: {}", json.error().offset + 1, json.error().message);
   }
   return json->type == Json::Type::object
-             ? "nested deeper than a filter looks"
+             ? "nested deeper, or with more values, than a filter looks at"
              : fmt::format("it is {}, and a filter takes objects only", kind_of(json->type));
 }
 
