@@ -24,6 +24,9 @@ Result<MessageText> message_from(const Json& json) {
                 "no message: it has none of \"body\", \"body_base64\" and \"attributes\"; a bare "
                 "body is given as {\"body\": ...}");
   }
+  const Json* attributes = json.find("attributes");
+  if (attributes != nullptr && attributes->type != Json::Type::object)
+    return fail(Errc::bad_data, "\"attributes\" must be an object of names and values");
   return message_from_json(json);
 }
 

@@ -128,9 +128,9 @@ TEST(Match, explain_tells_of_attributes_that_filters_do_not_see) {
 }
 
 TEST(Match, a_line_that_is_no_message_is_named_and_the_next_are_answered) {
-  for (const char* line :
-       {"x", "5", "[]", R"({"event":"signup"})", R"({"attributes":{"a":true}})", "\xFF",
-        R"({"body":1,"body":2})", R"({"attributes":{"a":{"type":"Text","value":""}}})"}) {
+  for (const char* line : {"x", "5", "[]", R"({"event":"signup"})", R"({"attributes":{"a":true}})",
+                           R"({"attributes":[]})", "\xFF", R"({"body":1,"body":2})",
+                           R"({"attributes":{"a":{"type":"Text","value":""}}})"}) {
     const Said said =
         match({"--policy", kPolicy}, std::string(kSignup) + "\n" + line + "\n" + kSignup);
     EXPECT_EQ(said.exit, 65) << line;
