@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/spelling.hpp"
+#include "cli/match_policy.hpp"
 #include "cli/version.hpp"
 
 namespace sluice::core {
@@ -28,11 +29,13 @@ struct Raw {
   ValidateArguments validate;
   GraphArguments graph;
   StageArguments stage;
+  MatchArguments match;
   PluginsArguments plugins;
   InspectArguments inspect;
   SchemaArguments schema;
   std::vector<std::string> sets;
   std::string log_level = "info", log_format = "text", summary = "text";
+  std::string scope = "MessageAttributes", profile = "sns";
 };
 
 CLI::App& command(CLI::App& app, const char* name, const char* help, const char* examples) {
@@ -103,6 +106,52 @@ void add_checks(CLI::App& app, Raw& raw) {
   add_plugin_dirs(graph, raw.graph.plugin_dirs);
 }
 
+constexpr const char* kMatchHelp =
+    R"(Reads messages as lines of JSON, {"body":..., "attributes":{NAME: VALUE, ...}}, from files or stdin, and
+prints true or false for each. A VALUE is {"type":"String","value":"signup"}, or in short a string, a
+number or an array. Examples:
+  echo '{"attributes":{"event":"signup"}}' | sluice match --policy '{"event":["signup","login"]}'
+  echo '{"body":{"price":{"usd":120}}}' | sluice match --scope MessageBody --explain \
+      --policy '{"price":{"usd":[{"numeric":[">",100]}]}}'
+  sluice match --policy policy.json --profile extended messages.jsonl
+  sluice match --cases filter-policies.jsonl
+--explain adds, below each answer, a line for each clause of the policy: "+" it holds, and by which value;
+"-" it does not, what the message has at that path, and what is wanted. With $or, each branch is told.
+A line of --cases is {"id","scope","policy","message","expect","profile"}: the policy as text; expect is
+true, false or "invalid-policy" (then "error" may hold a part of the reason); profile is sns, ruler (which
+is extended) or both. Each disagreement is a line, and the last line is "N passed, M failed". Tier C is told
+apart. A line that is no message or no case is named on stderr, and the others are still done.
+Exit codes: 0 done, 1 a case failed, 64 usage, 65 a bad line or policy, 66 input missing, 74 I/O)";
+
+void add_match(CLI::App& app, Raw& raw) {
+  CLI::App& match = command(app, "match", "Try a filter policy on messages", kMatchHelp);
+  CLI::Option* policy =
+      match
+          .add_option("--policy", raw.match.policy,
+                      "The filter policy: a file, or its JSON text; empty takes every message")
+          ->type_name("FILE|JSON");
+  CLI::Option* scope =
+      match
+          .add_option("--scope", raw.scope,
+                      "MessageAttributes or MessageBody (default: MessageAttributes)")
+          ->type_name("SCOPE")
+          ->check(CLI::IsMember({"MessageAttributes", "MessageBody"}));
+  CLI::Option* profile =
+      match
+          .add_option(
+              "--profile", raw.profile,
+              "sns: what Amazon SNS takes; extended: all operators of event-ruler (default: sns)")
+          ->type_name("PROFILE")
+          ->check(CLI::IsMember({"sns", "extended"}));
+  match.add_flag("--explain", raw.match.explain, "Say which clause failed, or what matched");
+  CLI::Option* files = match.add_option("FILE", raw.match.files, "Messages; none, or -: stdin");
+  CLI::Option* cases =
+      match.add_option("--cases", raw.match.cases, "Policies with what is expected of them")
+          ->type_name("FILE");
+  for (CLI::Option* other : {policy, scope, profile, files})
+    cases->excludes(other);
+}
+
 void add_plugin_commands(CLI::App& app, Raw& raw) {
   command(app, "stage", "Run one stage plugin from the shell",
           "Example:\n  sluice stage image_resize --width 64 --height 64 photo.jpg > small.png\n"
@@ -131,6 +180,8 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
   raw.run.overrides = raw.validate.overrides = raw.graph.overrides = overrides;
   raw.run.summary_json = raw.summary == "json";
   raw.run.log_level = *log_level_from(raw.log_level);
+  raw.match.scope = *filter_scope_from(raw.scope);
+  raw.match.profile = raw.profile == "sns" ? FilterProfile::sns : FilterProfile::extended;
   raw.run.log_format = *log_format_from(raw.log_format);
   if (app.got_subcommand("run"))
     return std::move(raw.run);
@@ -138,6 +189,13 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
     return std::move(raw.validate);
   if (app.got_subcommand("graph"))
     return std::move(raw.graph);
+  if (app.got_subcommand("match")) {
+    if (!raw.match.policy && !raw.match.cases) {
+      return Farewell{exit_code(Errc::usage),
+                      "match needs --policy FILE|JSON, or --cases FILE (see sluice match --help)"};
+    }
+    return std::move(raw.match);
+  }
   if (app.got_subcommand("plugins"))
     return std::move(raw.plugins);
   if (app.got_subcommand("inspect"))
@@ -163,6 +221,7 @@ Arguments parse_arguments(int argc, const char* const* argv) {
       "`sluice COMMAND --help` explains a command with an example.");
   add_run(app, raw);
   add_checks(app, raw);
+  add_match(app, raw);
   add_plugin_commands(app, raw);
   if (argc < 2)
     return Farewell{

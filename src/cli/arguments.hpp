@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "config/document.hpp"
+#include "filter/policy.hpp"
 
 namespace sluice::core {
 
@@ -38,6 +39,15 @@ struct StageArguments {
   std::vector<std::string> words;
 };
 
+struct MatchArguments {
+  std::optional<std::string> policy;  ///< a file, or the text itself
+  FilterScope scope = FilterScope::message_attributes;
+  FilterProfile profile = FilterProfile::sns;
+  bool explain = false;
+  std::optional<std::string> cases;  ///< a file; then nothing of the above but `explain` is given
+  std::vector<std::string> files;    ///< of messages; empty: stdin
+};
+
 struct PluginsArguments {
   std::vector<std::string> plugin_dirs;
 };
@@ -57,8 +67,9 @@ struct Farewell {
   std::string text;
 };
 
-using Arguments = std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments,
-                               StageArguments, PluginsArguments, InspectArguments, SchemaArguments>;
+using Arguments =
+    std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments, StageArguments,
+                 MatchArguments, PluginsArguments, InspectArguments, SchemaArguments>;
 
 /// Usage errors become a Farewell with 64, help and version one with 0.
 Arguments parse_arguments(int argc, const char* const* argv);

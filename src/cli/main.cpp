@@ -30,6 +30,9 @@ struct Execute {
   int operator()(const StageArguments& arguments) const {
     return run_stage(arguments);
   }  // stage_command.cpp
+  int operator()(const MatchArguments& arguments) const {
+    return try_policy(arguments);
+  }  // match_command.cpp
   int operator()(const PluginsArguments& arguments) const {
     return list_plugins(arguments);
   }  // plugin_commands.cpp

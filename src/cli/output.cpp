@@ -22,10 +22,14 @@ void print(std::string_view text) {
     output_fault = errno == 0 ? EIO : errno;
 }
 
-int finish_output(int exit) {
+bool flush_output() {
   if (output_fault == 0 && std::fflush(stdout) != 0)
     output_fault = errno;
-  if (output_fault == 0)
+  return output_fault == 0;
+}
+
+int finish_output(int exit) {
+  if (flush_output())
     return exit;
   print_error(fmt::format("cannot write to the standard output: {}",
                           std::strerror(output_fault)));  // NOLINT(concurrency-mt-unsafe)

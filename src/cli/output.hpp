@@ -10,6 +10,9 @@ namespace sluice::core {
 /// Appends to the standard output. A failure is kept for finish_output().
 void print(std::string_view text);
 
+/// Writes what print() left, for a reader that waits for it. False: nothing can be written any more.
+bool flush_output();
+
 /// Writes what print() left. `exit`, or 74 with a line on stderr if the standard output could not
 /// take everything (a closed pipe, a full disk); 70 stays 70.
 int finish_output(int exit);

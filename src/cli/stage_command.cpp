@@ -1,19 +1,17 @@
 // `stage`: one stage plugin in this process, without an engine. Each input is a batch of one
 // message.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 
 #include "base/random.hpp"
 #include "cli/commands.hpp"
 #include "cli/describe.hpp"
+#include "cli/input_files.hpp"
 #include "cli/lent_buckets.hpp"
 #include "cli/output.hpp"
 #include "cli/stage_arguments.hpp"
@@ -51,25 +49,6 @@ constexpr const char* kHelp =
     "or --FLAG=true, and unset by --no-FLAG, --FLAG false or --FLAG=false (a file named true is "
     "./true).\n";
 
-std::string reason_of_errno() {
-  return std::strerror(errno);
-}  // NOLINT(concurrency-mt-unsafe)
-
-/// missing_input if a file cannot be read; all are looked at before the first is worked on.
-Result<void> check_files(const std::vector<std::string>& files) {
-  for (const std::string& file : files) {
-    struct stat status {};
-    if (file == "-")
-      continue;
-    if (::stat(file.c_str(), &status) != 0 || ::access(file.c_str(), R_OK) != 0) {
-      return fail(Errc::missing_input, fmt::format("{}: {}", file, reason_of_errno()));
-    }
-    if (S_ISDIR(status.st_mode))
-      return fail(Errc::missing_input, fmt::format("{}: is a directory", file));
-  }
-  return {};
-}
-
 /// A message whose body is still to be read.
 struct Input {
   std::unique_ptr<sluice_reader, CloseReader> reader;
@@ -77,17 +56,16 @@ struct Input {
 };
 
 Result<Input> open_input(const std::string& file) {
-  const int descriptor = file == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-                                     : ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0)
-    return fail(Errc::missing_input, fmt::format("{}: {}", file, reason_of_errno()));
+  const Result<int> descriptor = open_file(file);
+  if (!descriptor)
+    return std::unexpected(descriptor.error());
   Input input;
   struct stat status {};
-  if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
-    const off_t at = ::lseek(descriptor, 0, SEEK_CUR);
+  if (::fstat(*descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
+    const off_t at = ::lseek(*descriptor, 0, SEEK_CUR);
     input.size = static_cast<uint64_t>(std::max<off_t>(0, status.st_size - std::max<off_t>(0, at)));
   }
-  input.reader.reset(file_reader(descriptor));
+  input.reader.reset(file_reader(*descriptor));
   return input;
 }
 

@@ -1,5 +1,6 @@
 // Every case of the conformance file (shared/conformance/filter-policies.jsonl, its format in
-// shared/reference/filter-policies.md, section 14), under each profile that it names.
+// shared/reference/filter-policies.md, section 14), under each profile that it names, by the
+// definition and by the compiled matcher.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "cli/match_policy.hpp"
 #include "filter/parse_policy.hpp"
 #include "filter/reference_matcher.hpp"
 
@@ -51,7 +53,12 @@ std::string disagreement(const Json& example, FilterProfile profile) {
     return "is refused: " + policy.error().text;
   }
   const auto message = core::message_from_json(*example.find("message"));
-  return reference_matches(*policy, message.value()) == expected.boolean ? "" : "matches wrongly";
+  if (reference_matches(*policy, message.value()) != expected.boolean) {
+    return "matches wrongly by the definition";
+  }
+  const auto trial = core::PolicyTrial::create(example.find("policy")->text, policy->scope, profile);
+  return (*trial)->ask(*message, false).matches == expected.boolean ? ""
+                                                                    : "matches wrongly compiled";
 }
 
 /// The same under every profile of the case, each with the profile's name.
