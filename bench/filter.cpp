@@ -112,15 +112,19 @@ void run_sluice(benchmark::State& state, const Kind& kind, std::uint64_t count) 
     }
     policies.push_back(std::move(*policy));
   }
-  const auto filter = CompiledFilter::compile(std::move(policies));
+  const auto compiled = CompiledFilter::compile(std::move(policies));
+  if (!compiled) {
+    state.SkipWithError(compiled.error().text.c_str());
+    return;
+  }
+  const CompiledFilter* filter = compiled->get();
   FilterScratch scratch(*filter);
   FieldReader reader;
   const std::vector<std::string> all = events(std::max<std::uint64_t>(count, 10));
   std::size_t matched = 0, next = 0;
   for (auto _ : state) {
     const std::string& body = all[next++ % kEvents];
-    if (reader.read_body({reinterpret_cast<const std::uint8_t*>(body.data()), body.size()}, filter->paths(), scratch)) {
-      filter->match(scratch);
+    if (reader.read_body({reinterpret_cast<const std::uint8_t*>(body.data()), body.size()}, filter->paths(), scratch) && filter->match(scratch)) {
       matched += scratch.matched.size();
     }
   }

@@ -1,5 +1,7 @@
 #include "filter/compiled_filter.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -8,41 +10,73 @@ namespace sluice::core {
 FilterScratch::FilterScratch(const CompiledFilter& filter)
     : memberships(1),
       found(filter.words_),
-      values(filter.words_),
       planes(std::size_t{filter.words_} * filter.plane_count_, 0),
-      is_counted(filter.words_, 0) {}
-
-std::shared_ptr<const CompiledFilter> CompiledFilter::compile(std::vector<FilterPolicy> policies) {
-  std::shared_ptr<CompiledFilter> filter(new CompiledFilter);
-  filter->policies_ = std::move(policies);
-  return filter->build() ? filter : nullptr;
+      is_counted(filter.words_, 0) {
+  values.excluded = BranchSet(filter.index_words_);
+  values.is_piece.resize(filter.pieces_, 0);
+  values.added.resize(filter.lists_.size(), 0);
 }
 
-bool CompiledFilter::build() {
-  for (std::uint32_t i = 0; i < policies_.size(); ++i) {
-    branches_.push_back({i, &policies_[i].branches.front(), {}});
+// --- Building --------------------------------------------------------------------------------------
+
+std::expected<std::shared_ptr<const CompiledFilter>, CompileError> CompiledFilter::compile(
+    std::vector<FilterPolicy> policies, std::size_t memory_max) {
+  std::shared_ptr<CompiledFilter> filter(new CompiledFilter);
+  filter->policies_ = std::move(policies);
+  if (auto added = filter->add_policies(memory_max); !added) {
+    return std::unexpected(std::move(added.error()));
   }
-  for (std::uint32_t i = 0; i < policies_.size(); ++i) {
-    for (std::size_t further = 1; further < policies_[i].branches.size(); ++further) {
-      branches_.push_back({i, &policies_[i].branches[further], {}});
+  filter->finish();
+  return filter;
+}
+
+/// The bytes that it takes.
+std::size_t CompiledFilter::add_branch(std::uint32_t policy, const FilterBranch& branch) {
+  constexpr std::size_t kBranchBytes = sizeof(Branch) + 64;  // with counters
+  const auto number = static_cast<std::uint32_t>(branches_.size());
+  std::size_t bytes = kBranchBytes;
+  branches_.push_back({policy, &branch, {}});
+  branches_.back().paths.reserve(branch.clauses.size());
+  for (const FilterClause& clause : branch.clauses) {
+    const std::uint32_t path = paths_.add(clause.path);
+    branches_.back().paths.push_back(path);
+    bytes += sizeof path;
+    if (path == indexes_.size()) {
+      indexes_.emplace_back();
+      bytes += indexes_.back().bytes() + PathTree::bytes_of(clause.path);
+    }
+    const std::size_t before = indexes_[path].bytes();
+    indexes_[path].add(number, clause);
+    bytes += indexes_[path].bytes() - before;
+  }
+  return bytes;
+}
+
+std::expected<void, CompileError> CompiledFilter::add_policies(std::size_t memory_max) {
+  std::size_t bytes = 0;
+  for (std::uint32_t policy = 0; policy < policies_.size(); ++policy) {
+    bytes += memory_of(policies_[policy]);
+    for (const FilterBranch& branch : policies_[policy].branches) {
+      bytes += bytes > memory_max ? 0 : add_branch(policy, branch);
+    }
+    if (bytes > memory_max) {
+      return std::unexpected(CompileError{
+          policy, fmt::format("the filter policies of one topic take more than {} MiB of memory together, of which the one "
+                              "numbered {} of {} alone takes {} KiB: give them fewer values, or split them over several topics",
+                              memory_max >> 20, policy + 1, policies_.size(), (memory_of(policies_[policy]) + 1023) >> 10)});
     }
   }
+  return {};
+}
+
+void CompiledFilter::finish() {
   const auto count = static_cast<std::uint32_t>(branches_.size());
   words_ = (count + 63) / 64;
-  lists_ = TargetLists(count);
   std::size_t clauses_max = 0;
-  for (std::uint32_t number = 0; number < count; ++number) {
-    Branch& branch = branches_[number];
+  for (const Branch& branch : branches_) {
     clauses_max = std::max(clauses_max, branch.branch->clauses.size());
     if (branch.branch->clauses.empty()) {
       always_.push_back(branch.policy);
-    }
-    for (const FilterClause& clause : branch.branch->clauses) {
-      branch.paths.push_back(paths_.add(clause.path));
-      if (branch.paths.back() == indexes_.size()) {
-        indexes_.emplace_back();
-      }
-      indexes_[branch.paths.back()].add(number, clause);
     }
   }
   plane_count_ = static_cast<std::uint32_t>(std::bit_width(clauses_max));
@@ -56,15 +90,19 @@ bool CompiledFilter::build() {
       needed_[std::size_t{plane} * words_ + number / 64] |= (clauses >> plane & 1) != 0 ? bit : 0;
     }
   }
-  bool numbered = true;
+  index_words_ = words_;
   for (std::uint32_t path = 0; path < indexes_.size(); ++path) {
-    numbered &= indexes_[path].finish(lists_, count);
+    indexes_[path].finish(lists_, words_ * 64);
+    index_words_ = std::max(index_words_, indexes_[path].words());
+    pieces_ = std::max(pieces_, indexes_[path].pieces());
     if (indexes_[path].absent() != TargetLists::kNone) {
       absent_paths_.push_back(path);
     }
   }
-  return numbered;
+  lists_.shrink_to_fit();
 }
+
+// --- Matching --------------------------------------------------------------------------------------
 
 /// Adds one to the counters of all branches in `found`.
 void CompiledFilter::count(const BranchSet& found, FilterScratch& scratch) const {
@@ -85,25 +123,25 @@ void CompiledFilter::count(const BranchSet& found, FilterScratch& scratch) const
 /// One path's fields: a clause holds once, however many of them it takes.
 void CompiledFilter::match_path(std::span<const Field> fields, FilterScratch& scratch) const {
   const ValueIndex& index = indexes_[fields.front().path];
+  index.begin(fields.size(), scratch.values);
   bool in_element = false;
   for (const Field& field : fields) {
+    if (scratch.values.steps > kMatchStepsMax) {
+      break;
+    }
     index.take(field.leaf, lists_, scratch.values, &scratch.found);
     in_element |= field.membership != 0;
   }
   if (in_element) {
-    lists_.add_to(scratch.found, index.absent());  // another element may lack it: holds() decides
+    lists_.add_to(scratch.found, index.absent());  // another element may lack it: ElementCheck decides
   }
   count(scratch.found, scratch);
   scratch.found.clear();
 }
 
-void CompiledFilter::match(FilterScratch& scratch) const {
-  std::vector<Field>& fields = scratch.fields;
-  const auto by_path = [](const Field& a, const Field& b) { return a.path < b.path; };
-  if (!std::ranges::is_sorted(fields, by_path)) {
-    std::ranges::stable_sort(fields, by_path);
-  }
-  bool in_elements = false;
+/// Counts the clauses that hold, path by path. False: more than kMatchStepsMax.
+bool CompiledFilter::count_all(FilterScratch& scratch, bool* in_elements) const {
+  const std::vector<Field>& fields = scratch.fields;
   auto absent = absent_paths_.begin();
   const auto count_absent_below = [&](std::uint32_t path) {
     for (; absent != absent_paths_.end() && *absent < path; ++absent) {
@@ -112,10 +150,10 @@ void CompiledFilter::match(FilterScratch& scratch) const {
       scratch.found.clear();
     }
   };
-  for (std::size_t from = 0; from < fields.size();) {
+  for (std::size_t from = 0; from < fields.size() && scratch.values.steps <= kMatchStepsMax;) {
     std::size_t to = from;
     for (; to < fields.size() && fields[to].path == fields[from].path; ++to) {
-      in_elements |= fields[to].membership != 0;
+      *in_elements |= fields[to].membership != 0;
     }
     count_absent_below(fields[from].path);
     match_path({&fields[from], to - from}, scratch);
@@ -125,12 +163,31 @@ void CompiledFilter::match(FilterScratch& scratch) const {
     from = to;
   }
   count_absent_below(paths_.size());
-  gather(scratch, in_elements);
+  return scratch.values.steps <= kMatchStepsMax;
 }
 
-void CompiledFilter::gather(FilterScratch& scratch, bool verify) const {
+bool CompiledFilter::match(FilterScratch& scratch) const {
+  std::vector<Field>& fields = scratch.fields;
+  const auto by_path = [](const Field& a, const Field& b) { return a.path < b.path; };
+  if (!std::ranges::is_sorted(fields, by_path)) {
+    std::ranges::stable_sort(fields, by_path);
+  }
+  scratch.values.steps = 0;
+  bool in_elements = false;
+  const bool counted = count_all(scratch, &in_elements);
+  scratch.check.begin(fields, scratch.memberships);
+  const bool told = gather(scratch, in_elements) && counted;
+  if (!told) {
+    scratch.matched = always_;
+  }
+  return told;
+}
+
+/// The branches whose count is full, and the counters back to 0. False: too many steps.
+bool CompiledFilter::gather(FilterScratch& scratch, bool verify) const {
   std::vector<std::uint32_t>& matched = scratch.matched;
   matched.assign(always_.begin(), always_.end());
+  bool told = true;
   for (const std::uint32_t index : scratch.counted) {
     std::uint64_t holding = exists_[index];
     for (std::uint32_t plane = 0; plane < plane_count_; ++plane) {
@@ -139,10 +196,14 @@ void CompiledFilter::gather(FilterScratch& scratch, bool verify) const {
       counter = 0;
     }
     scratch.is_counted[index] = 0;
-    for (; holding != 0; holding &= holding - 1) {
+    for (; holding != 0 && told; holding &= holding - 1) {
       const Branch& branch = branches_[index * 64 + static_cast<std::uint32_t>(std::countr_zero(holding))];
-      scratch.chosen.clear();
-      if (!verify || holds(branch, 0, scratch)) {
+      auto answer = ElementCheck::Answer::yes;
+      if (verify) {
+        answer = scratch.check.check(*branch.branch, branch.paths);
+        told = answer != ElementCheck::Answer::unknown && scratch.check.steps() + scratch.values.steps <= kMatchStepsMax;
+      }
+      if (answer == ElementCheck::Answer::yes) {
         matched.push_back(branch.policy);
       }
     }
@@ -150,50 +211,7 @@ void CompiledFilter::gather(FilterScratch& scratch, bool verify) const {
   scratch.counted.clear();
   std::ranges::sort(matched);
   matched.erase(std::unique(matched.begin(), matched.end()), matched.end());
-}
-
-namespace {
-
-/// No array has one of them in one element and the other in another.
-bool agree(const std::vector<Membership>& memberships, std::uint32_t a, std::uint32_t b) {
-  for (; a != 0; a = memberships[a].outer) {
-    for (std::uint32_t other = b; other != 0; other = memberships[other].outer) {
-      if (memberships[a].array == memberships[other].array && memberships[a].element != memberships[other].element) {
-        return false;
-      }
-    }
-  }
-  return true;
-}
-
-}  // namespace
-
-/// The definition (policy.hpp), from clause number `clause` on, beside the fields chosen so far.
-bool CompiledFilter::holds(const Branch& branch, std::size_t clause, FilterScratch& scratch) const {
-  if (clause == branch.paths.size()) {
-    return true;
-  }
-  const std::vector<ValueMatcher>& matchers = branch.branch->clauses[clause].matchers;
-  const auto [first, last] = std::ranges::equal_range(scratch.fields, branch.paths[clause], {}, &Field::path);
-  bool is_there = false;
-  for (auto field = first; field != last; ++field) {
-    const bool fits = std::ranges::all_of(scratch.chosen, [&](const Field* chosen) {
-      return agree(scratch.memberships, chosen->membership, field->membership);
-    });
-    is_there |= fits;
-    if (!fits || std::ranges::none_of(matchers, [&](const ValueMatcher& matcher) {
-          return matcher.kind != MatcherKind::absent && takes(matcher, field->leaf);
-        })) {
-      continue;
-    }
-    scratch.chosen.push_back(&*field);
-    if (holds(branch, clause + 1, scratch)) {
-      return true;
-    }
-    scratch.chosen.pop_back();
-  }
-  const bool may_lack = std::ranges::find(matchers, MatcherKind::absent, &ValueMatcher::kind) != matchers.end();
-  return may_lack && !is_there && holds(branch, clause + 1, scratch);
+  return told;
 }
 
 }  // namespace sluice::core

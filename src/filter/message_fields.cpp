@@ -38,17 +38,38 @@ std::string_view trimmed(std::string_view token) {
   return token;
 }
 
+/// One JSON text while fields point into it: what is unescaped lies in the parser.
+class ParsedText {
+ public:
+  bool parse(std::string_view text, od::document* document) {
+    if (text.size() <= kKeptBytes && parser_.capacity() > kKeptBytes) {
+      parser_ = od::parser();
+      padded_ = {};
+    }
+    padded_.resize(text.size() + simdjson::SIMDJSON_PADDING);
+    std::memcpy(padded_.data(), text.data(), text.size());
+    std::memset(padded_.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
+    return parser_.iterate(padded_.data(), text.size(), padded_.size()).get(*document) == simdjson::SUCCESS;
+  }
+
+ private:
+  /// What a longer text needed, several times its length, is given back at the next one.
+  static constexpr std::size_t kKeptBytes = 1 << 20;
+
+  od::parser parser_;
+  std::string padded_;
+};
+
 }  // namespace
 
 struct FieldReader::State {
-  od::parser parser;
-  std::string padded;
-  std::deque<std::string> kept;  ///< texts of array attributes, whose parser is used for the next one
+  ParsedText body;
+  std::deque<ParsedText> arrays_of_attributes;  ///< one for each array attribute that policies name
+  std::size_t arrays_used = 0;
   const PathTree* paths = nullptr;
   FilterScratch* scratch = nullptr;
   std::uint32_t arrays = 0;
 
-  bool parse(std::string_view text, od::document* document);
   bool read_object(od::object object, std::uint32_t node, std::uint32_t membership, int depth);
   bool read_value(od::value value, std::uint32_t node, std::uint32_t membership, int depth);
   bool read_array(od::array array, std::uint32_t node, std::uint32_t membership, int depth);
@@ -58,13 +79,6 @@ struct FieldReader::State {
 
 FieldReader::FieldReader() : state_(std::make_unique<State>()) {}
 FieldReader::~FieldReader() = default;
-
-bool FieldReader::State::parse(std::string_view text, od::document* document) {
-  padded.resize(text.size() + simdjson::SIMDJSON_PADDING);
-  std::memcpy(padded.data(), text.data(), text.size());
-  std::memset(padded.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
-  return parser.iterate(padded.data(), text.size(), padded.size()).get(*document) == simdjson::SUCCESS;
-}
 
 bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership) {
   Leaf leaf;
@@ -106,6 +120,9 @@ bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::ui
       leaf.kind = Leaf::Kind::literal_null;
   }
   if (path != PathTree::kNone) {
+    if (scratch->fields.size() == kFieldsMax) {
+      return false;
+    }
     scratch->fields.push_back({path, membership, leaf});
   }
   return true;
@@ -142,6 +159,9 @@ bool FieldReader::State::read_array(od::array array, std::uint32_t node, std::ui
     }
     std::uint32_t inner = membership;
     if (type == od::json_type::object || type == od::json_type::array) {
+      if (scratch->memberships.size() > kFieldsMax) {
+        return false;
+      }
       inner = static_cast<std::uint32_t>(scratch->memberships.size());
       scratch->memberships.push_back({number, element, membership});
     }
@@ -185,7 +205,7 @@ bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& 
   state_->arrays = 0;
   od::document document;
   od::object object;
-  return state_->parse({reinterpret_cast<const char*>(body.data()), body.size()}, &document) &&
+  return state_->body.parse({reinterpret_cast<const char*>(body.data()), body.size()}, &document) &&
          document.get_object().get(object) == simdjson::SUCCESS && state_->read_object(object, PathTree::kRoot, 0, 0) &&
          document.current_location().error() == simdjson::OUT_OF_BOUNDS;
 }
@@ -193,7 +213,10 @@ bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& 
 bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32_t path) {
   od::document document;
   od::array array;
-  if (!parse(text, &document) || document.get_array().get(array) != simdjson::SUCCESS) {
+  if (arrays_used == arrays_of_attributes.size()) {
+    arrays_of_attributes.emplace_back();
+  }
+  if (!arrays_of_attributes[arrays_used++].parse(text, &document) || document.get_array().get(array) != simdjson::SUCCESS) {
     return false;
   }
   const std::size_t before = scratch->fields.size();
@@ -211,10 +234,6 @@ bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32
     scratch->fields.resize(before);
     return false;
   }
-  for (std::size_t i = before; i < scratch->fields.size(); ++i) {
-    std::string_view& kept_text = scratch->fields[i].leaf.text;
-    kept_text = kept.emplace_back(kept_text);
-  }
   return true;
 }
 
@@ -224,7 +243,7 @@ std::uint32_t FieldReader::read_attributes(std::span<const sluice_attribute* con
   scratch.memberships.resize(1);
   state_->paths = &paths;
   state_->scratch = &scratch;
-  state_->kept.clear();
+  state_->arrays_used = 0;
   std::uint32_t invalid = 0;
   for (const sluice_attribute* attribute : attributes) {
     const std::uint32_t path = paths.find({attribute->name.data, attribute->name.size});

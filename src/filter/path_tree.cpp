@@ -3,6 +3,8 @@
 #define XXH_INLINE_ALL  // short keys: the call would cost more than the hash
 #include <xxhash.h>
 
+#include <algorithm>
+
 namespace sluice::core {
 namespace {
 
@@ -65,6 +67,12 @@ std::uint32_t PathTree::add(std::string_view path) {
   paths_.emplace_back(path);
   numbers_.emplace(path, nodes_[node].path);
   return nodes_[node].path;
+}
+
+std::size_t PathTree::bytes_of(std::string_view path) {
+  constexpr std::size_t kStepBytes = 2 * sizeof(Node) + 240, kPathBytes = 240;
+  const auto steps = static_cast<std::size_t>(std::ranges::count(path, '.')) + 1;
+  return kPathBytes + steps * kStepBytes + path.size() * 4;
 }
 
 }  // namespace sluice::core

@@ -20,6 +20,8 @@ class PathTree {
   /// The number of `path`; numbers count up from 0.
   std::uint32_t add(std::string_view path);
   std::uint32_t size() const { return static_cast<std::uint32_t>(paths_.size()); }
+  /// What a new path takes, rather more than less.
+  static std::size_t bytes_of(std::string_view path);
   const std::string& name(std::uint32_t path) const { return paths_[path]; }
 
   /// The node of a member of `node`'s objects; kNone: nothing below is named.

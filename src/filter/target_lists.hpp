@@ -1,6 +1,7 @@
 // Lists of branches that share a condition, gathered once: short ones as numbers, long ones as bits.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -13,21 +14,23 @@ class TargetLists {
   using Id = std::uint32_t;
   static constexpr Id kNone = ~Id{0};
 
-  explicit TargetLists(std::uint32_t branches) : words_((branches + 63) / 64) {}
-
-  /// A list; the same branch may stand in it twice.
+  /// A list; the same branch may stand in it twice. kNone: no branches.
   Id add(const std::vector<std::uint32_t>& branches) {
-    const auto begin = static_cast<std::uint32_t>(numbers_.size());
-    if (branches.size() <= words_ * 2) {
+    if (branches.empty()) {
+      return kNone;
+    }
+    const std::uint32_t words = std::ranges::max(branches) / 64 + 1;
+    if (branches.size() <= std::size_t{words} * 2) {
+      const auto begin = static_cast<std::uint32_t>(numbers_.size());
       numbers_.insert(numbers_.end(), branches.begin(), branches.end());
       lists_.push_back({begin, static_cast<std::uint32_t>(branches.size()), false});
     } else {
       const auto first = static_cast<std::uint32_t>(bits_.size());
-      bits_.resize(bits_.size() + words_, 0);
+      bits_.resize(bits_.size() + words, 0);
       for (const std::uint32_t branch : branches) {
         bits_[first + branch / 64] |= std::uint64_t{1} << branch % 64;
       }
-      lists_.push_back({first, words_, true});
+      lists_.push_back({first, words, true});
     }
     return static_cast<Id>(lists_.size() - 1);
   }
@@ -47,14 +50,18 @@ class TargetLists {
       set.add(numbers_[list.begin + i]);
     }
   }
-  std::size_t bytes() const { return numbers_.capacity() * 4 + bits_.capacity() * 8 + lists_.capacity() * sizeof(List); }
+  void shrink_to_fit() {
+    numbers_.shrink_to_fit();
+    bits_.shrink_to_fit();
+    lists_.shrink_to_fit();
+  }
+  std::size_t size() const { return lists_.size(); }
 
  private:
   struct List {
     std::uint32_t begin, count;
     bool is_bits;
   };
-  std::uint32_t words_;
   std::vector<std::uint32_t> numbers_;
   std::vector<std::uint64_t> bits_;
   std::vector<List> lists_;

@@ -1,6 +1,4 @@
 // The compiled matcher of many policies against each of them alone, by the definition.
-#include "filter/compiled_filter.hpp"
-
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -8,36 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "filter/message_fields.hpp"
+#include "filter/compiled.hpp"
 #include "filter/policies.hpp"
 #include "filter/random_policies.hpp"
 #include "filter/reference_matcher.hpp"
 
 namespace sluice::test {
 namespace {
-
-/// Numbers of the policies that the compiled matcher says take the message.
-std::vector<std::uint32_t> compiled(const core::CompiledFilter& filter, core::FilterScope scope, const core::MessageText& message) {
-  static core::FieldReader reader;
-  core::FilterScratch scratch(filter);
-  if (scope == kBody) {
-    const std::string& body = message.body;
-    if (!reader.read_body({reinterpret_cast<const std::uint8_t*>(body.data()), body.size()}, filter.paths(), scratch)) {
-      scratch.fields.clear();
-      return filter.take_all();
-    }
-  } else {
-    std::vector<sluice_attribute> attributes;
-    for (const auto& each : message.attributes) {
-      attributes.push_back({sizeof(sluice_attribute), each.type, {each.name.data(), each.name.size()}, {each.value.data(), each.value.size()}});
-    }
-    std::vector<const sluice_attribute*> pointers;
-    for (const sluice_attribute& attribute : attributes) pointers.push_back(&attribute);
-    reader.read_attributes(pointers, filter.paths(), scratch);
-  }
-  filter.match(scratch);
-  return scratch.matched;
-}
 
 core::MessageText message_of(core::FilterScope scope) {
   core::MessageText message;
@@ -65,15 +40,14 @@ void check_together(core::FilterScope scope) {
     texts.push_back(*arbitrary_policy(scope == kBody));
     policies.push_back(policy_of(texts.back(), scope));
   }
-  const auto filter = core::CompiledFilter::compile(policies);
-  RC_ASSERT(filter != nullptr);
+  Compiled filter(scope, policies);
   for (int messages = 0; messages < 40; ++messages) {
     const core::MessageText message = message_of(scope);
     std::vector<std::uint32_t> expected;
     for (std::uint32_t i = 0; i < policies.size(); ++i) {
       if (reference_matches(policies[i], message)) expected.push_back(i);
     }
-    const std::vector<std::uint32_t> found = compiled(*filter, scope, message);
+    const std::vector<std::uint32_t> found = filter.match(message);
     if (found != expected) {
       RC_LOG() << message.body << "\n";
       for (const auto& each : message.attributes) RC_LOG() << each.name << " " << each.type << " " << each.value << "\n";
@@ -91,6 +65,28 @@ TEST(CompiledFilter, many_policies_together_take_what_each_takes_alone_of_bodies
 
 TEST(CompiledFilter, many_policies_together_take_what_each_takes_alone_of_attributes) {
   EXPECT_TRUE(rc::check("attributes", [] { check_together(kAttributes); }));
+}
+
+/// `trial`: steps before the elements are walked.
+void check_elements(bool twice, std::uint64_t trial) {
+  const core::FilterPolicy policy = policy_of(*arbitrary_element_policy());
+  Compiled filter(kBody, {policy});
+  filter.limits().trial = trial;
+  for (int messages = 0; messages < 20; ++messages) {
+    core::MessageText message;
+    message.body = *arbitrary_elements(twice);
+    const bool found = !filter.match(message).empty();
+    RC_ASSERT(filter.was_told());
+    if (found != reference_matches(policy, message)) RC_LOG() << message.body << "\n";
+    RC_ASSERT(found == reference_matches(policy, message));
+    RC_CLASSIFY(found, "matches");
+  }
+}
+
+TEST(CompiledFilter, fields_meet_in_elements_as_the_definition_says_by_trial_and_by_walk) {
+  EXPECT_TRUE(rc::check("by walk", [] { check_elements(false, 0); }));
+  EXPECT_TRUE(rc::check("by trial", [] { check_elements(false, 1000); }));
+  EXPECT_TRUE(rc::check("members twice", [] { check_elements(true, 0); }));
 }
 
 }  // namespace
