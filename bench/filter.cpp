@@ -1,7 +1,8 @@
 // bench/filter: events against all filter policies of a topic, events per second of one thread.
 //
 //   filter/KIND/N/sluice       N policies of a kind compiled into one matcher; JSON bodies of some 590 bytes,
-//                              parsed and matched
+//                              parsed and matched. `build_ms` is the time that compiling them took, `memory_mib` the
+//                              heap that the matcher holds, the policies in it included
 //   filter/KIND/N/walk         a bare simdjson On-Demand walk of the same bodies that reads the fields which the
 //                              policies name, and does nothing with them
 //
@@ -9,12 +10,15 @@
 // that nearly every event passes), wildcard (*/TEAM/*.EXT), mixed (three to five keys). About one policy in the
 // number of distinct values takes an event.
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 #include <fmt/format.h>
 #include <simdjson.h>
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,23 +105,46 @@ std::vector<std::string> events(std::uint64_t distinct) {
   return all;
 }
 
-void run_sluice(benchmark::State& state, const Kind& kind, std::uint64_t count) {
-  Dice dice;
+std::size_t heap_bytes() {
+  const struct mallinfo2 heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
+/// nullptr: skipped with an error. Sets the counters about building.
+std::shared_ptr<const CompiledFilter> compile(benchmark::State& state, const std::vector<std::string>& texts, FilterScope scope) {
+  const std::size_t before = heap_bytes();
   std::vector<FilterPolicy> policies;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    auto policy = parse_policy(kind.policy(i, dice), FilterScope::message_body, FilterProfile::extended);
+  policies.reserve(texts.size());
+  for (const std::string& text : texts) {
+    auto policy = parse_policy(text, scope, FilterProfile::extended);
     if (!policy) {
       state.SkipWithError(policy.error().text.c_str());
-      return;
+      return nullptr;
     }
     policies.push_back(std::move(*policy));
   }
-  const auto compiled = CompiledFilter::compile(std::move(policies));
+  const auto begin = std::chrono::steady_clock::now();
+  auto compiled = CompiledFilter::compile(std::move(policies));
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   if (!compiled) {
     state.SkipWithError(compiled.error().text.c_str());
+    return nullptr;
+  }
+  state.counters["build_ms"] = took.count();
+  state.counters["memory_mib"] = static_cast<double>(heap_bytes() - before) / (1 << 20);
+  return *compiled;
+}
+
+void run_sluice(benchmark::State& state, const Kind& kind, std::uint64_t count) {
+  Dice dice;
+  std::vector<std::string> texts;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    texts.push_back(kind.policy(i, dice));
+  }
+  const auto filter = compile(state, texts, FilterScope::message_body);
+  if (filter == nullptr) {
     return;
   }
-  const CompiledFilter* filter = compiled->get();
   FilterScratch scratch(*filter);
   FieldReader reader;
   const std::vector<std::string> all = events(std::max<std::uint64_t>(count, 10));

@@ -11,7 +11,8 @@ FilterScratch::FilterScratch(const CompiledFilter& filter)
     : memberships(1),
       found(filter.words_),
       planes(std::size_t{filter.words_} * filter.plane_count_, 0),
-      is_counted(filter.words_, 0) {
+      is_counted(filter.words_, 0),
+      holding(filter.words_, 0) {
   values.excluded = BranchSet(filter.index_words_);
   values.is_piece.resize(filter.pieces_, 0);
   values.added.resize(filter.lists_.size(), 0);
@@ -35,7 +36,8 @@ std::size_t CompiledFilter::add_branch(std::uint32_t policy, const FilterBranch&
   constexpr std::size_t kBranchBytes = sizeof(Branch) + 64;  // with counters
   const auto number = static_cast<std::uint32_t>(branches_.size());
   std::size_t bytes = kBranchBytes;
-  branches_.push_back({policy, &branch, {}});
+  branches_.push_back({&branch, {}});
+  policy_of_.push_back(policy);
   branches_.back().paths.reserve(branch.clauses.size());
   for (const FilterClause& clause : branch.clauses) {
     const std::uint32_t path = paths_.add(clause.path);
@@ -73,10 +75,11 @@ void CompiledFilter::finish() {
   const auto count = static_cast<std::uint32_t>(branches_.size());
   words_ = (count + 63) / 64;
   std::size_t clauses_max = 0;
-  for (const Branch& branch : branches_) {
-    clauses_max = std::max(clauses_max, branch.branch->clauses.size());
-    if (branch.branch->clauses.empty()) {
-      always_.push_back(branch.policy);
+  for (std::uint32_t number = 0; number < count; ++number) {
+    const std::size_t clauses = branches_[number].branch->clauses.size();
+    clauses_max = std::max(clauses_max, clauses);
+    if (clauses == 0) {
+      always_.push_back(policy_of_[number]);
     }
   }
   plane_count_ = static_cast<std::uint32_t>(std::bit_width(clauses_max));
@@ -104,18 +107,36 @@ void CompiledFilter::finish() {
 
 // --- Matching --------------------------------------------------------------------------------------
 
-/// Adds one to the counters of all branches in `found`.
-void CompiledFilter::count(const BranchSet& found, FilterScratch& scratch) const {
-  for (const std::uint32_t index : found.touched()) {
-    std::uint64_t carry = found.word(index);
-    for (std::uint64_t* plane = &scratch.planes[index]; carry != 0; plane += words_) {
-      const std::uint64_t sum = *plane ^ carry;
-      carry &= *plane;
-      *plane = sum;
+/// Adds one to the counters of all branches in scratch.found, and empties that.
+void CompiledFilter::count_found(FilterScratch& scratch) const {
+  if (scratch.found.is_dense()) {
+    add_to_planes(scratch);
+  } else {
+    for (const std::uint32_t index : scratch.found.touched()) {
+      std::uint64_t carry = scratch.found.word(index);
+      for (std::uint64_t* plane = &scratch.planes[index]; carry != 0; plane += words_) {
+        const std::uint64_t sum = *plane ^ carry;
+        carry &= *plane;
+        *plane = sum;
+      }
+      if (scratch.is_counted[index] == 0) {
+        scratch.is_counted[index] = 1;
+        scratch.counted.push_back(index);
+      }
     }
-    if (scratch.is_counted[index] == 0) {
-      scratch.is_counted[index] = 1;
-      scratch.counted.push_back(index);
+  }
+  scratch.found.clear();
+}
+
+void CompiledFilter::add_to_planes(FilterScratch& scratch) const {
+  scratch.all_counted = true;
+  std::uint64_t* const carry = scratch.found.words().data();
+  for (std::uint32_t number = 0; number < plane_count_; ++number) {
+    std::uint64_t* const plane = &scratch.planes[std::size_t{number} * words_];
+    for (std::uint32_t i = 0; i < words_; ++i) {
+      const std::uint64_t both = plane[i] & carry[i];
+      plane[i] ^= carry[i];
+      carry[i] = both;
     }
   }
 }
@@ -126,7 +147,7 @@ void CompiledFilter::match_path(std::span<const Field> fields, FilterScratch& sc
   index.begin(fields.size(), scratch.values);
   bool in_element = false;
   for (const Field& field : fields) {
-    if (scratch.values.steps > kMatchStepsMax) {
+    if (scratch.values.steps > steps_max()) {
       break;
     }
     index.take(field.leaf, lists_, scratch.values, &scratch.found);
@@ -135,22 +156,20 @@ void CompiledFilter::match_path(std::span<const Field> fields, FilterScratch& sc
   if (in_element) {
     lists_.add_to(scratch.found, index.absent());  // another element may lack it: ElementCheck decides
   }
-  count(scratch.found, scratch);
-  scratch.found.clear();
+  count_found(scratch);
 }
 
-/// Counts the clauses that hold, path by path. False: more than kMatchStepsMax.
+/// Counts the clauses that hold, path by path. False: too many steps.
 bool CompiledFilter::count_all(FilterScratch& scratch, bool* in_elements) const {
   const std::vector<Field>& fields = scratch.fields;
   auto absent = absent_paths_.begin();
   const auto count_absent_below = [&](std::uint32_t path) {
     for (; absent != absent_paths_.end() && *absent < path; ++absent) {
       lists_.add_to(scratch.found, indexes_[*absent].absent());
-      count(scratch.found, scratch);
-      scratch.found.clear();
+      count_found(scratch);
     }
   };
-  for (std::size_t from = 0; from < fields.size() && scratch.values.steps <= kMatchStepsMax;) {
+  for (std::size_t from = 0; from < fields.size() && scratch.values.steps <= steps_max();) {
     std::size_t to = from;
     for (; to < fields.size() && fields[to].path == fields[from].path; ++to) {
       *in_elements |= fields[to].membership != 0;
@@ -163,7 +182,7 @@ bool CompiledFilter::count_all(FilterScratch& scratch, bool* in_elements) const 
     from = to;
   }
   count_absent_below(paths_.size());
-  return scratch.values.steps <= kMatchStepsMax;
+  return scratch.values.steps <= steps_max();
 }
 
 bool CompiledFilter::match(FilterScratch& scratch) const {
@@ -183,33 +202,70 @@ bool CompiledFilter::match(FilterScratch& scratch) const {
   return told;
 }
 
-/// The branches whose count is full, and the counters back to 0. False: too many steps.
+/// Puts the branches whose count is full into scratch.holding, word by word, and the counters back to 0.
+void CompiledFilter::find_holding(FilterScratch& scratch) const {
+  if (!scratch.all_counted) {
+    for (const std::uint32_t index : scratch.counted) {
+      std::uint64_t holding = exists_[index];
+      for (std::uint32_t plane = 0; plane < plane_count_; ++plane) {
+        std::uint64_t& counter = scratch.planes[std::size_t{plane} * words_ + index];
+        holding &= ~(counter ^ needed_[std::size_t{plane} * words_ + index]);
+        counter = 0;
+      }
+      scratch.holding[index] = holding;
+    }
+    return;
+  }
+  std::uint64_t* const holding = scratch.holding.data();
+  std::ranges::copy(exists_, holding);
+  for (std::uint32_t number = 0; number < plane_count_; ++number) {
+    std::uint64_t* const plane = &scratch.planes[std::size_t{number} * words_];
+    const std::uint64_t* const needed = &needed_[std::size_t{number} * words_];
+    for (std::uint32_t i = 0; i < words_; ++i) {
+      holding[i] &= ~(plane[i] ^ needed[i]);
+      plane[i] = 0;
+    }
+  }
+}
+
+/// Adds the policies of one word's branches. False: too many steps.
+bool CompiledFilter::gather_word(std::uint32_t index, bool verify, FilterScratch& scratch) const {
+  for (std::uint64_t holding = scratch.holding[index]; holding != 0; holding &= holding - 1) {
+    const std::uint32_t number = index * 64 + static_cast<std::uint32_t>(std::countr_zero(holding));
+    if (verify) {
+      const ElementCheck::Answer answer = scratch.check.check(*branches_[number].branch, branches_[number].paths);
+      if (answer == ElementCheck::Answer::unknown || scratch.check.steps() + scratch.values.steps > steps_max()) {
+        return false;
+      }
+      if (answer == ElementCheck::Answer::no) {
+        continue;
+      }
+    }
+    scratch.matched.push_back(policy_of_[number]);
+  }
+  return true;
+}
+
+/// False: too many steps.
 bool CompiledFilter::gather(FilterScratch& scratch, bool verify) const {
   std::vector<std::uint32_t>& matched = scratch.matched;
   matched.assign(always_.begin(), always_.end());
+  find_holding(scratch);
   bool told = true;
-  for (const std::uint32_t index : scratch.counted) {
-    std::uint64_t holding = exists_[index];
-    for (std::uint32_t plane = 0; plane < plane_count_; ++plane) {
-      std::uint64_t& counter = scratch.planes[std::size_t{plane} * words_ + index];
-      holding &= ~(counter ^ needed_[std::size_t{plane} * words_ + index]);
-      counter = 0;
-    }
-    scratch.is_counted[index] = 0;
-    for (; holding != 0 && told; holding &= holding - 1) {
-      const Branch& branch = branches_[index * 64 + static_cast<std::uint32_t>(std::countr_zero(holding))];
-      auto answer = ElementCheck::Answer::yes;
-      if (verify) {
-        answer = scratch.check.check(*branch.branch, branch.paths);
-        told = answer != ElementCheck::Answer::unknown && scratch.check.steps() + scratch.values.steps <= kMatchStepsMax;
-      }
-      if (answer == ElementCheck::Answer::yes) {
-        matched.push_back(branch.policy);
-      }
+  if (scratch.all_counted) {
+    for (std::uint32_t index = 0; index < words_ && told; ++index) {
+      told = gather_word(index, verify, scratch);
     }
   }
+  for (const std::uint32_t index : scratch.counted) {
+    told = told && (scratch.all_counted || gather_word(index, verify, scratch));
+    scratch.is_counted[index] = 0;
+  }
   scratch.counted.clear();
-  std::ranges::sort(matched);
+  scratch.all_counted = false;
+  if (!std::ranges::is_sorted(matched)) {
+    std::ranges::sort(matched);
+  }
   matched.erase(std::unique(matched.begin(), matched.end()), matched.end());
   return told;
 }

@@ -20,7 +20,7 @@ class TargetLists {
       return kNone;
     }
     const std::uint32_t words = std::ranges::max(branches) / 64 + 1;
-    if (branches.size() <= std::size_t{words} * 2) {
+    if (branches.size() <= std::max<std::size_t>(8, std::size_t{words} * 2)) {
       const auto begin = static_cast<std::uint32_t>(numbers_.size());
       numbers_.insert(numbers_.end(), branches.begin(), branches.end());
       lists_.push_back({begin, static_cast<std::uint32_t>(branches.size()), false});
@@ -41,9 +41,7 @@ class TargetLists {
     }
     const List list = lists_[id];
     if (list.is_bits) {
-      for (std::uint32_t i = 0; i < list.count; ++i) {
-        set.add_word(i, bits_[list.begin + i]);
-      }
+      set.add_words({&bits_[list.begin], list.count});
       return;
     }
     for (std::uint32_t i = 0; i < list.count; ++i) {

@@ -253,6 +253,13 @@ void ValueIndex::finish_open(std::uint32_t branches) {
     }
     open_.back().bits |= std::uint64_t{1} << bit % 64;
   }
+  const auto end = std::ranges::find_if(open_, [&](const Word& each) { return each.word >= virtual_word_; });
+  constexpr std::ptrdiff_t kSparse = 8;  // words, of which a set may as well be looked at as a whole
+  if (end - open_.begin() > std::max<std::ptrdiff_t>(kSparse, virtual_word_ / 4)) {
+    open_words_.resize(virtual_word_, 0);
+    std::for_each(open_.begin(), end, [&](const Word& each) { open_words_[each.word] = each.bits; });
+    open_.erase(open_.begin(), end);
+  }
 }
 
 void ValueIndex::finish(TargetLists& lists, std::uint32_t branches) {
@@ -279,6 +286,7 @@ void ValueIndex::begin(std::size_t leaves, ValueScratch& scratch) const {
     std::ranges::fill(scratch.added, 0);
     scratch.round = 1;
   }
+  scratch.is_open = !open_words_.empty();
   scratch.open.resize(open_.size());
   std::iota(scratch.open.begin(), scratch.open.end(), 0u);
 }
@@ -352,7 +360,7 @@ void ValueIndex::take_wildcards(std::string_view value, const TargetLists& lists
       if (scratch.has_many && entry.exclude == TargetLists::kNone && scratch.added[entry.include] == scratch.round) {
         continue;
       }
-      scratch.steps += 1 + value.size() / 64;
+      scratch.steps += 1 + value.size() / 4;
       if (takes(*wildcards_[number].matcher, Leaf{Leaf::Kind::string, value, 0})) {
         hit(wildcards_[number].entry, lists, scratch, found);
       }
@@ -439,13 +447,21 @@ void ValueIndex::take(const Leaf& leaf, const TargetLists& lists, ValueScratch& 
       hit(entry, lists, scratch, found);
     }
   }
+  take_open(scratch, found);
+}
+
+void ValueIndex::take_open(ValueScratch& scratch, BranchSet* found) const {
   if (!scratch.has_many) {
+    if (!open_words_.empty()) {
+      found->add_words_but(open_words_, scratch.excluded);
+    }
     for (const Word& open : open_) {
       add_open(open, scratch, found);
     }
     return;
   }
-  scratch.steps += 1 + (scratch.excluded.touched().size() + scratch.open.size()) / 8;
+  scratch.steps += 1 + (scratch.excluded.extent() + scratch.open.size() + (scratch.is_open ? open_words_.size() : 0)) / 8;
+  scratch.is_open = scratch.is_open && !found->add_words_but(open_words_, scratch.excluded);
   std::erase_if(scratch.open, [&](std::uint32_t open) {
     add_open(open_[open], scratch, found);
     return is_done(open_[open], *found);

@@ -41,7 +41,8 @@ struct ValueScratch {
   bool has_many = false;
   std::uint32_t round = 0;
   std::vector<std::uint32_t> added;     ///< by list: the round in which it was
-  std::vector<std::uint32_t> open;      ///< anything-but words of which some bits are not found yet
+  bool is_open = false;                 ///< some anything-but of open_words_ is not found yet
+  std::vector<std::uint32_t> open;      ///< of open_, those of which some bit is not
 };
 
 class ValueIndex {
@@ -54,7 +55,7 @@ class ValueIndex {
   void finish(TargetLists& lists, std::uint32_t branches);
   /// Sizes that a scratch must have: pieces, and words for branches and what stands behind them.
   std::uint32_t pieces() const { return pieces_.size(); }
-  std::uint32_t words() const { return open_.empty() ? 0 : open_.back().word + 1; }
+  std::uint32_t words() const { return virtual_word_ + static_cast<std::uint32_t>((virtual_.size() + 63) / 64); }
 
   /// Begins a message's leaves of this path, so many.
   void begin(std::size_t leaves, ValueScratch& scratch) const;
@@ -132,6 +133,7 @@ class ValueIndex {
   void take_texts(const Texts& texts, std::string_view value, const TargetLists& lists, ValueScratch& scratch,
                   BranchSet* found) const;
   void take_wildcards(std::string_view value, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
+  void take_open(ValueScratch& scratch, BranchSet* found) const;
   void add_open(const Word& word, const ValueScratch& scratch, BranchSet* found) const;
   bool is_done(const Word& word, const BranchSet& found) const;
   void take_number(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
@@ -149,7 +151,8 @@ class ValueIndex {
   std::vector<Blocks> blocks_;
   std::array<EntryId, 3> literals_{kNoEntry, kNoEntry, kNoEntry};
   TargetLists::Id exists_ = TargetLists::kNone, absent_ = TargetLists::kNone;
-  std::vector<Word> open_;                  ///< anything-but, by word
+  std::vector<std::uint64_t> open_words_;   ///< anything-but where they are many
+  std::vector<Word> open_;                  ///< all others
   std::uint32_t virtual_word_ = 0;          ///< where branches end
   std::vector<std::uint32_t> virtual_;      ///< the branch of each bit behind them
 };

@@ -62,9 +62,9 @@ TEST(HostileMessage, one_that_takes_many_policies_too_long_together_is_given_up)
   std::vector<core::FilterPolicy> policies(2000, policy_of(kFiveKeys));
   Compiled filter(kBody, std::move(policies));
   const auto each = [](int i) { return fmt::format(R"({{"{}":1}})", "vwxyz"[i % 5]); };
-  EXPECT_EQ(filter.match_body(R"({"a":[)" + many(kElements, each) + "]}"), Numbers{});
+  EXPECT_EQ(filter.match_body(R"({"a":[)" + many(4 * kElements, each) + "]}"), Numbers{});
   EXPECT_FALSE(filter.was_told());
-  EXPECT_LT(filter.steps(), core::kMatchStepsMax + (1 << 20));
+  EXPECT_LT(filter.steps(), core::kMatchStepsMax + 2000 * core::kBranchStepsMax + (1 << 20));
   EXPECT_EQ(filter.match_body(R"({"a":{"v":1,"w":1,"x":1,"y":1,"z":1}})").size(), 2000U);
 }
 
@@ -89,7 +89,7 @@ TEST(HostileMessage, leaves_that_all_policies_exclude_take_time_by_their_number)
   Compiled filter(kBody, std::move(policies));
   const auto x = [](int) { return R"("x")"; };
   EXPECT_EQ(filter.match_body(R"({"k":[)" + many(kElements, x) + "]}"), Numbers{});
-  EXPECT_LT(filter.steps(), 20U * kElements);
+  EXPECT_LT(filter.steps(), 50U * kElements);
   EXPECT_EQ(filter.match_body(R"({"k":[)" + many(kElements, x) + R"(,"xx"]})").size(), 1000U);
   EXPECT_EQ(filter.match_body(R"({"k":["y",)" + many(kElements, x) + "]}").size(), 1000U);
 }
