@@ -3,6 +3,8 @@
 //   filter/KIND/N/sluice       N policies of a kind compiled into one matcher; JSON bodies of some 590 bytes,
 //                              parsed and matched. `build_ms` is the time that compiling them took, `memory_mib` the
 //                              heap that the matcher holds, the policies in it included
+//   filter/attributes/N/sluice  messages of three attributes (String, Number, String.Array), N policies of one or two keys
+//                              of the first two; filter/array-attribute/N/sluice: of the third
 //   filter/KIND/N/walk         a bare simdjson On-Demand walk of the same bodies that reads the fields which the
 //                              policies name, and does nothing with them
 //
@@ -16,9 +18,11 @@
 
 #include <array>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -159,6 +163,56 @@ void run_sluice(benchmark::State& state, const Kind& kind, std::uint64_t count) 
   state.counters["matches"] = benchmark::Counter(static_cast<double>(matched) / static_cast<double>(state.iterations()));
 }
 
+/// Messages as the engine holds them: attributes sorted by name, pointers to them.
+class AttributeMessages {
+ public:
+  explicit AttributeMessages(std::uint64_t distinct) {
+    Dice dice;
+    for (std::size_t i = 0; i < kEvents; ++i) {
+      add("event", SLUICE_STRING, fmt::format("order-{}", dice.below(distinct)));
+      add("price", SLUICE_NUMBER, fmt::format("{}.{:02}", dice.below(1000), dice.below(100)));
+      add("teams", SLUICE_STRING_ARRAY, fmt::format(R"(["{}","{}"])", team(dice.below(distinct)), team(dice.below(distinct))));
+      pointers_.push_back({&all_[all_.size() - 3], &all_[all_.size() - 2], &all_[all_.size() - 1]});
+    }
+  }
+  std::span<const sluice_attribute* const> operator[](std::size_t i) const { return pointers_[i]; }
+
+ private:
+  void add(std::string_view name, std::uint32_t type, std::string value) {
+    const std::string& kept = values_.emplace_back(std::move(value));
+    all_.push_back({sizeof(sluice_attribute), type, {name.data(), name.size()}, {kept.data(), kept.size()}});
+  }
+
+  std::deque<std::string> values_;
+  std::deque<sluice_attribute> all_;
+  std::vector<std::array<const sluice_attribute*, 3>> pointers_;
+};
+
+void run_attributes(benchmark::State& state, std::uint64_t count, bool array) {
+  std::vector<std::string> texts;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    texts.push_back(array        ? fmt::format(R"({{"teams":["{}"]}})", team(i))
+                    : i % 2 == 0 ? fmt::format(R"({{"event":["order-{}"]}})", i)
+                                 : fmt::format(R"({{"event":["order-{}"],"price":[{{"numeric":[">=",{}]}}]}})", i, i % 1000));
+  }
+  const auto filter = compile(state, texts, FilterScope::message_attributes);
+  if (filter == nullptr) {
+    return;
+  }
+  FilterScratch scratch(*filter);
+  FieldReader reader;
+  const AttributeMessages all(count);
+  std::size_t matched = 0, next = 0;
+  for (auto _ : state) {
+    reader.read_attributes(all[next++ % kEvents], filter->paths(), scratch);
+    if (filter->match(scratch)) {
+      matched += scratch.matched.size();
+    }
+  }
+  state.SetItemsProcessed(state.iterations());
+  state.counters["matches"] = benchmark::Counter(static_cast<double>(matched) / static_cast<double>(state.iterations()));
+}
+
 void walk_field(simdjson::ondemand::document& document, const std::vector<std::string>& path) {
   simdjson::ondemand::value value;
   bool good = document[path[0]].get(value) == simdjson::SUCCESS;
@@ -193,6 +247,12 @@ void run_walk(benchmark::State& state, const Kind& kind, std::uint64_t count) {
 }
 
 void add_all() {
+  for (const std::uint64_t count : {10u, 1000u}) {
+    for (const bool array : {false, true}) {
+      const std::string name = fmt::format("filter/{}/{}/sluice", array ? "array-attribute" : "attributes", count);
+      benchmark::RegisterBenchmark(name.c_str(), run_attributes, count, array)->UseRealTime();
+    }
+  }
   for (const auto& [name, kind] : kinds()) {
     for (const std::uint64_t count : {1u, 100u, 1000u, 10000u}) {
       const std::string prefix = fmt::format("filter/{}/{}/", name, count);

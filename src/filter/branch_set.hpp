@@ -11,9 +11,10 @@ namespace sluice::core {
 
 class BranchSet {
  public:
-  explicit BranchSet(std::size_t words = 0) : words_(words, 0) {}
+  explicit BranchSet(std::size_t words = 0) : words_(words, 0), is_small_(words <= kSmall), is_dense_(is_small_) {}
 
   std::uint64_t word(std::uint32_t index) const { return words_[index]; }
+  bool has(std::uint32_t branch) const { return (words_[branch / 64] >> branch % 64 & 1) != 0; }
   bool is_dense() const { return is_dense_; }
   /// Of a sparse set: words that may hold bits, each once, in the order of their first use.
   std::span<const std::uint32_t> touched() const { return touched_; }
@@ -31,12 +32,15 @@ class BranchSet {
   }
   /// The words from the first on.
   void add_words(std::span<const std::uint64_t> words) {
-    is_dense_ = true;
+    for (std::uint32_t i = 0; !is_dense_ && words.size() <= kSmall && i < words.size(); ++i) {
+      add_word(i, words[i]);
+    }
+    is_dense_ = is_dense_ || words.size() > kSmall;
     for (std::size_t i = 0; i < words.size(); ++i) {
       words_[i] |= words[i];
     }
   }
-  /// The same without what is in `excluded`. Whether all of `words` is in the set then.
+  /// The same, as a dense set, without what is in `excluded`. Whether all of `words` is in the set then.
   bool add_words_but(std::span<const std::uint64_t> words, const BranchSet& excluded) {
     is_dense_ = true;
     std::uint64_t lacking = 0;
@@ -49,7 +53,7 @@ class BranchSet {
   void clear() {
     if (is_dense_) {
       std::ranges::fill(words_, 0);
-      is_dense_ = false;
+      is_dense_ = is_small_;
     } else {
       for (const std::uint32_t index : touched_) {
         words_[index] = 0;
@@ -59,9 +63,12 @@ class BranchSet {
   }
 
  private:
+  static constexpr std::size_t kSmall = 4;
+
   std::vector<std::uint64_t> words_;
   std::vector<std::uint32_t> touched_;
-  bool is_dense_ = false;
+  bool is_small_;  ///< always dense
+  bool is_dense_;
 };
 
 }  // namespace sluice::core

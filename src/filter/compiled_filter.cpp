@@ -189,7 +189,7 @@ bool CompiledFilter::match(FilterScratch& scratch) const {
   std::vector<Field>& fields = scratch.fields;
   const auto by_path = [](const Field& a, const Field& b) { return a.path < b.path; };
   if (!std::ranges::is_sorted(fields, by_path)) {
-    std::ranges::stable_sort(fields, by_path);
+    std::ranges::sort(fields, by_path);
   }
   scratch.values.steps = 0;
   bool in_elements = false;
@@ -254,7 +254,7 @@ bool CompiledFilter::gather(FilterScratch& scratch, bool verify) const {
   bool told = true;
   if (scratch.all_counted) {
     for (std::uint32_t index = 0; index < words_ && told; ++index) {
-      told = gather_word(index, verify, scratch);
+      told = scratch.holding[index] == 0 || gather_word(index, verify, scratch);
     }
   }
   for (const std::uint32_t index : scratch.counted) {

@@ -16,6 +16,9 @@ namespace {
 
 std::uint64_t bits_of(double number) { return std::bit_cast<std::uint64_t>(number == 0 ? 0.0 : number); }
 
+/// What a range may take more so that a number needs one look instead of one for each level of the tree.
+constexpr std::size_t kFlatBytes = 512;
+
 /// Marks a bit that is no branch's until finish() places it.
 constexpr std::uint32_t kVirtual = 1u << 31;
 
@@ -23,13 +26,42 @@ std::string reversed(std::string_view text) { return {text.rbegin(), text.rend()
 
 }  // namespace
 
-std::size_t ValueIndex::TextHash::operator()(std::string_view text) const { return XXH3_64bits(text.data(), text.size()); }
-
 std::size_t ValueIndex::BlockHash::operator()(const std::array<std::uint8_t, 16>& bytes) const {
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 
-bool ValueIndex::Texts::empty() const { return exact.empty() && prefix_entries.empty() && suffix_entries.empty(); }
+bool ValueIndex::Texts::empty() const { return exact.entries.empty() && prefix_entries.empty() && suffix_entries.empty(); }
+
+/// How many points are below: the begin of the value's share of a table over their span, then a search.
+std::size_t ValueIndex::Ranges::count_below(double value) const {
+  if (points.empty() || value <= points.front()) {
+    return 0;
+  }
+  if (value > points.back()) {
+    return points.size();
+  }
+  const auto share = share_of(value);
+  const auto from = points.begin() + shares[share], to = points.begin() + shares[share + 1];
+  return static_cast<std::size_t>(std::lower_bound(from, to, value) - points.begin());
+}
+
+/// Rises with the value. REQUIRES: between the first and the last point.
+std::size_t ValueIndex::Ranges::share_of(double value) const {
+  return scale == 0 ? 0 : std::min(points.size() - 1, static_cast<std::size_t>((value - points.front()) * scale));
+}
+
+void ValueIndex::Ranges::make_shares() {
+  const double span = points.back() - points.front();
+  scale = span > 0 && std::isfinite(span) ? static_cast<double>(points.size()) / span : 0;
+  scale = std::isfinite(scale) ? scale : 0;
+  shares.assign(points.size() + 1, static_cast<std::uint32_t>(points.size()));
+  for (std::size_t i = points.size(); i-- > 0;) {
+    shares[share_of(points[i])] = static_cast<std::uint32_t>(i);
+  }
+  for (std::size_t i = points.size(); i-- > 0;) {
+    shares[i] = std::min(shares[i], shares[i + 1]);
+  }
+}
 
 // --- Building --------------------------------------------------------------------------------------
 
@@ -40,12 +72,12 @@ ValueIndex::EntryId ValueIndex::new_entry() {
   return static_cast<EntryId>(entries_.size() - 1);
 }
 
-ValueIndex::EntryId ValueIndex::text_entry(TextMap& map, std::string_view text) {
-  if (auto found = map.find(text); found != map.end()) {
-    return found->second;
+ValueIndex::EntryId ValueIndex::text_entry(TextEntries& exact, std::string_view text) {
+  const std::uint32_t number = exact.texts.add(text);
+  if (number == exact.entries.size()) {
+    exact.entries.push_back(new_entry());
   }
-  building_->text_bytes += text.size();
-  return map.emplace(text, new_entry()).first->second;
+  return exact.entries[number];
 }
 
 ValueIndex::EntryId ValueIndex::node_entry(ByteTrie& trie, std::vector<EntryId>& entries, std::string_view text) {
@@ -91,7 +123,7 @@ ValueIndex::EntryId ValueIndex::entry_of(const ValueMatcher& matcher) {
         place->second = new_entry();
         wildcards_.push_back({&matcher, place->second});
         for (const std::string& piece : matcher.pieces) {  // one of them goes into the finder
-          building_->text_bytes += 2 * sizeof piece + piece.size() * (2 + PieceFinder::kByteBytes);
+          building_->pattern_bytes += 2 * sizeof piece + piece.size() * (2 + PieceFinder::kByteBytes);
         }
       }
       return place->second;
@@ -166,9 +198,10 @@ std::size_t ValueIndex::node_count() const {
 
 std::size_t ValueIndex::bytes() const {
   // A list of one branch; its entry while building; what refers to it, with what an allocation adds.
-  constexpr std::size_t kEntryBytes = 200, kRangeBytes = 400, kOpenBytes = 32;
+  constexpr std::size_t kEntryBytes = 200, kRangeBytes = 400 + kFlatBytes, kOpenBytes = 32;
   return sizeof *this + sizeof(Building) + entries_.size() * kEntryBytes + building_->targets * 2 * sizeof(std::uint32_t) +
-         building_->text_bytes + node_count() * (ByteTrie::kNodeBytes + 2 * sizeof(EntryId)) +
+         building_->pattern_bytes + plain_.exact.texts.bytes() + folded_.exact.texts.bytes() + number_texts_.texts.bytes() +
+         node_count() * (ByteTrie::kNodeBytes + 2 * sizeof(EntryId)) +
          building_->ranges.size() * kRangeBytes +
          (building_->existing.size() + building_->missing.size() + building_->open.size()) * kOpenBytes;
 }
@@ -199,6 +232,33 @@ void ValueIndex::finish_wildcards() {
   pieces_.finish();
 }
 
+/// False: it takes more than kFlatBytes for each range.
+bool ValueIndex::flatten_ranges(const std::vector<std::vector<std::uint32_t>>& nodes, TargetLists& lists) {
+  const std::size_t leaves = 2 * ranges_.points.size() + 1;
+  const std::size_t words = building_->ranges.back().second / 64 + 1;  // the last is the largest
+  std::size_t bytes = 0;
+  const std::size_t bytes_max = building_->ranges.size() * kFlatBytes;
+  for (std::size_t leaf = 0; leaf < leaves && bytes <= bytes_max; ++leaf) {
+    std::size_t targets = 0;
+    for (std::size_t node = ranges_.leaves + leaf; node != 0; node /= 2) {
+      targets += nodes[node].size();
+    }
+    bytes += std::min(targets * sizeof(std::uint32_t), words * sizeof(std::uint64_t)) + sizeof(TargetLists::Id);
+  }
+  if (bytes > bytes_max) {
+    return false;
+  }
+  std::vector<std::uint32_t> all;
+  for (std::size_t leaf = 0; leaf < leaves; ++leaf) {
+    all.clear();
+    for (std::size_t node = ranges_.leaves + leaf; node != 0; node /= 2) {
+      all.insert(all.end(), nodes[node].begin(), nodes[node].end());
+    }
+    ranges_.flat.push_back(lists.add(all));
+  }
+  return true;
+}
+
 /// Points and the gaps between them are the leaves of a segment tree: gap 0, point 0, gap 1, point 1, ...
 void ValueIndex::finish_ranges(TargetLists& lists) {
   const std::vector<std::pair<NumericRange, std::uint32_t>>& ranges = building_->ranges;
@@ -215,6 +275,7 @@ void ValueIndex::finish_ranges(TargetLists& lists) {
   }
   std::ranges::sort(points);
   points.erase(std::unique(points.begin(), points.end()), points.end());
+  ranges_.make_shares();
   ranges_.leaves = std::bit_ceil(2 * points.size() + 1);
   std::vector<std::vector<std::uint32_t>> nodes(2 * ranges_.leaves);
   const auto point_leaf = [&](double point) {
@@ -231,6 +292,9 @@ void ValueIndex::finish_ranges(TargetLists& lists) {
         nodes[--to].push_back(branch);
       }
     }
+  }
+  if (flatten_ranges(nodes, lists)) {
+    return;
   }
   for (const std::vector<std::uint32_t>& node : nodes) {
     ranges_.nodes.push_back(lists.add(node));
@@ -291,11 +355,13 @@ void ValueIndex::begin(std::size_t leaves, ValueScratch& scratch) const {
   std::iota(scratch.open.begin(), scratch.open.end(), 0u);
 }
 
+/// Whether a leaf before has added the list.
+bool ValueIndex::is_added(TargetLists::Id list, const ValueScratch& scratch, const BranchSet& found) const {
+  return TargetLists::is_one(list) ? found.has(list & ~TargetLists::kOne) : scratch.added[list] == scratch.round;
+}
+
 void ValueIndex::include(TargetLists::Id list, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
-  if (list == TargetLists::kNone) {
-    return;
-  }
-  if (scratch.has_many) {
+  if (scratch.has_many && !TargetLists::is_one(list)) {
     if (scratch.added[list] == scratch.round) {
       return;
     }
@@ -311,10 +377,8 @@ void ValueIndex::hit(EntryId id, const TargetLists& lists, ValueScratch& scratch
 
 void ValueIndex::take_texts(const Texts& texts, std::string_view value, const TargetLists& lists, ValueScratch& scratch,
                             BranchSet* found) const {
-  if (!texts.exact.empty()) {
-    if (auto place = texts.exact.find(value); place != texts.exact.end()) {
-      hit(place->second, lists, scratch, found);
-    }
+  if (const std::uint32_t number = texts.exact.texts.find(value); number != TextTable::kNone) {
+    hit(texts.exact.entries[number], lists, scratch, found);
   }
   const auto walk = [&](const ByteTrie& trie, const std::vector<EntryId>& entries, auto byte_at) {
     std::uint32_t node = ByteTrie::kRoot;
@@ -357,7 +421,7 @@ void ValueIndex::take_wildcards(std::string_view value, const TargetLists& lists
     scratch.is_piece[piece] = 0;
     for (const std::uint32_t number : wildcards_of_[piece]) {
       const Entry& entry = entries_[wildcards_[number].entry];
-      if (scratch.has_many && entry.exclude == TargetLists::kNone && scratch.added[entry.include] == scratch.round) {
+      if (scratch.has_many && entry.exclude == TargetLists::kNone && is_added(entry.include, scratch, *found)) {
         continue;
       }
       scratch.steps += 1 + value.size() / 4;
@@ -387,8 +451,8 @@ void ValueIndex::take_string(std::string_view value, const TargetLists& lists, V
 
 void ValueIndex::take_number(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
   if (!std::isfinite(leaf.number)) {
-    if (auto place = number_texts_.find(leaf.text); place != number_texts_.end()) {
-      hit(place->second, lists, scratch, found);
+    if (const std::uint32_t number = number_texts_.texts.find(leaf.text); number != TextTable::kNone) {
+      hit(number_texts_.entries[number], lists, scratch, found);
     }
     return;
   }
@@ -399,9 +463,14 @@ void ValueIndex::take_number(const Leaf& leaf, const TargetLists& lists, ValueSc
     return;
   }
   const std::vector<double>& points = ranges_.points;
-  const auto above = static_cast<std::size_t>(std::ranges::lower_bound(points, leaf.number) - points.begin());
+  const std::size_t above = ranges_.count_below(leaf.number);
   const bool is_point = above < points.size() && points[above] == leaf.number;
-  for (std::size_t node = ranges_.leaves + 2 * above + (is_point ? 1 : 0); node != 0; node /= 2) {
+  const std::size_t place = 2 * above + (is_point ? 1 : 0);
+  if (!ranges_.flat.empty()) {
+    include(ranges_.flat[place], lists, scratch, found);
+    return;
+  }
+  for (std::size_t node = ranges_.leaves + place; node != 0; node /= 2) {
     include(ranges_.nodes[node], lists, scratch, found);
   }
 }
@@ -423,8 +492,7 @@ bool ValueIndex::is_done(const Word& open, const BranchSet& found) const {
     return (open.bits & ~found.word(open.word)) == 0;
   }
   for (std::uint64_t bits = open.bits; bits != 0; bits &= bits - 1) {
-    const std::uint32_t branch = virtual_[(open.word - virtual_word_) * 64 + static_cast<std::uint32_t>(std::countr_zero(bits))];
-    if ((found.word(branch / 64) >> branch % 64 & 1) == 0) {
+    if (!found.has(virtual_[(open.word - virtual_word_) * 64 + static_cast<std::uint32_t>(std::countr_zero(bits))])) {
       return false;
     }
   }

@@ -27,6 +27,7 @@
 #include "filter/leaf.hpp"
 #include "filter/piece_finder.hpp"
 #include "filter/target_lists.hpp"
+#include "filter/text_table.hpp"
 
 namespace sluice::core {
 
@@ -72,14 +73,12 @@ class ValueIndex {
   using EntryId = std::uint32_t;
   static constexpr EntryId kNoEntry = ~EntryId{0};
 
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const;
+  struct TextEntries {
+    TextTable texts;
+    std::vector<EntryId> entries;  ///< by text
   };
-  using TextMap = std::unordered_map<std::string, EntryId, TextHash, std::equal_to<>>;
-
   struct Texts {
-    TextMap exact;
+    TextEntries exact;
     ByteTrie prefixes, suffixes;
     std::vector<EntryId> prefix_entries, suffix_entries;  ///< by node
     bool empty() const;
@@ -89,9 +88,16 @@ class ValueIndex {
     EntryId entry;
   };
   struct Ranges {
+    std::size_t count_below(double value) const;
+    std::size_t share_of(double value) const;
+    void make_shares();
+
     std::vector<double> points;            ///< sorted
+    std::vector<std::uint32_t> shares;     ///< where a share of the points' span begins among them
+    double scale = 0;                      ///< shares for each unit
     std::size_t leaves = 0;                ///< a power of two; 0: no ranges
-    std::vector<TargetLists::Id> nodes;    ///< whose ranges hold all of the node
+    std::vector<TargetLists::Id> nodes;    ///< whose ranges hold all of the node; empty: see flat
+    std::vector<TargetLists::Id> flat;     ///< by leaf, all that hold there, where that takes little memory
   };
   struct Word {
     std::uint32_t word;
@@ -112,21 +118,23 @@ class ValueIndex {
     std::map<std::vector<std::string>, EntryId> wildcards;
     std::vector<std::pair<NumericRange, std::uint32_t>> ranges;  ///< branches
     std::vector<std::uint32_t> existing, missing, open;          ///< exists, absent, anything-but
-    std::size_t targets = 0, text_bytes = 0;
+    std::size_t targets = 0, pattern_bytes = 0;
   };
 
   void add_matcher(std::uint32_t branch, const ValueMatcher& matcher, bool excludes);
   std::size_t node_count() const;
   std::uint32_t new_virtual(std::uint32_t branch);
   EntryId entry_of(const ValueMatcher& matcher);
-  EntryId text_entry(TextMap& map, std::string_view text);
+  EntryId text_entry(TextEntries& exact, std::string_view text);
   EntryId node_entry(ByteTrie& trie, std::vector<EntryId>& entries, std::string_view text);
   EntryId block_entry(const IpAddress& network, int bits);
   EntryId new_entry();
   void finish_wildcards();
   void finish_open(std::uint32_t branches);
   void finish_ranges(TargetLists& lists);
+  bool flatten_ranges(const std::vector<std::vector<std::uint32_t>>& nodes, TargetLists& lists);
 
+  bool is_added(TargetLists::Id list, const ValueScratch& scratch, const BranchSet& found) const;
   void include(TargetLists::Id list, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
   void hit(EntryId entry, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
   void take_string(std::string_view value, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
@@ -146,7 +154,7 @@ class ValueIndex {
   PieceFinder pieces_;
   std::vector<std::vector<std::uint32_t>> wildcards_of_;  ///< by piece
   std::unordered_map<std::uint64_t, EntryId> numbers_;
-  TextMap number_texts_;
+  TextEntries number_texts_;
   Ranges ranges_;
   std::vector<Blocks> blocks_;
   std::array<EntryId, 3> literals_{kNoEntry, kNoEntry, kNoEntry};
