@@ -38,13 +38,19 @@ std::string_view trimmed(std::string_view token) {
   return token;
 }
 
+static_assert(kBodyPadding >= simdjson::SIMDJSON_PADDING);
+
 /// One JSON text while fields point into it: what is unescaped lies in the parser.
 class ParsedText {
  public:
-  bool parse(std::string_view text, od::document* document) {
+  /// `readable`: bytes behind the text.
+  bool parse(std::string_view text, std::size_t readable, od::document* document) {
     if (text.size() <= kKeptBytes && parser_.capacity() > kKeptBytes) {
       parser_ = od::parser();
       padded_ = {};
+    }
+    if (readable >= kBodyPadding) {
+      return parser_.iterate(text.data(), text.size(), text.size() + readable).get(*document) == simdjson::SUCCESS;
     }
     padded_.resize(text.size() + simdjson::SIMDJSON_PADDING);
     std::memcpy(padded_.data(), text.data(), text.size());
@@ -66,6 +72,7 @@ struct FieldReader::State {
   ParsedText body;
   std::deque<ParsedText> arrays_of_attributes;  ///< one for each array attribute that policies name
   std::size_t arrays_used = 0;
+  bool has_escapes = false;  ///< there is a backslash in the text
   const PathTree* paths = nullptr;
   FilterScratch* scratch = nullptr;
   std::uint32_t arrays = 0;
@@ -73,12 +80,24 @@ struct FieldReader::State {
   bool read_object(od::object object, std::uint32_t node, std::uint32_t membership, int depth);
   bool read_value(od::value value, std::uint32_t node, std::uint32_t membership, int depth);
   bool read_array(od::array array, std::uint32_t node, std::uint32_t membership, int depth);
+  bool read_string(od::value& value, std::string_view* text);
   bool read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership);
   bool read_array_attribute(std::string_view text, std::uint32_t path);
 };
 
 FieldReader::FieldReader() : state_(std::make_unique<State>()) {}
 FieldReader::~FieldReader() = default;
+
+bool FieldReader::State::read_string(od::value& value, std::string_view* text) {
+  od::raw_json_string raw;
+  if (has_escapes || value.get_raw_json_string().get(raw) != simdjson::SUCCESS) {
+    return value.get_string().get(*text) == simdjson::SUCCESS;
+  }
+  // As it stands: get_string() copies byte by byte where the compiler may not assume more than x86-64 has.
+  const char* const begin = raw.raw();
+  *text = {begin, static_cast<std::size_t>(static_cast<const char*>(::rawmemchr(begin, '"')) - begin)};
+  return true;
+}
 
 bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership) {
   Leaf leaf;
@@ -88,7 +107,7 @@ bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::ui
   }
   switch (type) {
     case od::json_type::string:
-      if (value.get_string().get(leaf.text) != simdjson::SUCCESS) {
+      if (!read_string(value, &leaf.text)) {
         return false;
       }
       break;
@@ -113,11 +132,13 @@ bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::ui
       leaf.kind = is_true ? Leaf::Kind::literal_true : Leaf::Kind::literal_false;
       break;
     }
-    default:
-      if (!value.is_null()) {
+    default: {
+      bool is_null = false;
+      if (value.is_null().get(is_null) != simdjson::SUCCESS || !is_null) {
         return false;
       }
       leaf.kind = Leaf::Kind::literal_null;
+    }
   }
   if (path != PathTree::kNone) {
     if (scratch->fields.size() == kFieldsMax) {
@@ -181,15 +202,16 @@ bool FieldReader::State::read_object(od::object object, std::uint32_t node, std:
       return false;
     }
     raw = field.key();
-    std::size_t length = 0;
-    while (raw.raw()[length] != '"' && raw.raw()[length] != '\\') {
-      ++length;
+    std::uint32_t next = PathTree::kNone;
+    if (!has_escapes) {
+      next = paths->step_quoted(node, raw.raw());
+    } else {
+      std::string_view name;
+      if (field.unescaped_key().get(name) != simdjson::SUCCESS) {
+        return false;
+      }
+      next = paths->step(node, name);
     }
-    std::string_view name(raw.raw(), length);
-    if (raw.raw()[length] == '\\' && field.unescaped_key().get(name) != simdjson::SUCCESS) {
-      return false;
-    }
-    const std::uint32_t next = paths->step(node, name);
     if (next != PathTree::kNone && !read_value(field.value(), next, membership, depth)) {
       return false;
     }
@@ -197,15 +219,18 @@ bool FieldReader::State::read_object(od::object object, std::uint32_t node, std:
   return true;
 }
 
-bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& paths, FilterScratch& scratch) {
+bool FieldReader::read_body(std::span<const std::uint8_t> body, std::size_t readable, const PathTree& paths,
+                            FilterScratch& scratch) {
   scratch.fields.clear();
   scratch.memberships.resize(1);
   state_->paths = &paths;
   state_->scratch = &scratch;
   state_->arrays = 0;
+  const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
+  state_->has_escapes = text.find('\\') != std::string_view::npos;
   od::document document;
   od::object object;
-  return state_->body.parse({reinterpret_cast<const char*>(body.data()), body.size()}, &document) &&
+  return state_->body.parse(text, readable, &document) &&
          document.get_object().get(object) == simdjson::SUCCESS && state_->read_object(object, PathTree::kRoot, 0, 0) &&
          document.current_location().error() == simdjson::OUT_OF_BOUNDS;
 }
@@ -213,10 +238,11 @@ bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& 
 bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32_t path) {
   od::document document;
   od::array array;
+  has_escapes = text.find('\\') != std::string_view::npos;
   if (arrays_used == arrays_of_attributes.size()) {
     arrays_of_attributes.emplace_back();
   }
-  if (!arrays_of_attributes[arrays_used++].parse(text, &document) || document.get_array().get(array) != simdjson::SUCCESS) {
+  if (!arrays_of_attributes[arrays_used++].parse(text, 0, &document) || document.get_array().get(array) != simdjson::SUCCESS) {
     return false;
   }
   const std::size_t before = scratch->fields.size();

@@ -1,6 +1,7 @@
 #include "filter/path_tree.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace sluice::core {
 namespace {
@@ -33,6 +34,20 @@ std::uint32_t PathTree::step(std::uint32_t node, std::string_view name) const {
     name.remove_prefix(dot + 1);
   }
   return child(node, name);
+}
+
+std::uint32_t PathTree::step_quoted(std::uint32_t node, const char* name) const {
+  const Node& at = nodes_[node];
+  if (at.children.size() <= kFew) {
+    // Nearly every name is of no child, and differs early.
+    const bool may_be = std::ranges::any_of(at.children, [&](const auto& child) {
+      return child.first.empty() || child.first[0] == name[0];
+    });
+    if (!may_be) {
+      return kNone;
+    }
+  }
+  return step(node, {name, static_cast<std::size_t>(static_cast<const char*>(::rawmemchr(name, '"')) - name)});
 }
 
 std::uint32_t PathTree::add_child(std::uint32_t parent, std::string_view name) {

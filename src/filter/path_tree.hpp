@@ -28,6 +28,8 @@ class PathTree {
 
   /// The node of a member of `node`'s objects; kNone: nothing below is named.
   std::uint32_t step(std::uint32_t node, std::string_view name) const;
+  /// The same of a name that a quote ends. REQUIRES: no backslash in it.
+  std::uint32_t step_quoted(std::uint32_t node, const char* name) const;
   /// The path that ends at `node`, kNone: none.
   std::uint32_t path_at(std::uint32_t node) const { return nodes_[node].path; }
   bool leads_on(std::uint32_t node) const { return !nodes_[node].children.empty(); }

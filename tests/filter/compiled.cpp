@@ -30,7 +30,7 @@ std::vector<std::uint32_t> Compiled::matched(bool is_read) {
 }
 
 std::vector<std::uint32_t> Compiled::match_body(std::string_view body) {
-  return matched(reader_.read_body({reinterpret_cast<const std::uint8_t*>(body.data()), body.size()}, filter_->paths(), *scratch_));
+  return matched(reader_.read_body({reinterpret_cast<const std::uint8_t*>(body.data()), body.size()}, 0, filter_->paths(), *scratch_));
 }
 
 std::vector<std::uint32_t> Compiled::match(const core::MessageText& message) {

@@ -109,6 +109,15 @@ TEST(HostileMessage, one_with_more_fields_or_elements_than_the_bound_counts_as_n
   EXPECT_EQ(filter.match_body(of("[]", core::kFieldsMax + 2)), Numbers{});
 }
 
+TEST(HostileMessage, a_value_that_only_begins_like_a_literal_is_no_json) {
+  Compiled filter({R"({"k":[{"exists":true}]})"});
+  for (const std::string_view value : {"n", "nul", "nulL", "nullx", "[n\"a\"]", "t", "truE", "f", "falsey", "-", "1x", "[1 2]"}) {
+    EXPECT_EQ(filter.match_body(fmt::format(R"({{"k":{}}})", value)), Numbers{}) << value;
+    EXPECT_FALSE(filter.was_told()) << value;
+  }
+  EXPECT_EQ(filter.match_body(R"({"k":null})"), Numbers{0});
+}
+
 TEST(HostileMessage, a_branch_of_very_many_clauses_is_checked_without_deep_recursion) {
   const auto member = [](int i) { return fmt::format(R"("k{}":[1])", i); };
   const auto value = [](int i) { return fmt::format(R"("k{}":1)", i); };
