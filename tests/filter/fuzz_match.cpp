@@ -35,7 +35,7 @@ std::vector<std::uint32_t> matched(const std::vector<FilterPolicy>& policies, Fi
   FieldReader reader;
   if (scope == FilterScope::message_body) {
     const auto* body = reinterpret_cast<const std::uint8_t*>(message.body.data());
-    *is_read = reader.read_body({body, message.body.size()}, (*filter)->paths(), scratch);
+    *is_read = reader.read_body({body, message.body.size()}, 0, (*filter)->paths(), scratch);
   } else {
     const MessageText::Attribute& text = message.attributes.front();
     const sluice_attribute attribute{sizeof attribute, text.type, {text.name.data(), text.name.size()}, {text.value.data(), text.value.size()}};
