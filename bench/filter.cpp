@@ -160,7 +160,7 @@ void run_sluice(benchmark::State& state, const Kind& kind, std::uint64_t count) 
   for (auto _ : state) {
     const std::string& body = all[next++ % kEvents];
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(body.data());
-    if (reader.read_body({bytes, body.size()}, body.capacity() - body.size(), filter->paths(), scratch) && filter->match(scratch)) {
+    if (reader.read_body({bytes, body.size()}, filter->paths(), scratch, body.capacity() - body.size()) && filter->match(scratch)) {
       matched += scratch.matched.size();
     }
   }

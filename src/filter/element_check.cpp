@@ -7,7 +7,8 @@ namespace sluice::core {
 namespace {
 
 bool may_lack(const FilterClause& clause) {
-  return std::ranges::find(clause.matchers, MatcherKind::absent, &ValueMatcher::kind) != clause.matchers.end();
+  return std::ranges::find(clause.matchers, MatcherKind::absent, &ValueMatcher::kind) !=
+         clause.matchers.end();
 }
 
 }  // namespace
@@ -31,7 +32,8 @@ bool ElementCheck::is_taken(const FilterClause& clause, const Leaf& leaf) {
   });
 }
 
-ElementCheck::Answer ElementCheck::check(const FilterBranch& branch, std::span<const std::uint32_t> paths) {
+ElementCheck::Answer ElementCheck::check(const FilterBranch& branch,
+                                         std::span<const std::uint32_t> paths) {
   branch_ = &branch;
   paths_ = paths;
   const Answer tried = search(limits.trial);
@@ -44,12 +46,14 @@ ElementCheck::Answer ElementCheck::check(const FilterBranch& branch, std::span<c
   return search(limits.search);
 }
 
-// --- By trial --------------------------------------------------------------------------------------
+// --- By trial
+// --------------------------------------------------------------------------------------
 
 bool ElementCheck::agrees(std::uint32_t membership) const {
   for (; membership != 0; membership = memberships_[membership].outer) {
     const Membership& at = memberships_[membership];
-    if (at.array < pinned_.size() && pinned_[at.array] != 0 && pinned_[at.array] != at.element + 1) {
+    if (at.array < pinned_.size() && pinned_[at.array] != 0 &&
+        pinned_[at.array] != at.element + 1) {
       return false;
     }
   }
@@ -129,7 +133,8 @@ ElementCheck::Answer ElementCheck::search(std::uint64_t steps_max) {
   return answer;
 }
 
-// --- Array by array --------------------------------------------------------------------------------
+// --- Array by array
+// --------------------------------------------------------------------------------
 
 /// Which clauses have fields where. False: a path leads from one element into two arrays.
 bool ElementCheck::gather() {

@@ -1,15 +1,18 @@
 // Whether a branch holds of a message whose fields lie in arrays of objects, by the definition
 // (policy.hpp): a field for each clause, in the order of the paths, no array in two elements.
 //
-// Trying field after field takes time that grows with a power of the elements, so it is done for a few
-// steps only: they decide nearly every message. What is left is decided array by array, in one walk
-// over the elements. Where all fields of a path below one element lie in one array of it, and so
-// for every message but those that give a member twice, what happens in one array does not touch
+// Trying field after field takes time that grows with a power of the elements, so it is done for a
+// few steps only: they decide nearly every message. What is left is decided array by array, in one
+// walk over the elements. Where all fields of a path below one element lie in one array of it, and
+// so for every message but those that give a member twice, what happens in one array does not touch
 // another: an array is good when one of its elements is, and an element is good when
-//   - each clause with fields in the array has one in the element that it takes, or one further out;
-//   - or it may lack one, none lies in the element or further out, and an earlier clause chose the element.
+//   - each clause with fields in the array has one in the element that it takes, or one further
+//   out;
+//   - or it may lack one, none lies in the element or further out, and an earlier clause chose the
+//   element.
 // For the last, earlier is better: of an array's good elements the one that is chosen first counts.
-// A message that gives a member twice, or a branch of more than 64 clauses, goes on by trial, up to a bound.
+// A message that gives a member twice, or a branch of more than 64 clauses, goes on by trial, up to
+// a bound.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +59,8 @@ class ElementCheck {
  private:
   /// One clause's fields while they are tried.
   struct Trial {
-    std::size_t next, last;   ///< of its fields
-    std::size_t pins;         ///< arrays that were pinned before
+    std::size_t next, last;  ///< of its fields
+    std::size_t pins;        ///< arrays that were pinned before
     bool is_there, is_lacked;
   };
   /// What an element, or the message itself, has of the branch's clauses: a bit each.

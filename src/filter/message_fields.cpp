@@ -219,8 +219,8 @@ bool FieldReader::State::read_object(od::object object, std::uint32_t node, std:
   return true;
 }
 
-bool FieldReader::read_body(std::span<const std::uint8_t> body, std::size_t readable, const PathTree& paths,
-                            FilterScratch& scratch) {
+bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& paths, FilterScratch& scratch,
+                            std::size_t readable) {
   scratch.fields.clear();
   scratch.memberships.resize(1);
   state_->paths = &paths;

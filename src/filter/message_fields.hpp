@@ -31,7 +31,7 @@ class FieldReader {
   /// bytes behind the body that may be read, whatever they are; fewer than kBodyPadding cost a copy. False: the body is not
   /// one JSON object, so no policy matches. Arrays and objects more than 64 deep count as no JSON, and so do
   /// more than kFieldsMax fields or elements.
-  bool read_body(std::span<const std::uint8_t> body, std::size_t readable, const PathTree& paths, FilterScratch& scratch);
+  bool read_body(std::span<const std::uint8_t> body, const PathTree& paths, FilterScratch& scratch, std::size_t readable = 0);
 
   /// Fills scratch.fields from attributes (filter-policies.md §11): Binary is as if absent. The number of
   /// attributes that a policy names and whose value is not of its type (a String.Array that is no JSON array,

@@ -10,7 +10,9 @@
 namespace sluice::core {
 namespace {
 
-std::uint64_t hash_of(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+std::uint64_t hash_of(std::string_view text) {
+  return XXH3_64bits(text.data(), text.size());
+}
 
 }  // namespace
 
@@ -34,7 +36,8 @@ std::uint32_t TextTable::find(std::string_view text) const {
   for (std::uint32_t number = 0; number < size(); begin = ends_[number++]) {
     const char* const known = bytes_.data() + begin;
     if (ends_[number] - begin == text.size() &&
-        (text.empty() || (known[0] == text[0] && std::memcmp(known, text.data(), text.size()) == 0))) {
+        (text.empty() ||
+         (known[0] == text[0] && std::memcmp(known, text.data(), text.size()) == 0))) {
       return number;
     }
   }

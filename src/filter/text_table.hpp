@@ -1,5 +1,5 @@
-// Texts as numbers, in the order of adding. One look into a flat table and one comparison: a lookup in
-// std::unordered_map takes twice the time and the memory.
+// Texts as numbers, in the order of adding. One look into a flat table and one comparison: a lookup
+// in std::unordered_map takes twice the time and the memory.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,9 @@ class TextTable {
     return {bytes_.data() + begin, ends_[number] - begin};
   }
   /// What it takes, rather more than less.
-  std::size_t bytes() const { return bytes_.size() * 2 + ends_.size() * (8 * sizeof(Slot) + 2 * sizeof(std::uint32_t)); }
+  std::size_t bytes() const {
+    return bytes_.size() * 2 + ends_.size() * (8 * sizeof(Slot) + 2 * sizeof(std::uint32_t));
+  }
 
  private:
   struct Slot {

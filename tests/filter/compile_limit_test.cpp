@@ -22,7 +22,8 @@ TEST(CompileLimit, the_policy_at_which_memory_is_too_much_is_named) {
   ASSERT_FALSE(filter.has_value());
   EXPECT_EQ(filter.error().policy, 4U);
   EXPECT_EQ(filter.error().text,
-            "the filter policies of one topic take more than 32 MiB of memory together, of which the one numbered 5 of 10 "
+            "the filter policies of one topic take more than 32 MiB of memory together, of which "
+            "the one numbered 5 of 10 "
             "alone takes 98 KiB: give them fewer values, or split them over several topics");
 }
 
@@ -39,8 +40,12 @@ TEST(CompileLimit, all_that_a_policy_can_have_is_counted) {
     const auto range = [i](int n) { return fmt::format(R"({{"numeric":[">",{}]}})", i + n); };
     return fmt::format(R"("k{}":[{}])", i, many(20, range));
   };
-  const auto wildcard = [](int i) { return fmt::format(R"("k{}":[{{"wildcard":"*{:0100}*"}},{{"anything-but":[{}]}}])", i, i, i); };
-  const auto excluded = [](int i) { return fmt::format(R"("k{}":[{{"anything-but":["x{}"]}}])", i, i); };
+  const auto wildcard = [](int i) {
+    return fmt::format(R"("k{}":[{{"wildcard":"*{:0100}*"}},{{"anything-but":[{}]}}])", i, i, i);
+  };
+  const auto excluded = [](int i) {
+    return fmt::format(R"("k{}":[{{"anything-but":["x{}"]}}])", i, i);
+  };
   EXPECT_FALSE(fits(1, kMiB, key));
   EXPECT_FALSE(fits(1, 8 * kMiB, ranges));
   EXPECT_FALSE(fits(1, 2 * kMiB, wildcard));
@@ -50,9 +55,12 @@ TEST(CompileLimit, all_that_a_policy_can_have_is_counted) {
 TEST(CompileLimit, ten_thousand_usual_policies_are_far_below_it) {
   std::vector<core::FilterPolicy> policies;
   for (int i = 0; i < 10'000; ++i) {
-    policies.push_back(policy_of(fmt::format(R"({{"kind":["order-{}"],"price":[{{"numeric":[">",{}]}}],"to":[{{"prefix":"eu-{}/"}}]}})", i, i, i)));
+    policies.push_back(policy_of(fmt::format(
+        R"({{"kind":["order-{}"],"price":[{{"numeric":[">",{}]}}],"to":[{{"prefix":"eu-{}/"}}]}})",
+        i, i, i)));
   }
-  EXPECT_TRUE(core::CompiledFilter::compile(std::move(policies), core::kFilterMemoryMax / 4).has_value());
+  EXPECT_TRUE(
+      core::CompiledFilter::compile(std::move(policies), core::kFilterMemoryMax / 4).has_value());
 }
 
 }  // namespace

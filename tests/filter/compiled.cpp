@@ -22,7 +22,8 @@ Compiled::Compiled(core::FilterScope scope, std::vector<core::FilterPolicy> poli
       filter_(core::CompiledFilter::compile(std::move(policies)).value()),
       scratch_(std::make_unique<core::FilterScratch>(*filter_)) {}
 
-Compiled::Compiled(std::initializer_list<std::string_view> policies) : Compiled(kBody, parsed(policies)) {}
+Compiled::Compiled(std::initializer_list<std::string_view> policies)
+    : Compiled(kBody, parsed(policies)) {}
 
 std::vector<std::uint32_t> Compiled::matched(bool is_read) {
   was_told_ = is_read && filter_->match(*scratch_);
@@ -30,7 +31,9 @@ std::vector<std::uint32_t> Compiled::matched(bool is_read) {
 }
 
 std::vector<std::uint32_t> Compiled::match_body(std::string_view body) {
-  return matched(reader_.read_body({reinterpret_cast<const std::uint8_t*>(body.data()), body.size()}, 0, filter_->paths(), *scratch_));
+  return matched(
+      reader_.read_body({reinterpret_cast<const std::uint8_t*>(body.data()), body.size()},
+                        filter_->paths(), *scratch_));
 }
 
 std::vector<std::uint32_t> Compiled::match(const core::MessageText& message) {
@@ -39,7 +42,10 @@ std::vector<std::uint32_t> Compiled::match(const core::MessageText& message) {
   }
   std::vector<sluice_attribute> attributes;
   for (const auto& each : message.attributes) {
-    attributes.push_back({sizeof(sluice_attribute), each.type, {each.name.data(), each.name.size()}, {each.value.data(), each.value.size()}});
+    attributes.push_back({sizeof(sluice_attribute),
+                          each.type,
+                          {each.name.data(), each.name.size()},
+                          {each.value.data(), each.value.size()}});
   }
   std::vector<const sluice_attribute*> pointers;
   for (const sluice_attribute& attribute : attributes) {

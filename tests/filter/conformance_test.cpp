@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "filter/compiled.hpp"
 #include "filter/parse_policy.hpp"
+#include "filter/policies.hpp"
 #include "filter/reference_matcher.hpp"
 
 namespace sluice::test {
@@ -51,7 +53,11 @@ std::string disagreement(const Json& example, FilterProfile profile) {
     return "is refused: " + policy.error().text;
   }
   const auto message = core::message_from_json(*example.find("message"));
-  return reference_matches(*policy, message.value()) == expected.boolean ? "" : "matches wrongly";
+  if (reference_matches(*policy, message.value()) != expected.boolean) {
+    return "matches wrongly";
+  }
+  Compiled compiled(body ? kBody : kAttributes, {*policy});
+  return !compiled.match(message.value()).empty() == expected.boolean ? "" : "matches wrongly when compiled";
 }
 
 /// The same under every profile of the case, each with the profile's name.

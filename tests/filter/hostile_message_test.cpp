@@ -25,14 +25,17 @@ TEST(HostileMessage, five_clauses_that_never_meet_in_one_of_many_elements_take_l
   EXPECT_EQ(filter.match_body(R"({"a":[)" + many(kElements, lacking) + "]}"), Numbers{});
   EXPECT_TRUE(filter.was_told());
   EXPECT_LT(filter.steps(), 30U * kElements);
-  const std::string good = R"({"a":[)" + many(kElements, lacking) + R"(,{"v":1,"w":1,"x":1,"y":1,"z":1}]})";
+  const std::string good =
+      R"({"a":[)" + many(kElements, lacking) + R"(,{"v":1,"w":1,"x":1,"y":1,"z":1}]})";
   EXPECT_EQ(filter.match_body(good), Numbers{0});
 }
 
 TEST(HostileMessage, clauses_in_different_arrays_take_linear_time) {
   Compiled filter({R"({"a":{"x":[1]},"b":{"x":[1]},"c":{"x":[1]},"d":{"x":[1],"y":[1]}})"});
   const std::string same = "[" + many(kElements / 4, [](int) { return R"({"x":1})"; }) + "]";
-  const std::string never = "[" + many(kElements / 4, [](int i) { return i % 2 == 0 ? R"({"x":1})" : R"({"y":1})"; }) + "]";
+  const std::string never =
+      "[" + many(kElements / 4, [](int i) { return i % 2 == 0 ? R"({"x":1})" : R"({"y":1})"; }) +
+      "]";
   const std::string body = fmt::format(R"({{"a":{0},"b":{0},"c":{0},"d":{1}}})", same, never);
   EXPECT_EQ(filter.match_body(body), Numbers{});
   EXPECT_TRUE(filter.was_told());
@@ -54,7 +57,8 @@ TEST(HostileMessage, one_whose_members_come_twice_counts_as_no_json_beyond_the_b
   EXPECT_EQ(filter.match_body("{" + array + "," + array + R"(,"a":[{"z":1}]})"), Numbers{1});
   EXPECT_FALSE(filter.was_told());
   EXPECT_LT(filter.steps(), 2U << 20);
-  EXPECT_EQ(filter.match_body(R"({"a":[{"v":1,"w":1}],"a":{"x":1,"y":1},"a":[{},{"z":1}]})"), (Numbers{0, 1}));
+  EXPECT_EQ(filter.match_body(R"({"a":[{"v":1,"w":1}],"a":{"x":1,"y":1},"a":[{},{"z":1}]})"),
+            (Numbers{0, 1}));
   EXPECT_TRUE(filter.was_told());
 }
 
@@ -84,7 +88,8 @@ TEST(HostileMessage, a_piece_that_occurs_often_is_found_once) {
 TEST(HostileMessage, leaves_that_all_policies_exclude_take_time_by_their_number) {
   std::vector<core::FilterPolicy> policies;
   for (int i = 0; i < 1000; ++i) {
-    policies.push_back(policy_of(R"({"k":[{"anything-but":["x"]},{"anything-but":{"prefix":["x"]}}]})"));
+    policies.push_back(
+        policy_of(R"({"k":[{"anything-but":["x"]},{"anything-but":{"prefix":["x"]}}]})"));
   }
   Compiled filter(kBody, std::move(policies));
   const auto x = [](int) { return R"("x")"; };
@@ -111,7 +116,8 @@ TEST(HostileMessage, one_with_more_fields_or_elements_than_the_bound_counts_as_n
 
 TEST(HostileMessage, a_value_that_only_begins_like_a_literal_is_no_json) {
   Compiled filter({R"({"k":[{"exists":true}]})"});
-  for (const std::string_view value : {"n", "nul", "nulL", "nullx", "[n\"a\"]", "t", "truE", "f", "falsey", "-", "1x", "[1 2]"}) {
+  for (const std::string_view value :
+       {"n", "nul", "nulL", "nullx", "[n\"a\"]", "t", "truE", "f", "falsey", "-", "1x", "[1 2]"}) {
     EXPECT_EQ(filter.match_body(fmt::format(R"({{"k":{}}})", value)), Numbers{}) << value;
     EXPECT_FALSE(filter.was_told()) << value;
   }
