@@ -11,6 +11,9 @@ namespace sluice::core {
 
 class BranchSet {
  public:
+  /// Up to so many words a set is always dense: to note them would cost more.
+  static constexpr std::size_t kSmall = 4;
+
   explicit BranchSet(std::size_t words = 0) : words_(words, 0), is_small_(words <= kSmall), is_dense_(is_small_) {}
 
   std::uint64_t word(std::uint32_t index) const { return words_[index]; }
@@ -51,9 +54,15 @@ class BranchSet {
     return lacking == 0;
   }
   void clear() {
-    if (is_dense_) {
+    if (is_small_) {
+      for (std::uint64_t& word : words_) {
+        if (word != 0) {  // or it would be a call of memset
+          word = 0;
+        }
+      }
+    } else if (is_dense_) {
       std::ranges::fill(words_, 0);
-      is_dense_ = is_small_;
+      is_dense_ = false;
     } else {
       for (const std::uint32_t index : touched_) {
         words_[index] = 0;
@@ -63,11 +72,9 @@ class BranchSet {
   }
 
  private:
-  static constexpr std::size_t kSmall = 4;
-
   std::vector<std::uint64_t> words_;
   std::vector<std::uint32_t> touched_;
-  bool is_small_;  ///< always dense
+  bool is_small_;
   bool is_dense_;
 };
 

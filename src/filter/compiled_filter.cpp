@@ -107,18 +107,28 @@ void CompiledFilter::finish() {
 
 // --- Matching --------------------------------------------------------------------------------------
 
-/// Adds one to the counters of all branches in scratch.found, and empties that.
+/// Adds one to the counters of the branches in one word of scratch.found.
+void CompiledFilter::count_word(std::uint32_t index, FilterScratch& scratch) const {
+  std::uint64_t carry = scratch.found.word(index);
+  for (std::uint64_t* plane = &scratch.planes[index]; carry != 0; plane += words_) {
+    const std::uint64_t sum = *plane ^ carry;
+    carry &= *plane;
+    *plane = sum;
+  }
+}
+
+/// The same of all words, and empties scratch.found.
 void CompiledFilter::count_found(FilterScratch& scratch) const {
-  if (scratch.found.is_dense()) {
+  if (words_ <= BranchSet::kSmall) {
+    scratch.all_counted = true;
+    for (std::uint32_t index = 0; index < words_; ++index) {
+      count_word(index, scratch);
+    }
+  } else if (scratch.found.is_dense()) {
     add_to_planes(scratch);
   } else {
     for (const std::uint32_t index : scratch.found.touched()) {
-      std::uint64_t carry = scratch.found.word(index);
-      for (std::uint64_t* plane = &scratch.planes[index]; carry != 0; plane += words_) {
-        const std::uint64_t sum = *plane ^ carry;
-        carry &= *plane;
-        *plane = sum;
-      }
+      count_word(index, scratch);
       if (scratch.is_counted[index] == 0) {
         scratch.is_counted[index] = 1;
         scratch.counted.push_back(index);
@@ -202,17 +212,27 @@ bool CompiledFilter::match(FilterScratch& scratch) const {
   return told;
 }
 
-/// Puts the branches whose count is full into scratch.holding, word by word, and the counters back to 0.
+/// Puts one word's branches whose count is full into scratch.holding, and the counters back to 0.
+void CompiledFilter::find_holding(std::uint32_t index, FilterScratch& scratch) const {
+  std::uint64_t holding = exists_[index];
+  for (std::size_t at = index; at < needed_.size(); at += words_) {
+    holding &= ~(scratch.planes[at] ^ needed_[at]);
+    scratch.planes[at] = 0;
+  }
+  scratch.holding[index] = holding;
+}
+
+/// The same of all words in use.
 void CompiledFilter::find_holding(FilterScratch& scratch) const {
+  if (words_ <= BranchSet::kSmall) {
+    for (std::uint32_t index = 0; index < words_; ++index) {
+      find_holding(index, scratch);
+    }
+    return;
+  }
   if (!scratch.all_counted) {
     for (const std::uint32_t index : scratch.counted) {
-      std::uint64_t holding = exists_[index];
-      for (std::uint32_t plane = 0; plane < plane_count_; ++plane) {
-        std::uint64_t& counter = scratch.planes[std::size_t{plane} * words_ + index];
-        holding &= ~(counter ^ needed_[std::size_t{plane} * words_ + index]);
-        counter = 0;
-      }
-      scratch.holding[index] = holding;
+      find_holding(index, scratch);
     }
     return;
   }

@@ -84,10 +84,12 @@ class CompiledFilter {
   std::expected<void, CompileError> add_policies(std::size_t memory_max);
   void finish();
   std::uint64_t steps_max() const { return kMatchStepsMax + kBranchStepsMax * branches_.size(); }
+  void count_word(std::uint32_t index, FilterScratch& scratch) const;
   void count_found(FilterScratch& scratch) const;
   void add_to_planes(FilterScratch& scratch) const;
   void match_path(std::span<const Field> fields, FilterScratch& scratch) const;
   bool count_all(FilterScratch& scratch, bool* in_elements) const;
+  void find_holding(std::uint32_t index, FilterScratch& scratch) const;
   void find_holding(FilterScratch& scratch) const;
   bool gather(FilterScratch& scratch, bool verify) const;
   bool gather_word(std::uint32_t index, bool verify, FilterScratch& scratch) const;
