@@ -202,6 +202,7 @@ bool CompiledFilter::match(FilterScratch& scratch) const {
     std::ranges::sort(fields, by_path);
   }
   scratch.values.steps = 0;
+  scratch.values.steps_max = steps_max();
   bool in_elements = false;
   const bool counted = count_all(scratch, &in_elements);
   scratch.check.begin(fields, scratch.memberships);

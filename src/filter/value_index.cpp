@@ -419,12 +419,17 @@ void ValueIndex::take_wildcards(std::string_view value, const TargetLists& lists
   pieces_.find(value, scratch.is_piece, scratch.pieces);
   for (const std::uint32_t piece : scratch.pieces) {
     scratch.is_piece[piece] = 0;
+  }
+  for (const std::uint32_t piece : scratch.pieces) {
     for (const std::uint32_t number : wildcards_of_[piece]) {
       const Entry& entry = entries_[wildcards_[number].entry];
       if (scratch.has_many && entry.exclude == TargetLists::kNone && is_added(entry.include, scratch, *found)) {
         continue;
       }
       scratch.steps += 1 + value.size() / 4;
+      if (scratch.steps > scratch.steps_max) {
+        return;
+      }
       if (takes(*wildcards_[number].matcher, Leaf{Leaf::Kind::string, value, 0})) {
         hit(wildcards_[number].entry, lists, scratch, found);
       }

@@ -37,6 +37,7 @@ struct ValueScratch {
   std::vector<std::uint32_t> pieces;
   std::vector<std::uint8_t> is_piece;   ///< all 0 between calls
   std::string folded;
+  std::uint64_t steps_max = 0;          ///< beyond it what take() finds is not all
   std::uint64_t steps = 0;              ///< as ElementCheck's; take() adds what is not just the value's length
   // While a path has many leaves: what the next one need not add again.
   bool has_many = false;

@@ -85,6 +85,21 @@ TEST(HostileMessage, a_piece_that_occurs_often_is_found_once) {
   EXPECT_EQ(found.size(), 1000U);
 }
 
+TEST(HostileMessage, one_long_value_with_the_pieces_of_all_patterns_is_given_up) {
+  std::vector<core::FilterPolicy> policies;
+  std::string value;
+  for (int i = 0; i < 1000; ++i) {
+    policies.push_back(policy_of(fmt::format(R"({{"k":[{{"wildcard":"*/{:03}/*.x"}}]}})", i)));
+    value += fmt::format("/{:03}/", i);
+  }
+  Compiled filter(kBody, std::move(policies));
+  EXPECT_EQ(filter.match_body(R"({"k":")" + value + R"(.x"})").size(), 1000U);
+  value += std::string(1 << 20, 'y');
+  EXPECT_EQ(filter.match_body(R"({"k":")" + value + R"(.x"})"), Numbers{});
+  EXPECT_FALSE(filter.was_told());
+  EXPECT_LT(filter.steps(), core::kMatchStepsMax + 1000 * core::kBranchStepsMax + (1 << 20));
+}
+
 TEST(HostileMessage, leaves_that_all_policies_exclude_take_time_by_their_number) {
   std::vector<core::FilterPolicy> policies;
   for (int i = 0; i < 1000; ++i) {
