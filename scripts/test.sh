@@ -7,8 +7,10 @@ sluice_help "${1-}" "usage: scripts/test.sh
 Installs missing Debian packages and runs every test:
   build/test   everything, under AddressSanitizer and UndefinedBehaviorSanitizer, with asserts and fault points
   build/tsan   the layers base to service, under ThreadSanitizer
+  build/fuzz   hostile input, some seconds for each target: scripts/fuzz.sh
 The last line is 'N passed, N failed'. Exit: 0 all passed, 1 some failed, 69 packages, 70 build.
-SLUICE_TEST_SCALE=0.15 shortens the long tests (default 1); SLUICE_JOBS=N compiles with N processes."
+SLUICE_TEST_SCALE=0.15 shortens the long tests (default 1); SLUICE_FUZZ_SECONDS=N is the time of each fuzz
+target (default 8); SLUICE_JOBS=N compiles with N processes."
 
 # Layers whose tests are lock-free code's, and need no plugin.
 TSAN_TESTS=(base message queue topic service)
@@ -44,7 +46,12 @@ main() {
   local wrapper=()
   if setarch --addr-no-randomize true 2>/dev/null; then wrapper=(--wrapper 'setarch --addr-no-randomize'); fi
   run_tests "$tsan" "${wrapper[@]}" "${TSAN_TESTS[@]}"
-  python3 "$SLUICE_ROOT/scripts/test_results.py" "$asan" "$tsan"
+  # Seconds find what a change breaks at once; scripts/fuzz.sh by itself runs longer.
+  local fuzz_log="$SLUICE_ROOT/build/fuzz.log" fuzz_result
+  SLUICE_FUZZ_SECONDS="${SLUICE_FUZZ_SECONDS:-8}" "$SLUICE_ROOT/scripts/fuzz.sh" 2>&1 | tee "$fuzz_log" || true  # as above
+  fuzz_result="$(tail -n 1 "$fuzz_log")"
+  if [[ ! "$fuzz_result" =~ ^[0-9]+\ passed,\ [0-9]+\ failed$ ]]; then fuzz_result='0 passed, 1 failed'; fi
+  python3 "$SLUICE_ROOT/scripts/test_results.py" "$asan" "$tsan" "$fuzz_result"
 }
 
 main

@@ -3,10 +3,11 @@
 
 Names every case that failed, then prints one closing line, 'N passed, N failed'. A test program that
 failed without a failed case (a crash, a sanitizer's report, a timeout) counts as one failed case; so
-does a folder without results. Skipped cases are told apart and counted in neither. Exit 1 if any failed.
+does a folder without results. An argument that is such a line itself, another script's, is added. Skipped cases are told apart and counted in neither. Exit 1 if any failed.
 """
 import json
 import pathlib
+import re
 import sys
 import xml.etree.ElementTree as xml
 
@@ -46,12 +47,15 @@ def results_of(folder):
 
 
 def main():
-    results = [result for folder in sys.argv[1:] for result in results_of(folder)]
+    lines = [re.fullmatch(r"(\d+) passed, (\d+) failed", word) for word in sys.argv[1:]]
+    results = [result for word, line in zip(sys.argv[1:], lines) if not line for result in results_of(word)]
     for outcome in ("skipped", "failed"):
         for folder, program, case, had in results:
             if had == outcome:
                 print(f"{outcome}: {folder}: {program}: {case}")
     count = {outcome: sum(had == outcome for *_, had in results) for outcome in ("passed", "failed")}
+    count["passed"] += sum(int(line[1]) for line in lines if line)
+    count["failed"] += sum(int(line[2]) for line in lines if line)
     print(f'{count["passed"]} passed, {count["failed"]} failed')
     return 1 if count["failed"] or not results else 0
 

@@ -39,24 +39,25 @@ std::expected<std::unique_ptr<PolicyTrial>, PolicyError> PolicyTrial::create(
   if (!parsed)
     return std::unexpected(std::move(parsed.error()));
   auto filter = CompiledFilter::compile({*parsed});
-  if (filter == nullptr) {
-    return std::unexpected(PolicyError{
-        "Filter policy is too large to be compiled: split it over several subscriptions", 0});
-  }
-  return std::unique_ptr<PolicyTrial>(new PolicyTrial(std::move(*parsed), std::move(filter)));
+  if (!filter)
+    return std::unexpected(PolicyError{filter.error().text, 0});
+  return std::unique_ptr<PolicyTrial>(new PolicyTrial(std::move(*parsed), std::move(*filter)));
 }
 
 PolicyTrial::Answer PolicyTrial::ask(const MessageText& message, bool explained) {
-  const bool is_readable = read(message);
+  const bool is_read = read(message);
+  const bool is_told = is_read && filter_->match(scratch_);
   Answer answer;
-  if (is_readable) {
-    filter_->match(scratch_);
-    answer.matches = !scratch_.matched.empty();
+  answer.matches = !(is_told ? scratch_.matched : filter_->take_all()).empty();
+  if (!explained)
+    return answer;
+  if (is_told || answer.matches) {
+    answer.reasons = reasons(message);
+  } else if (is_read) {
+    answer.reasons = {"- the message takes more steps than one may: no policy takes it"};
   } else {
-    answer.matches = !filter_->take_all().empty();
+    answer.reasons = {"- invalid body: " + body_fault(message.body)};
   }
-  if (explained)
-    answer.reasons = reasons(message, is_readable || answer.matches);
   return answer;
 }
 
@@ -80,9 +81,7 @@ bool PolicyTrial::read(const MessageText& message) {
   return true;
 }
 
-std::vector<std::string> PolicyTrial::reasons(const MessageText& message, bool is_readable) const {
-  if (!is_readable)
-    return {"- invalid body: " + body_fault(message.body)};
+std::vector<std::string> PolicyTrial::reasons(const MessageText& message) const {
   std::vector<std::string> lines = explain(policy_, filter_->paths(), scratch_).lines;
   if (policy_.scope == FilterScope::message_body)
     return lines;

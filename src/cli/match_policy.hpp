@@ -38,7 +38,7 @@ class PolicyTrial {
  private:
   PolicyTrial(FilterPolicy policy, std::shared_ptr<const CompiledFilter> filter);
   bool read(const MessageText& message);
-  std::vector<std::string> reasons(const MessageText& message, bool is_readable) const;
+  std::vector<std::string> reasons(const MessageText& message) const;
 
   const FilterPolicy policy_;
   const std::shared_ptr<const CompiledFilter> filter_;

@@ -115,12 +115,16 @@ void Loader::compile_filters() {
     std::vector<std::optional<FilterPolicy>>& policies = policies_[topic];
     if (std::ranges::none_of(policies, [](const auto& policy) { return policy.has_value(); }))
       continue;
-    Result<std::shared_ptr<const TopicFilter>> filter = TopicFilter::compile(std::move(policies));
+    auto filter = TopicFilter::compile(policies);
     if (filter) {
       result_.topics[topic].filter = std::move(*filter);
     } else {
-      reporter_.error(topic_offsets_[topic], fmt::format("topic {}: {}", in_quotes(result_.topics[topic].name),
-                                                         filter.error().message));
+      const QueueDescription& queue =
+          result_.queues[result_.topics[topic].queues[filter.error().policy]];
+      reporter_.error(topic_offsets_[topic],
+                      fmt::format("filter policies of topic {}, at that of queue {}: {}",
+                                  in_quotes(result_.topics[topic].name), in_quotes(queue.name),
+                                  filter.error().text));
     }
   }
 }

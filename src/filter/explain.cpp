@@ -8,7 +8,7 @@
 
 #include "base/json.hpp"
 #include "base/utf8.hpp"
-#include "filter/field_choice.hpp"
+#include "filter/element_check.hpp"
 #include "filter/leaf.hpp"
 #include "filter/matcher_text.hpp"
 
@@ -80,31 +80,29 @@ bool may_lack(const FilterClause& clause) {
 }
 
 using Fields = std::span<const Field>;
-/// What the clauses of a branch hold by; nullptr: by the lack of a field.
-using Choice = std::vector<const Field*>;
 
 class Explaining {
  public:
   Explaining(const FilterPolicy& policy, const PathTree& paths, const FilterScratch& scratch)
-      : policy_(policy), paths_(paths), memberships_(scratch.memberships), fields_(scratch.fields) {
+      : policy_(policy), paths_(paths), fields_(scratch.fields) {
     std::ranges::stable_sort(fields_, {}, &Field::path);
+    check_.begin(fields_, scratch.memberships);
   }
 
-  Explanation explain() const {
+  Explanation explain() {
     Explanation failed;
     std::size_t number = 0;
     for (const FilterBranch& branch : policy_.branches) {
       ++number;
-      Choice chosen;
-      const bool is_possible = std::ranges::all_of(
-          branch.clauses, [this](const FilterClause& clause) { return can_hold(clause); });
-      if (is_possible && choose(branch, chosen)) {
-        return {true, told(number, "matches", holding(branch, chosen))};
+      const std::size_t holding = clauses_together(branch);
+      if (holding == branch.clauses.size()) {
+        return {true, told(number, "matches", holding_lines(branch, holding))};
       }
       if (number <= kBranchesShown) {
+        const bool is_possible = std::ranges::all_of(
+            branch.clauses, [this](const FilterClause& clause) { return can_hold(clause); });
         std::ranges::move(
-            told(number, "does not match",
-                 is_possible ? failing_together(branch, chosen) : failing_alone(branch)),
+            told(number, "does not match", is_possible ? failing_together(branch, holding) : failing_alone(branch)),
             std::back_inserter(failed.lines));
       }
     }
@@ -133,15 +131,18 @@ class Explaining {
            (may_lack(clause) && (fields.empty() || std::ranges::any_of(fields, in_element)));
   }
 
-  bool choose(const FilterBranch& branch, Choice& chosen) const {
-    std::vector<Fields> fields;
+  /// How many of the branch's first clauses hold together: all of them where it matches.
+  std::size_t clauses_together(const FilterBranch& branch) {
+    FilterBranch front = branch;
+    std::vector<std::uint32_t> paths;
     for (const FilterClause& clause : branch.clauses) {
-      fields.push_back(fields_of(clause));
+      paths.push_back(paths_.find(clause.path));
     }
-    FieldChoice choice(branch, fields, memberships_);
-    const bool holds = choice.search();
-    chosen = choice.chosen();
-    return holds;
+    while (!front.clauses.empty() && check_.check(front, paths) != ElementCheck::Answer::yes) {
+      front.clauses.pop_back();
+      paths.pop_back();
+    }
+    return front.clauses.size();
   }
 
   Lines told(std::size_t number, std::string_view verdict, Lines clauses) const {
@@ -164,13 +165,22 @@ class Explaining {
                              cut(to_text(*taker(clause, *field))));
   }
 
-  static Lines holding(const FilterBranch& branch, const Choice& choice) {
+  /// A field that the clause takes, nullptr: none. Another may be the one that holds beside the other clauses.
+  const Field* taken(const FilterClause& clause) const {
+    const Fields fields = fields_of(clause);
+    const auto found = std::ranges::find_if(
+        fields, [&](const Field& field) { return taker(clause, field) != nullptr; });
+    return found == fields.end() ? nullptr : &*found;
+  }
+
+  /// Of the first `count` clauses, which hold.
+  Lines holding_lines(const FilterBranch& branch, std::size_t count) const {
     if (branch.clauses.empty()) {
       return {"+ the policy is empty, and takes every message"};
     }
     Lines lines;
-    for (std::size_t i = 0; i < choice.size(); ++i) {
-      lines.push_back(holds_line(branch.clauses[i], choice[i]));
+    for (std::size_t i = 0; i < count; ++i) {
+      lines.push_back(holds_line(branch.clauses[i], taken(branch.clauses[i])));
     }
     return lines;
   }
@@ -188,13 +198,9 @@ class Explaining {
   Lines failing_alone(const FilterBranch& branch) const {
     Lines lines;
     for (const FilterClause& clause : branch.clauses) {
-      const Fields fields = fields_of(clause);
-      const auto taken = std::ranges::find_if(
-          fields, [&](const Field& field) { return taker(clause, field) != nullptr; });
-      if (taken != fields.end()) {
-        lines.push_back(holds_line(clause, &*taken));
-      } else if (fields.empty() && may_lack(clause)) {
-        lines.push_back(holds_line(clause, nullptr));
+      const Field* field = taken(clause);
+      if (field != nullptr || (fields_of(clause).empty() && may_lack(clause))) {
+        lines.push_back(holds_line(clause, field));
       } else if (!can_hold(clause)) {
         lines.push_back(fails_line(clause));
       }
@@ -202,28 +208,28 @@ class Explaining {
     return lines;
   }
 
-  /// Each clause may hold, and all together do not: the first that does not beside those before it.
-  Lines failing_together(const FilterBranch& branch, const Choice& furthest) const {
-    Lines lines = holding(branch, furthest);
-    const FilterClause& clause = branch.clauses[furthest.size()];
-    std::vector<Field> taken;
-    std::ranges::copy_if(fields_of(clause), std::back_inserter(taken),
+  /// Each clause may hold, and all together do not: the first that does not beside the `holding` before it.
+  Lines failing_together(const FilterBranch& branch, std::size_t holding) const {
+    Lines lines = holding == 0 ? Lines() : holding_lines(branch, holding);
+    const FilterClause& clause = branch.clauses[holding];
+    std::vector<Field> would_do;
+    std::ranges::copy_if(fields_of(clause), std::back_inserter(would_do),
                          [&](const Field& field) { return taker(clause, field) != nullptr; });
-    if (taken.empty()) {
+    if (would_do.empty()) {
       lines.push_back(fails_line(clause));
     } else {
       lines.push_back(
           fmt::format("- {}: {} would do, but the fields lie in different elements of an array",
                       json_quote(cut(clause.path)),
-                      listed(taken, ", ", [](const Field& field) { return shown(field.leaf); })));
+                      listed(would_do, ", ", [](const Field& field) { return shown(field.leaf); })));
     }
     return lines;
   }
 
   const FilterPolicy& policy_;
   const PathTree& paths_;
-  const std::vector<Membership>& memberships_;
   std::vector<Field> fields_;  ///< sorted by path
+  ElementCheck check_;
 };
 
 std::string_view kind_of(Json::Type type) {

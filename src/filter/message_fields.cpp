@@ -3,10 +3,9 @@
 #include <simdjson.h>
 
 #include <charconv>
-#include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <limits>
 #include <string>
 
 namespace sluice::core {
@@ -17,18 +16,26 @@ using simdjson::error_code;
 
 constexpr int kDepthMax = 64;
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// What from_chars takes and JSON does not: a plus, a leading zero, a point without digits on both sides.
+bool is_json_number(std::string_view literal) {
+  const std::size_t first = literal.starts_with('-') ? 1 : 0;
+  const std::size_t point = literal.find('.');
+  return literal.size() > first && is_digit(literal[first]) &&
+         !(literal[first] == '0' && literal.size() > first + 1 && is_digit(literal[first + 1])) &&
+         (point == std::string_view::npos || (point + 1 < literal.size() && is_digit(literal[point + 1])));
+}
+
 /// The literal's value, correctly rounded; infinite where it does not fit; nullopt: no JSON number.
 std::optional<double> number_of(std::string_view literal) {
   double value = 0;
   const auto [end, error] = std::from_chars(literal.data(), literal.data() + literal.size(), value);
-  if (end != literal.data() + literal.size() || literal.empty() || literal.front() == '+') {
+  if (end != literal.data() + literal.size() || !is_json_number(literal)) {
     return std::nullopt;
   }
-  if (error == std::errc::result_out_of_range) {
-    const bool tiny = literal.find("e-") != std::string_view::npos || literal.find("E-") != std::string_view::npos;
-    return tiny ? 0.0 : std::numeric_limits<double>::infinity();
-  }
-  return error == std::errc() && std::isfinite(value) ? std::optional(value) : std::nullopt;
+  // Too large and too small are one error; strtod tells them apart.
+  return error == std::errc() ? value : std::strtod(std::string(literal).c_str(), nullptr);
 }
 
 std::string_view trimmed(std::string_view token) {
@@ -38,20 +45,49 @@ std::string_view trimmed(std::string_view token) {
   return token;
 }
 
+static_assert(kBodyPadding >= simdjson::SIMDJSON_PADDING);
+
+/// One JSON text while fields point into it: what is unescaped lies in the parser.
+class ParsedText {
+ public:
+  /// `readable`: bytes behind the text.
+  bool parse(std::string_view text, std::size_t readable, od::document* document) {
+    if (text.size() <= kKeptBytes && parser_.capacity() > kKeptBytes) {
+      parser_ = od::parser();
+      padded_ = {};
+    }
+    if (readable >= kBodyPadding) {
+      return parser_.iterate(text.data(), text.size(), text.size() + readable).get(*document) == simdjson::SUCCESS;
+    }
+    padded_.resize(text.size() + simdjson::SIMDJSON_PADDING);
+    std::memcpy(padded_.data(), text.data(), text.size());
+    std::memset(padded_.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
+    return parser_.iterate(padded_.data(), text.size(), padded_.size()).get(*document) == simdjson::SUCCESS;
+  }
+
+ private:
+  /// What a longer text needed, several times its length, is given back at the next one.
+  static constexpr std::size_t kKeptBytes = 1 << 20;
+
+  od::parser parser_;
+  std::string padded_;
+};
+
 }  // namespace
 
 struct FieldReader::State {
-  od::parser parser;
-  std::string padded;
-  std::deque<std::string> kept;  ///< texts of array attributes, whose parser is used for the next one
+  ParsedText body;
+  std::deque<ParsedText> arrays_of_attributes;  ///< one for each array attribute that policies name
+  std::size_t arrays_used = 0;
+  bool has_escapes = false;  ///< there is a backslash in the text
   const PathTree* paths = nullptr;
   FilterScratch* scratch = nullptr;
   std::uint32_t arrays = 0;
 
-  bool parse(std::string_view text, od::document* document);
   bool read_object(od::object object, std::uint32_t node, std::uint32_t membership, int depth);
   bool read_value(od::value value, std::uint32_t node, std::uint32_t membership, int depth);
   bool read_array(od::array array, std::uint32_t node, std::uint32_t membership, int depth);
+  bool read_string(od::value& value, std::string_view* text);
   bool read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership);
   bool read_array_attribute(std::string_view text, std::uint32_t path);
 };
@@ -59,11 +95,15 @@ struct FieldReader::State {
 FieldReader::FieldReader() : state_(std::make_unique<State>()) {}
 FieldReader::~FieldReader() = default;
 
-bool FieldReader::State::parse(std::string_view text, od::document* document) {
-  padded.resize(text.size() + simdjson::SIMDJSON_PADDING);
-  std::memcpy(padded.data(), text.data(), text.size());
-  std::memset(padded.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
-  return parser.iterate(padded.data(), text.size(), padded.size()).get(*document) == simdjson::SUCCESS;
+bool FieldReader::State::read_string(od::value& value, std::string_view* text) {
+  od::raw_json_string raw;
+  if (has_escapes || value.get_raw_json_string().get(raw) != simdjson::SUCCESS) {
+    return value.get_string().get(*text) == simdjson::SUCCESS;
+  }
+  // As it stands: get_string() copies byte by byte where the compiler may not assume more than x86-64 has.
+  const char* const begin = raw.raw();
+  *text = {begin, static_cast<std::size_t>(static_cast<const char*>(::rawmemchr(begin, '"')) - begin)};
+  return true;
 }
 
 bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership) {
@@ -74,7 +114,7 @@ bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::ui
   }
   switch (type) {
     case od::json_type::string:
-      if (value.get_string().get(leaf.text) != simdjson::SUCCESS) {
+      if (!read_string(value, &leaf.text)) {
         return false;
       }
       break;
@@ -99,13 +139,18 @@ bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::ui
       leaf.kind = is_true ? Leaf::Kind::literal_true : Leaf::Kind::literal_false;
       break;
     }
-    default:
-      if (!value.is_null()) {
+    default: {
+      bool is_null = false;
+      if (value.is_null().get(is_null) != simdjson::SUCCESS || !is_null) {
         return false;
       }
       leaf.kind = Leaf::Kind::literal_null;
+    }
   }
   if (path != PathTree::kNone) {
+    if (scratch->fields.size() == kFieldsMax) {
+      return false;
+    }
     scratch->fields.push_back({path, membership, leaf});
   }
   return true;
@@ -142,6 +187,9 @@ bool FieldReader::State::read_array(od::array array, std::uint32_t node, std::ui
     }
     std::uint32_t inner = membership;
     if (type == od::json_type::object || type == od::json_type::array) {
+      if (scratch->memberships.size() > kFieldsMax) {
+        return false;
+      }
       inner = static_cast<std::uint32_t>(scratch->memberships.size());
       scratch->memberships.push_back({number, element, membership});
     }
@@ -161,15 +209,16 @@ bool FieldReader::State::read_object(od::object object, std::uint32_t node, std:
       return false;
     }
     raw = field.key();
-    std::size_t length = 0;
-    while (raw.raw()[length] != '"' && raw.raw()[length] != '\\') {
-      ++length;
+    std::uint32_t next = PathTree::kNone;
+    if (!has_escapes) {
+      next = paths->step_quoted(node, raw.raw());
+    } else {
+      std::string_view name;
+      if (field.unescaped_key().get(name) != simdjson::SUCCESS) {
+        return false;
+      }
+      next = paths->step(node, name);
     }
-    std::string_view name(raw.raw(), length);
-    if (raw.raw()[length] == '\\' && field.unescaped_key().get(name) != simdjson::SUCCESS) {
-      return false;
-    }
-    const std::uint32_t next = paths->step(node, name);
     if (next != PathTree::kNone && !read_value(field.value(), next, membership, depth)) {
       return false;
     }
@@ -177,15 +226,18 @@ bool FieldReader::State::read_object(od::object object, std::uint32_t node, std:
   return true;
 }
 
-bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& paths, FilterScratch& scratch) {
+bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& paths, FilterScratch& scratch,
+                            std::size_t readable) {
   scratch.fields.clear();
   scratch.memberships.resize(1);
   state_->paths = &paths;
   state_->scratch = &scratch;
   state_->arrays = 0;
+  const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
+  state_->has_escapes = text.find('\\') != std::string_view::npos;
   od::document document;
   od::object object;
-  return state_->parse({reinterpret_cast<const char*>(body.data()), body.size()}, &document) &&
+  return state_->body.parse(text, readable, &document) &&
          document.get_object().get(object) == simdjson::SUCCESS && state_->read_object(object, PathTree::kRoot, 0, 0) &&
          document.current_location().error() == simdjson::OUT_OF_BOUNDS;
 }
@@ -193,7 +245,11 @@ bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& 
 bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32_t path) {
   od::document document;
   od::array array;
-  if (!parse(text, &document) || document.get_array().get(array) != simdjson::SUCCESS) {
+  has_escapes = text.find('\\') != std::string_view::npos;
+  if (arrays_used == arrays_of_attributes.size()) {
+    arrays_of_attributes.emplace_back();
+  }
+  if (!arrays_of_attributes[arrays_used++].parse(text, 0, &document) || document.get_array().get(array) != simdjson::SUCCESS) {
     return false;
   }
   const std::size_t before = scratch->fields.size();
@@ -211,10 +267,6 @@ bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32
     scratch->fields.resize(before);
     return false;
   }
-  for (std::size_t i = before; i < scratch->fields.size(); ++i) {
-    std::string_view& kept_text = scratch->fields[i].leaf.text;
-    kept_text = kept.emplace_back(kept_text);
-  }
   return true;
 }
 
@@ -224,7 +276,7 @@ std::uint32_t FieldReader::read_attributes(std::span<const sluice_attribute* con
   scratch.memberships.resize(1);
   state_->paths = &paths;
   state_->scratch = &scratch;
-  state_->kept.clear();
+  state_->arrays_used = 0;
   std::uint32_t invalid = 0;
   for (const sluice_attribute* attribute : attributes) {
     const std::uint32_t path = paths.find({attribute->name.data, attribute->name.size});

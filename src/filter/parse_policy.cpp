@@ -92,9 +92,10 @@ std::size_t memory_of(const ValueMatcher& matcher) {
   return bytes;
 }
 
-std::size_t memory_of(const Leaf& leaf) {
-  std::size_t bytes = sizeof(FilterClause) + leaf.path.size();
-  for (const ValueMatcher& matcher : leaf.matchers) {
+/// Of a clause.
+std::size_t memory_of(std::string_view path, const std::vector<ValueMatcher>& matchers) {
+  std::size_t bytes = sizeof(FilterClause) + path.size();
+  for (const ValueMatcher& matcher : matchers) {
     bytes += memory_of(matcher);
   }
   return bytes;
@@ -216,7 +217,7 @@ class Reading {
       }
       leaf.matchers.push_back(std::move(*matcher));
     }
-    memory_ += memory_of(leaf);
+    memory_ += memory_of(leaf.path, leaf.matchers);
     into.parts.push_back({leaves_.size(), {}});
     leaves_.push_back(std::move(leaf));
     return std::nullopt;
@@ -314,7 +315,7 @@ Fault size_fault(const Group& group, const std::vector<Leaf>& leaves, std::size_
                  FilterProfile profile) {
   std::vector<double> leaf_bytes;
   for (const Leaf& leaf : leaves) {
-    leaf_bytes.push_back(static_cast<double>(memory_of(leaf)));
+    leaf_bytes.push_back(static_cast<double>(memory_of(leaf.path, leaf.matchers)));
   }
   const Extent extent = extent_of(group, leaf_bytes);
   if (profile == FilterProfile::sns && extent.branches > kSnsCombinationsMax) {
@@ -356,6 +357,17 @@ std::string with_position(const PolicyError& error, std::string_view policy) {
   const std::size_t line = static_cast<std::size_t>(std::ranges::count(before, '\n')) + 1;
   const std::size_t column = before.size() - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
   return fmt::format("{}:{}: {}", line, column, error.text);
+}
+
+std::size_t memory_of(const FilterPolicy& policy) {
+  std::size_t bytes = sizeof policy;
+  for (const FilterBranch& branch : policy.branches) {
+    bytes += sizeof branch;
+    for (const FilterClause& clause : branch.clauses) {
+      bytes += memory_of(clause.path, clause.matchers);
+    }
+  }
+  return bytes;
 }
 
 std::expected<FilterPolicy, PolicyError> parse_policy(std::string_view text, FilterScope scope,

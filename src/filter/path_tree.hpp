@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "filter/text_table.hpp"
 
 namespace sluice::core {
 
@@ -19,32 +21,32 @@ class PathTree {
 
   /// The number of `path`; numbers count up from 0.
   std::uint32_t add(std::string_view path);
-  std::uint32_t size() const { return static_cast<std::uint32_t>(paths_.size()); }
-  const std::string& name(std::uint32_t path) const { return paths_[path]; }
+  std::uint32_t size() const { return paths_.size(); }
+  /// What a new path takes, rather more than less.
+  static std::size_t bytes_of(std::string_view path);
+  std::string_view name(std::uint32_t path) const { return paths_.text(path); }
 
   /// The node of a member of `node`'s objects; kNone: nothing below is named.
   std::uint32_t step(std::uint32_t node, std::string_view name) const;
+  /// The same of a name that a quote ends. REQUIRES: no backslash in it.
+  std::uint32_t step_quoted(std::uint32_t node, const char* name) const;
   /// The path that ends at `node`, kNone: none.
   std::uint32_t path_at(std::uint32_t node) const { return nodes_[node].path; }
   bool leads_on(std::uint32_t node) const { return !nodes_[node].children.empty(); }
   /// The path that is just this name (an attribute's), kNone: none.
-  std::uint32_t find(std::string_view name) const;
+  std::uint32_t find(std::string_view name) const { return paths_.find(name); }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const;
-  };
   struct Node {
     std::uint32_t path = kNone;
     std::vector<std::pair<std::string, std::uint32_t>> children;
-    std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> many;  ///< all of them, once they are many
+    TextTable many;  ///< of all of them, once they are many
   };
   std::uint32_t child(std::uint32_t node, std::string_view name) const;
+  std::uint32_t add_child(std::uint32_t parent, std::string_view name);
 
   std::vector<Node> nodes_;
-  std::vector<std::string> paths_;
-  std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> numbers_;
+  TextTable paths_;
 };
 
 }  // namespace sluice::core

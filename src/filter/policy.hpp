@@ -101,6 +101,9 @@ struct FilterPolicy {
   bool operator==(const FilterPolicy&) const = default;
 };
 
+/// Bytes that a policy takes, what it points to included.
+std::size_t memory_of(const FilterPolicy& policy);
+
 /// Why a text is no filter policy, in the words of Amazon SNS where it has some, and the byte of
 /// the text where that shows.
 struct PolicyError {

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "filter/case_folding.hpp"
 
@@ -15,35 +16,72 @@ namespace {
 
 std::uint64_t bits_of(double number) { return std::bit_cast<std::uint64_t>(number == 0 ? 0.0 : number); }
 
+/// What a range may take more so that a number needs one look instead of one for each level of the tree.
+constexpr std::size_t kFlatBytes = 512;
+
+/// Marks a bit that is no branch's until finish() places it.
+constexpr std::uint32_t kVirtual = 1u << 31;
+
 std::string reversed(std::string_view text) { return {text.rbegin(), text.rend()}; }
 
 }  // namespace
-
-std::size_t ValueIndex::TextHash::operator()(std::string_view text) const { return XXH3_64bits(text.data(), text.size()); }
 
 std::size_t ValueIndex::BlockHash::operator()(const std::array<std::uint8_t, 16>& bytes) const {
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 
-bool ValueIndex::Texts::empty() const { return exact.empty() && prefix_entries.empty() && suffix_entries.empty(); }
+bool ValueIndex::Texts::empty() const { return exact.entries.empty() && prefix_entries.empty() && suffix_entries.empty(); }
+
+/// How many points are below: the begin of the value's share of a table over their span, then a search.
+std::size_t ValueIndex::Ranges::count_below(double value) const {
+  if (points.empty() || value <= points.front()) {
+    return 0;
+  }
+  if (value > points.back()) {
+    return points.size();
+  }
+  const auto share = share_of(value);
+  const auto from = points.begin() + shares[share], to = points.begin() + shares[share + 1];
+  return static_cast<std::size_t>(std::lower_bound(from, to, value) - points.begin());
+}
+
+/// Rises with the value. REQUIRES: between the first and the last point.
+std::size_t ValueIndex::Ranges::share_of(double value) const {
+  return scale == 0 ? 0 : std::min(points.size() - 1, static_cast<std::size_t>((value - points.front()) * scale));
+}
+
+void ValueIndex::Ranges::make_shares() {
+  const double span = points.back() - points.front();
+  scale = span > 0 && std::isfinite(span) ? static_cast<double>(points.size()) / span : 0;
+  scale = std::isfinite(scale) ? scale : 0;
+  shares.assign(points.size() + 1, static_cast<std::uint32_t>(points.size()));
+  for (std::size_t i = points.size(); i-- > 0;) {
+    shares[share_of(points[i])] = static_cast<std::uint32_t>(i);
+  }
+  for (std::size_t i = points.size(); i-- > 0;) {
+    shares[i] = std::min(shares[i], shares[i + 1]);
+  }
+}
 
 // --- Building --------------------------------------------------------------------------------------
 
 ValueIndex::EntryId ValueIndex::new_entry() {
   entries_.emplace_back();
+  building_->includes.emplace_back();
+  building_->excludes.emplace_back();
   return static_cast<EntryId>(entries_.size() - 1);
 }
 
-ValueIndex::EntryId ValueIndex::text_entry(TextMap& map, std::string_view text) {
-  auto found = map.find(text);
-  return found != map.end() ? found->second : map.emplace(text, new_entry()).first->second;
+ValueIndex::EntryId ValueIndex::text_entry(TextEntries& exact, std::string_view text) {
+  const std::uint32_t number = exact.texts.add(text);
+  if (number == exact.entries.size()) {
+    exact.entries.push_back(new_entry());
+  }
+  return exact.entries[number];
 }
 
 ValueIndex::EntryId ValueIndex::node_entry(ByteTrie& trie, std::vector<EntryId>& entries, std::string_view text) {
   const std::uint32_t node = trie.add(text);
-  if (node == ByteTrie::kNone) {
-    return kNoEntry;
-  }
   entries.resize(std::max<std::size_t>(entries.size(), trie.nodes().size()), kNoEntry);
   if (entries[node] == kNoEntry) {
     entries[node] = new_entry();
@@ -80,10 +118,13 @@ ValueIndex::EntryId ValueIndex::entry_of(const ValueMatcher& matcher) {
     case MatcherKind::suffix_ignore_case:
       return node_entry(folded_.suffixes, folded_.suffix_entries, reversed(matcher.text));
     case MatcherKind::wildcard: {
-      auto [place, fresh] = wildcard_entries_.try_emplace(matcher.pieces, 0);
+      auto [place, fresh] = building_->wildcards.try_emplace(matcher.pieces, 0);
       if (fresh) {
         place->second = new_entry();
         wildcards_.push_back({&matcher, place->second});
+        for (const std::string& piece : matcher.pieces) {  // one of them goes into the finder
+          building_->pattern_bytes += 2 * sizeof piece + piece.size() * (2 + PieceFinder::kByteBytes);
+        }
       }
       return place->second;
     }
@@ -118,30 +159,51 @@ ValueIndex::EntryId ValueIndex::entry_of(const ValueMatcher& matcher) {
 void ValueIndex::add_matcher(std::uint32_t branch, const ValueMatcher& matcher, bool excludes) {
   const EntryId entry = entry_of(matcher);
   if (entry != kNoEntry) {
-    (excludes ? entries_[entry].excludes : entries_[entry].includes).push_back(branch);
+    (excludes ? building_->excludes : building_->includes)[entry].push_back(branch);
+    ++building_->targets;
   }
 }
 
+/// A bit behind those of the branches, whose number is known to finish() only.
+std::uint32_t ValueIndex::new_virtual(std::uint32_t branch) {
+  virtual_.push_back(branch);
+  return kVirtual | static_cast<std::uint32_t>(virtual_.size() - 1);
+}
+
 void ValueIndex::add(std::uint32_t branch, const FilterClause& clause) {
-  if (std::ranges::count(clause.matchers, MatcherKind::anything_but, &ValueMatcher::kind) > 1) {
-    plain_clauses_.emplace_back(branch, &clause);
-  }
+  const bool has_several = std::ranges::count(clause.matchers, MatcherKind::anything_but, &ValueMatcher::kind) > 1;
   for (const ValueMatcher& matcher : clause.matchers) {
     if (matcher.kind == MatcherKind::exists) {
-      existing_.push_back(branch);
+      building_->existing.push_back(branch);
     } else if (matcher.kind == MatcherKind::absent) {
-      missing_.push_back(branch);
+      building_->missing.push_back(branch);
     } else if (matcher.kind == MatcherKind::numeric_range) {
-      range_list_.push_back({matcher.range, branch});
+      building_->ranges.push_back({matcher.range, branch});
     } else if (matcher.kind != MatcherKind::anything_but) {
       add_matcher(branch, matcher, false);
-    } else if (plain_clauses_.empty() || plain_clauses_.back().second != &clause) {
-      open_.push_back(branch);
+    } else {
+      const std::uint32_t bit = has_several ? new_virtual(branch) : branch;
+      building_->open.push_back(bit);
       for (const ValueMatcher& excluded : matcher.excluded) {
-        add_matcher(branch, excluded, true);
+        add_matcher(bit, excluded, true);
       }
     }
   }
+}
+
+std::size_t ValueIndex::node_count() const {
+  return plain_.prefixes.nodes().size() + plain_.suffixes.nodes().size() + folded_.prefixes.nodes().size() +
+         folded_.suffixes.nodes().size();
+}
+
+std::size_t ValueIndex::bytes() const {
+  // A list of one branch; its entry while building; what refers to it, with what an allocation adds.
+  constexpr std::size_t kEntryBytes = 200, kRangeBytes = 400 + kFlatBytes, kOpenBytes = 32;
+  return sizeof *this + sizeof(Building) + entries_.size() * kEntryBytes + building_->targets * 2 * sizeof(std::uint32_t) +
+         building_->pattern_bytes + plain_.exact.texts.bytes() + folded_.exact.texts.bytes() + number_texts_.texts.bytes() +
+         node_count() * (ByteTrie::kNodeBytes + 2 * sizeof(EntryId)) +
+         building_->ranges.size() * kRangeBytes +
+         (building_->existing.size() + building_->missing.size() + building_->open.size()) * kOpenBytes;
 }
 
 /// Each pattern stands at the piece that the fewest patterns have; of those at the longest.
@@ -163,19 +225,48 @@ void ValueIndex::finish_wildcards() {
         rarest = &piece;
       }
     }
-    wildcards_of_[pieces_.add(*rarest)].push_back(number);
+    const std::uint32_t piece = pieces_.add(*rarest);
+    wildcards_of_.resize(pieces_.size());
+    wildcards_of_[piece].push_back(number);
   }
   pieces_.finish();
-  wildcard_entries_.clear();
+}
+
+/// False: it takes more than kFlatBytes for each range.
+bool ValueIndex::flatten_ranges(const std::vector<std::vector<std::uint32_t>>& nodes, TargetLists& lists) {
+  const std::size_t leaves = 2 * ranges_.points.size() + 1;
+  const std::size_t words = building_->ranges.back().second / 64 + 1;  // the last is the largest
+  std::size_t bytes = 0;
+  const std::size_t bytes_max = building_->ranges.size() * kFlatBytes;
+  for (std::size_t leaf = 0; leaf < leaves && bytes <= bytes_max; ++leaf) {
+    std::size_t targets = 0;
+    for (std::size_t node = ranges_.leaves + leaf; node != 0; node /= 2) {
+      targets += nodes[node].size();
+    }
+    bytes += std::min(targets * sizeof(std::uint32_t), words * sizeof(std::uint64_t)) + sizeof(TargetLists::Id);
+  }
+  if (bytes > bytes_max) {
+    return false;
+  }
+  std::vector<std::uint32_t> all;
+  for (std::size_t leaf = 0; leaf < leaves; ++leaf) {
+    all.clear();
+    for (std::size_t node = ranges_.leaves + leaf; node != 0; node /= 2) {
+      all.insert(all.end(), nodes[node].begin(), nodes[node].end());
+    }
+    ranges_.flat.push_back(lists.add(all));
+  }
+  return true;
 }
 
 /// Points and the gaps between them are the leaves of a segment tree: gap 0, point 0, gap 1, point 1, ...
 void ValueIndex::finish_ranges(TargetLists& lists) {
-  if (range_list_.empty()) {
+  const std::vector<std::pair<NumericRange, std::uint32_t>>& ranges = building_->ranges;
+  if (ranges.empty()) {
     return;
   }
   std::vector<double>& points = ranges_.points;
-  for (const auto& [range, branch] : range_list_) {
+  for (const auto& [range, branch] : ranges) {
     for (const double point : {range.low, range.high}) {
       if (std::isfinite(point)) {
         points.push_back(point);
@@ -184,12 +275,13 @@ void ValueIndex::finish_ranges(TargetLists& lists) {
   }
   std::ranges::sort(points);
   points.erase(std::unique(points.begin(), points.end()), points.end());
+  ranges_.make_shares();
   ranges_.leaves = std::bit_ceil(2 * points.size() + 1);
   std::vector<std::vector<std::uint32_t>> nodes(2 * ranges_.leaves);
   const auto point_leaf = [&](double point) {
     return 2 * static_cast<std::size_t>(std::ranges::lower_bound(points, point) - points.begin()) + 1;
   };
-  for (const auto& [range, branch] : range_list_) {
+  for (const auto& [range, branch] : ranges) {
     std::size_t from = std::isfinite(range.low) ? point_leaf(range.low) + (range.low_inclusive ? 0 : 1) : 0;
     std::size_t to = std::isfinite(range.high) ? point_leaf(range.high) + (range.high_inclusive ? 1 : 0) : 2 * points.size() + 1;
     for (from += ranges_.leaves, to += ranges_.leaves; from < to; from /= 2, to /= 2) {
@@ -201,50 +293,92 @@ void ValueIndex::finish_ranges(TargetLists& lists) {
       }
     }
   }
-  for (const std::vector<std::uint32_t>& node : nodes) {
-    ranges_.nodes.push_back(node.empty() ? TargetLists::kNone : lists.add(node));
+  if (flatten_ranges(nodes, lists)) {
+    return;
   }
-  range_list_ = {};
+  for (const std::vector<std::uint32_t>& node : nodes) {
+    ranges_.nodes.push_back(lists.add(node));
+  }
 }
 
-bool ValueIndex::finish(TargetLists& lists, std::uint32_t branches) {
+void ValueIndex::finish_open(std::uint32_t branches) {
+  virtual_word_ = branches / 64;
+  const auto place = [&](std::uint32_t& bit) {
+    bit = (bit & kVirtual) != 0 ? branches + (bit & ~kVirtual) : bit;
+  };
+  std::ranges::for_each(building_->open, place);
+  for (std::vector<std::uint32_t>& list : building_->excludes) {
+    std::ranges::for_each(list, place);
+  }
+  std::ranges::sort(building_->open);
+  for (const std::uint32_t bit : building_->open) {
+    if (open_.empty() || open_.back().word != bit / 64) {
+      open_.push_back({bit / 64, 0});
+    }
+    open_.back().bits |= std::uint64_t{1} << bit % 64;
+  }
+  const auto end = std::ranges::find_if(open_, [&](const Word& each) { return each.word >= virtual_word_; });
+  constexpr std::ptrdiff_t kSparse = 8;  // words, of which a set may as well be looked at as a whole
+  if (end - open_.begin() > std::max<std::ptrdiff_t>(kSparse, virtual_word_ / 4)) {
+    open_words_.resize(virtual_word_, 0);
+    std::for_each(open_.begin(), end, [&](const Word& each) { open_words_[each.word] = each.bits; });
+    open_.erase(open_.begin(), end);
+  }
+}
+
+void ValueIndex::finish(TargetLists& lists, std::uint32_t branches) {
   finish_wildcards();
   finish_ranges(lists);
-  const auto list_of = [&](std::vector<std::uint32_t>& numbers) {
-    const TargetLists::Id id = numbers.empty() ? TargetLists::kNone : lists.add(numbers);
-    numbers = {};
-    return id;
-  };
-  for (Entry& entry : entries_) {
-    entry.include = list_of(entry.includes);
-    entry.exclude = list_of(entry.excludes);
+  finish_open(branches);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    entries_[i] = {lists.add(building_->includes[i]), lists.add(building_->excludes[i])};
   }
-  exists_ = list_of(existing_);
-  absent_ = list_of(missing_);
-  if (!open_.empty()) {
-    anything_but_.assign((branches + 63) / 64, 0);
-    for (const std::uint32_t branch : open_) {
-      anything_but_[branch / 64] |= std::uint64_t{1} << branch % 64;
-    }
-    open_ = {};
-  }
-  return std::ranges::all_of(std::initializer_list<const ByteTrie*>{&plain_.prefixes, &plain_.suffixes, &folded_.prefixes, &folded_.suffixes},
-                             [](const ByteTrie* trie) { return trie->nodes().size() < ByteTrie::kNodesMax; });
+  exists_ = lists.add(building_->existing);
+  absent_ = lists.add(building_->missing);
+  building_.reset();
 }
 
 // --- Matching --------------------------------------------------------------------------------------
 
+void ValueIndex::begin(std::size_t leaves, ValueScratch& scratch) const {
+  constexpr std::size_t kMany = 16;
+  scratch.has_many = leaves > kMany;
+  if (!scratch.has_many) {
+    return;
+  }
+  if (++scratch.round == 0) {
+    std::ranges::fill(scratch.added, 0);
+    scratch.round = 1;
+  }
+  scratch.is_open = !open_words_.empty();
+  scratch.open.resize(open_.size());
+  std::iota(scratch.open.begin(), scratch.open.end(), 0u);
+}
+
+/// Whether a leaf before has added the list.
+bool ValueIndex::is_added(TargetLists::Id list, const ValueScratch& scratch, const BranchSet& found) const {
+  return TargetLists::is_one(list) ? found.has(list & ~TargetLists::kOne) : scratch.added[list] == scratch.round;
+}
+
+void ValueIndex::include(TargetLists::Id list, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
+  if (scratch.has_many && !TargetLists::is_one(list)) {
+    if (scratch.added[list] == scratch.round) {
+      return;
+    }
+    scratch.added[list] = scratch.round;
+  }
+  lists.add_to(*found, list);
+}
+
 void ValueIndex::hit(EntryId id, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
-  lists.add_to(*found, entries_[id].include);
+  include(entries_[id].include, lists, scratch, found);
   lists.add_to(scratch.excluded, entries_[id].exclude);
 }
 
 void ValueIndex::take_texts(const Texts& texts, std::string_view value, const TargetLists& lists, ValueScratch& scratch,
                             BranchSet* found) const {
-  if (!texts.exact.empty()) {
-    if (auto place = texts.exact.find(value); place != texts.exact.end()) {
-      hit(place->second, lists, scratch, found);
-    }
+  if (const std::uint32_t number = texts.exact.texts.find(value); number != TextTable::kNone) {
+    hit(texts.exact.entries[number], lists, scratch, found);
   }
   const auto walk = [&](const ByteTrie& trie, const std::vector<EntryId>& entries, auto byte_at) {
     std::uint32_t node = ByteTrie::kRoot;
@@ -279,6 +413,30 @@ void ValueIndex::take_address(const IpAddress& address, const TargetLists& lists
   }
 }
 
+void ValueIndex::take_wildcards(std::string_view value, const TargetLists& lists, ValueScratch& scratch,
+                                BranchSet* found) const {
+  scratch.pieces.clear();
+  pieces_.find(value, scratch.is_piece, scratch.pieces);
+  for (const std::uint32_t piece : scratch.pieces) {
+    scratch.is_piece[piece] = 0;
+  }
+  for (const std::uint32_t piece : scratch.pieces) {
+    for (const std::uint32_t number : wildcards_of_[piece]) {
+      const Entry& entry = entries_[wildcards_[number].entry];
+      if (scratch.has_many && entry.exclude == TargetLists::kNone && is_added(entry.include, scratch, *found)) {
+        continue;
+      }
+      scratch.steps += 1 + value.size() / 4;
+      if (scratch.steps > scratch.steps_max) {
+        return;
+      }
+      if (takes(*wildcards_[number].matcher, Leaf{Leaf::Kind::string, value, 0})) {
+        hit(wildcards_[number].entry, lists, scratch, found);
+      }
+    }
+  }
+}
+
 void ValueIndex::take_string(std::string_view value, const TargetLists& lists, ValueScratch& scratch,
                              BranchSet* found) const {
   take_texts(plain_, value, lists, scratch, found);
@@ -286,18 +444,8 @@ void ValueIndex::take_string(std::string_view value, const TargetLists& lists, V
     scratch.folded = fold_case(value);
     take_texts(folded_, scratch.folded, lists, scratch, found);
   }
-  if (!pieces_.empty()) {
-    scratch.pieces.clear();
-    pieces_.find(value, [&](std::uint32_t piece) { scratch.pieces.push_back(piece); });
-    std::ranges::sort(scratch.pieces);
-    scratch.pieces.erase(std::unique(scratch.pieces.begin(), scratch.pieces.end()), scratch.pieces.end());
-    for (const std::uint32_t piece : scratch.pieces) {
-      for (const std::uint32_t number : wildcards_of_.at(piece)) {
-        if (takes(*wildcards_[number].matcher, Leaf{Leaf::Kind::string, value, 0})) {
-          hit(wildcards_[number].entry, lists, scratch, found);
-        }
-      }
-    }
+  if (pieces_.size() != 0) {
+    take_wildcards(value, lists, scratch, found);
   }
   if (!blocks_.empty()) {
     if (const std::optional<IpAddress> address = parse_address(value)) {
@@ -308,8 +456,8 @@ void ValueIndex::take_string(std::string_view value, const TargetLists& lists, V
 
 void ValueIndex::take_number(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
   if (!std::isfinite(leaf.number)) {
-    if (auto place = number_texts_.find(leaf.text); place != number_texts_.end()) {
-      hit(place->second, lists, scratch, found);
+    if (const std::uint32_t number = number_texts_.texts.find(leaf.text); number != TextTable::kNone) {
+      hit(number_texts_.entries[number], lists, scratch, found);
     }
     return;
   }
@@ -320,11 +468,40 @@ void ValueIndex::take_number(const Leaf& leaf, const TargetLists& lists, ValueSc
     return;
   }
   const std::vector<double>& points = ranges_.points;
-  const auto above = static_cast<std::size_t>(std::ranges::lower_bound(points, leaf.number) - points.begin());
+  const std::size_t above = ranges_.count_below(leaf.number);
   const bool is_point = above < points.size() && points[above] == leaf.number;
-  for (std::size_t node = ranges_.leaves + 2 * above + (is_point ? 1 : 0); node != 0; node /= 2) {
-    lists.add_to(*found, ranges_.nodes[node]);
+  const std::size_t place = 2 * above + (is_point ? 1 : 0);
+  if (!ranges_.flat.empty()) {
+    include(ranges_.flat[place], lists, scratch, found);
+    return;
   }
+  for (std::size_t node = ranges_.leaves + place; node != 0; node /= 2) {
+    include(ranges_.nodes[node], lists, scratch, found);
+  }
+}
+
+void ValueIndex::add_open(const Word& open, const ValueScratch& scratch, BranchSet* found) const {
+  std::uint64_t bits = open.bits & ~scratch.excluded.word(open.word);
+  if (open.word < virtual_word_) {
+    found->add_word(open.word, bits);
+    return;
+  }
+  for (; bits != 0; bits &= bits - 1) {
+    found->add(virtual_[(open.word - virtual_word_) * 64 + static_cast<std::uint32_t>(std::countr_zero(bits))]);
+  }
+}
+
+/// Whether no leaf can add anything for these anything-but.
+bool ValueIndex::is_done(const Word& open, const BranchSet& found) const {
+  if (open.word < virtual_word_) {
+    return (open.bits & ~found.word(open.word)) == 0;
+  }
+  for (std::uint64_t bits = open.bits; bits != 0; bits &= bits - 1) {
+    if (!found.has(virtual_[(open.word - virtual_word_) * 64 + static_cast<std::uint32_t>(std::countr_zero(bits))])) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void ValueIndex::take(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
@@ -332,7 +509,7 @@ void ValueIndex::take(const Leaf& leaf, const TargetLists& lists, ValueScratch& 
     return;
   }
   scratch.excluded.clear();
-  lists.add_to(*found, exists_);
+  include(exists_, lists, scratch, found);
   if (leaf.kind == Leaf::Kind::string) {
     take_string(leaf.text, lists, scratch, found);
   } else if (leaf.kind == Leaf::Kind::number) {
@@ -343,16 +520,25 @@ void ValueIndex::take(const Leaf& leaf, const TargetLists& lists, ValueScratch& 
       hit(entry, lists, scratch, found);
     }
   }
-  for (std::uint32_t i = 0; i < anything_but_.size(); ++i) {
-    found->add_word(i, anything_but_[i] & ~scratch.excluded.word(i));
-  }
-  for (const auto& [branch, clause] : plain_clauses_) {
-    if (std::ranges::any_of(clause->matchers, [&](const ValueMatcher& matcher) {
-          return matcher.kind != MatcherKind::absent && takes(matcher, leaf);
-        })) {
-      found->add(branch);
+  take_open(scratch, found);
+}
+
+void ValueIndex::take_open(ValueScratch& scratch, BranchSet* found) const {
+  if (!scratch.has_many) {
+    if (!open_words_.empty()) {
+      found->add_words_but(open_words_, scratch.excluded);
     }
+    for (const Word& open : open_) {
+      add_open(open, scratch, found);
+    }
+    return;
   }
+  scratch.steps += 1 + (scratch.excluded.extent() + scratch.open.size() + (scratch.is_open ? open_words_.size() : 0)) / 8;
+  scratch.is_open = scratch.is_open && !found->add_words_but(open_words_, scratch.excluded);
+  std::erase_if(scratch.open, [&](std::uint32_t open) {
+    add_open(open_[open], scratch, found);
+    return is_done(open_[open], *found);
+  });
 }
 
 }  // namespace sluice::core

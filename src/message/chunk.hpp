@@ -155,6 +155,11 @@ struct alignas(kCacheLine) Chunk {
   // Of published messages. [any holder]
   std::span<const std::uint8_t> body(std::uint32_t index) const;
   ExternalBody* external(std::uint32_t index) const;  ///< nullptr: inline
+  /// Bytes behind an inline body that belong to the slab, whatever they are; 0 behind an external one.
+  std::size_t readable_behind(std::uint32_t index) const {
+    const Entry& entry = entries[index];
+    return entry.body_size == kExternal ? 0 : slab_bytes - entry.body_offset - entry.body_size;
+  }
   Uuid id(std::uint32_t index) const;
   /// Credit units charged for message `index`; for those in `mask`.
   std::uint32_t charge_of(std::uint32_t index) const {

@@ -1,11 +1,12 @@
 #include "topic/topic_filter.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace sluice::core {
 
-Result<TopicFilter::Scope> TopicFilter::compile_scope(FilterScope scope,
-                                                      const std::vector<std::optional<FilterPolicy>>& policies) {
+std::expected<TopicFilter::Scope, CompileError> TopicFilter::compile_scope(
+    FilterScope scope, const std::vector<std::optional<FilterPolicy>>& policies) {
   Scope result;
   std::vector<FilterPolicy> chosen;
   for (std::uint32_t subscription = 0; subscription < policies.size(); ++subscription) {
@@ -17,11 +18,16 @@ Result<TopicFilter::Scope> TopicFilter::compile_scope(FilterScope scope,
   if (chosen.empty()) {
     return result;
   }
-  result.compiled = CompiledFilter::compile(chosen);
-  if (result.compiled == nullptr) {
-    return fail(Errc::config, "its filter policies are too large together");
+  std::expected<std::shared_ptr<const CompiledFilter>, CompileError> compiled = CompiledFilter::compile(chosen);
+  if (!compiled) {
+    return std::unexpected(CompileError{result.subscriptions[compiled.error().policy], std::move(compiled.error().text)});
   }
-  result.all = result.compiled->take_all();
+  result.compiled = std::move(*compiled);
+  for (std::uint32_t number = 0; number < chosen.size(); ++number) {
+    if (!std::ranges::binary_search(result.compiled->take_all(), number)) {
+      result.readers.push_back(result.subscriptions[number]);
+    }
+  }
   if (scope == FilterScope::message_attributes) {
     result.named_by.resize(result.compiled->paths().size());
     for (std::uint32_t number = 0; number < chosen.size(); ++number) {
@@ -38,14 +44,15 @@ Result<TopicFilter::Scope> TopicFilter::compile_scope(FilterScope scope,
   return result;
 }
 
-Result<std::shared_ptr<const TopicFilter>> TopicFilter::compile(std::vector<std::optional<FilterPolicy>> policies) {
+std::expected<std::shared_ptr<const TopicFilter>, CompileError> TopicFilter::compile(
+    const std::vector<std::optional<FilterPolicy>>& policies) {
   auto filter = std::make_shared<TopicFilter>();
   for (const std::optional<FilterPolicy>& policy : policies) {
     filter->has_policy_.push_back(policy.has_value());
   }
   for (auto [scope, place] : {std::pair{FilterScope::message_attributes, &filter->attributes_},
                               std::pair{FilterScope::message_body, &filter->body_}}) {
-    Result<Scope> compiled = compile_scope(scope, policies);
+    std::expected<Scope, CompileError> compiled = compile_scope(scope, policies);
     if (!compiled) {
       return std::unexpected(compiled.error());
     }
@@ -59,14 +66,8 @@ ChunkMatcher::ChunkMatcher(std::shared_ptr<const TopicFilter> filter)
   if (filter_->attributes_.compiled != nullptr) {
     attributes_scratch_ = std::make_unique<FilterScratch>(*filter_->attributes_.compiled);
   }
-  const TopicFilter::Scope& body = filter_->body_;
-  if (body.compiled != nullptr) {
-    body_scratch_ = std::make_unique<FilterScratch>(*body.compiled);
-    for (std::uint32_t number = 0; number < body.subscriptions.size(); ++number) {
-      if (!std::ranges::binary_search(body.all, number)) {
-        body_readers_.push_back(body.subscriptions[number]);
-      }
-    }
+  if (filter_->body_.compiled != nullptr) {
+    body_scratch_ = std::make_unique<FilterScratch>(*filter_->body_.compiled);
   }
 }
 
@@ -108,9 +109,11 @@ void ChunkMatcher::match_attributes(const Chunk& chunk, std::uint32_t index) {
   const TopicFilter::Scope& scope = filter_->attributes_;
   const std::uint32_t invalid =
       reader_.read_attributes(attribute_pointers_, scope.compiled->paths(), *attributes_scratch_);
-  scope.compiled->match(*attributes_scratch_);
+  const bool is_told = scope.compiled->match(*attributes_scratch_);
   take(scope, attributes_scratch_->matched, index);
-  if (invalid != 0) {
+  if (!is_told) {
+    std::ranges::copy(scope.readers, std::back_inserter(invalid_attributes_));
+  } else if (invalid != 0) {
     note_damaged(index);
   }
 }
@@ -139,12 +142,13 @@ void ChunkMatcher::note_damaged(std::uint32_t index) {
 
 void ChunkMatcher::match_body(const Chunk& chunk, std::uint32_t index) {
   const TopicFilter::Scope& scope = filter_->body_;
-  if (!reader_.read_body(chunk.body(index), scope.compiled->paths(), *body_scratch_)) {
+  const std::span<const std::uint8_t> body = chunk.body(index);
+  if (!reader_.read_body(body, scope.compiled->paths(), *body_scratch_, chunk.readable_behind(index)) ||
+      !scope.compiled->match(*body_scratch_)) {
     ++invalid_bodies_;
-    take(scope, scope.all, index);
+    take(scope, scope.compiled->take_all(), index);
     return;
   }
-  scope.compiled->match(*body_scratch_);
   take(scope, body_scratch_->matched, index);
 }
 

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "base/result.hpp"
 #include "filter/compiled_filter.hpp"
 #include "filter/message_fields.hpp"
 #include "message/chunk.hpp"
@@ -18,8 +18,10 @@ namespace sluice::core {
 /// Immutable; shared by all publishers of its topic.
 class TopicFilter {
  public:
-  /// `policies` by subscription; nullopt: it takes every message. Error (config): together they are too large.
-  static Result<std::shared_ptr<const TopicFilter>> compile(std::vector<std::optional<FilterPolicy>> policies);
+  /// `policies` by subscription; nullopt: it takes every message. Error: they are too large together, from the
+  /// subscription `policy` on.
+  static std::expected<std::shared_ptr<const TopicFilter>, CompileError> compile(
+      const std::vector<std::optional<FilterPolicy>>& policies);
 
   std::uint32_t subscriptions() const { return static_cast<std::uint32_t>(has_policy_.size()); }
   /// False: the subscription takes every message, and is never among a ChunkMatcher's answers.
@@ -31,10 +33,11 @@ class TopicFilter {
   struct Scope {
     std::shared_ptr<const CompiledFilter> compiled;           ///< nullptr: none
     std::vector<std::uint32_t> subscriptions;                 ///< by number
-    std::vector<std::uint32_t> all;                           ///< numbers of those that take every message
-    std::vector<std::vector<std::uint32_t>> named_by;         ///< by path: numbers of the policies that name it
+    std::vector<std::uint32_t> readers;                       ///< subscriptions that do not take every message
+    std::vector<std::vector<std::uint32_t>> named_by;         ///< attributes: by path, numbers of the policies that name it
   };
-  static Result<Scope> compile_scope(FilterScope scope, const std::vector<std::optional<FilterPolicy>>& policies);
+  static std::expected<Scope, CompileError> compile_scope(FilterScope scope,
+                                                          const std::vector<std::optional<FilterPolicy>>& policies);
 
   std::vector<bool> has_policy_;
   Scope attributes_, body_;
@@ -56,11 +59,12 @@ class ChunkMatcher {
   std::uint64_t mask(std::uint32_t subscription) const { return masks_[subscription]; }
 
   /// Subscriptions that did not take a message because an attribute that their policy names is damaged:
-  /// a Number that is none, a String.Array that is no JSON array. Each once for each such message.
+  /// a Number that is none, a String.Array that is no JSON array; or because the attributes are more than a
+  /// filter looks at. Each once for each such message.
   std::span<const std::uint32_t> invalid_attributes() const { return invalid_attributes_; }
-  /// How many bodies are no JSON object, and the subscriptions that did not take them for that.
+  /// How many bodies are no JSON object, or more than a filter looks at, and the subscriptions that did not take them for that.
   std::uint32_t invalid_bodies() const { return invalid_bodies_; }
-  std::span<const std::uint32_t> body_readers() const { return body_readers_; }
+  std::span<const std::uint32_t> body_readers() const { return filter_->body_.readers; }
 
  private:
   void match_attributes(const Chunk& chunk, std::uint32_t index);
@@ -71,7 +75,6 @@ class ChunkMatcher {
   const std::shared_ptr<const TopicFilter> filter_;
   FieldReader reader_;
   std::unique_ptr<FilterScratch> attributes_scratch_, body_scratch_;
-  std::vector<std::uint32_t> body_readers_;  ///< constant
   std::vector<sluice_attribute> attributes_;
   std::vector<const sluice_attribute*> attribute_pointers_;
   // Answers.

@@ -28,12 +28,12 @@ struct Told {
 };
 
 Told of_body(const core::FilterPolicy& policy, const std::string& body) {
-  const auto filter = core::CompiledFilter::compile({policy});
+  const auto filter = core::CompiledFilter::compile({policy}).value();
   core::FilterScratch scratch(*filter);
   core::FieldReader reader;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(body.data());
   EXPECT_TRUE(reader.read_body({bytes, body.size()}, filter->paths(), scratch)) << body;
-  filter->match(scratch);
+  EXPECT_TRUE(filter->match(scratch));
   return {!scratch.matched.empty(), core::explain(policy, filter->paths(), scratch)};
 }
 
@@ -48,7 +48,7 @@ struct Attribute {
 };
 
 Told of_attributes(const core::FilterPolicy& policy, const std::vector<Attribute>& attributes) {
-  const auto filter = core::CompiledFilter::compile({policy});
+  const auto filter = core::CompiledFilter::compile({policy}).value();
   core::FilterScratch scratch(*filter);
   core::FieldReader reader;
   std::vector<sluice_attribute> views;
@@ -62,7 +62,7 @@ Told of_attributes(const core::FilterPolicy& policy, const std::vector<Attribute
   for (const sluice_attribute& view : views)
     pointers.push_back(&view);
   reader.read_attributes(pointers, filter->paths(), scratch);
-  filter->match(scratch);
+  EXPECT_TRUE(filter->match(scratch));
   return {!scratch.matched.empty(), core::explain(policy, filter->paths(), scratch)};
 }
 
@@ -177,6 +177,21 @@ TEST(Explain, a_body_that_no_filter_takes_is_told) {
   EXPECT_EQ(core::body_fault("[1]"), "it is an array, and a filter takes objects only");
   EXPECT_EQ(core::body_fault("{\"a\":tru}"), "byte 6: \"tru\" is no JSON value");
   EXPECT_EQ(core::body_fault(""), "byte 1: the text is empty");
+}
+
+TEST(Explain, every_body_that_is_refused_has_a_fault) {
+  const auto filter = core::CompiledFilter::compile({policy_of(R"({"k":{"m":[1]},"p":["a"]})")}).value();
+  EXPECT_TRUE(rc::check("faults", [&] {
+    core::FilterScratch scratch(*filter);
+    core::FieldReader reader;
+    for (int bodies = 0; bodies < 50; ++bodies) {
+      const std::string body = *mutation_of(*arbitrary_body());
+      const auto* bytes = reinterpret_cast<const std::uint8_t*>(body.data());
+      if (!reader.read_body({bytes, body.size()}, filter->paths(), scratch))
+        if (core::body_fault(body) == "nested deeper, or with more values, than a filter looks at")
+          RC_FAIL(body);
+    }
+  }));
 }
 
 TEST(MatcherText, reads_back_as_the_same_matcher) {

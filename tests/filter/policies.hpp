@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <string_view>
 
 #include "filter/parse_policy.hpp"
@@ -33,6 +34,17 @@ inline std::string fault_of(std::string_view text, core::FilterScope scope = kBo
                             core::FilterProfile profile = kExtended) {
   const auto policy = core::parse_policy(text, scope, profile);
   return policy ? "" : core::with_position(policy.error(), text);
+}
+
+/// `count` members or elements, made of their numbers and joined by commas.
+template <class Make>
+std::string many(int count, Make&& make) {
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    text += i == 0 ? "" : ",";
+    text += make(i);
+  }
+  return text;
 }
 
 }  // namespace sluice::test

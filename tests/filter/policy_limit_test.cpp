@@ -7,16 +7,6 @@
 namespace sluice::test {
 namespace {
 
-/// `count` members or elements, made of their numbers and joined by commas.
-template <class Make>
-std::string many(int count, Make&& make) {
-  std::vector<std::string> parts;
-  for (int i = 0; i < count; ++i) {
-    parts.push_back(make(i));
-  }
-  return fmt::format("{}", fmt::join(parts, ","));
-}
-
 std::string values(int count) {
   return "[" + many(count, [](int i) { return std::to_string(i); }) + "]";
 }

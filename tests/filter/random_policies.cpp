@@ -136,6 +136,26 @@ std::string body_value(int depth) {
   }
 }
 
+std::string elements_value(int depth, bool twice);
+
+std::string elements_object(int depth, bool twice) {
+  std::string text;
+  for (const char* member : {"a", "b", "c"}) {
+    for (int times = below(twice && below(4) == 0 ? 3 : 2); times > 0; --times) {
+      text += (text.empty() ? "" : ",") + fmt::format(R"("{}":)", member) + elements_value(depth, twice);
+    }
+  }
+  return "{" + text + "}";
+}
+
+std::string elements_value(int depth, bool twice) {
+  if (depth == 0 || below(3) == 0) {
+    return one_of({"1", "1", "2"});
+  }
+  const auto inner = [&] { return below(3) == 0 ? elements_value(depth - 1, twice) : elements_object(depth - 1, twice); };
+  return below(4) == 0 ? inner() : list(3, inner);
+}
+
 std::string scalar() {
   return below(3) == 0 ? number() : one_of({"true", "false", "null", R"("a")", R"("ab")", R"("A")", R"("1")", R"("x.y")"});
 }
@@ -156,6 +176,25 @@ rc::Gen<std::string> arbitrary_attribute(std::uint32_t type) {
 
 rc::Gen<std::string> arbitrary_body() {
   return rc::gen::exec([] { return body_object(3); });
+}
+
+rc::Gen<std::string> arbitrary_elements(bool twice) {
+  return rc::gen::exec([twice] { return elements_object(3, twice); });
+}
+
+rc::Gen<std::string> arbitrary_element_policy() {
+  return rc::gen::exec([] {
+    std::string text;
+    for (int members = 3 + below(4); members > 0; --members) {
+      std::string path;
+      for (int steps = 1 + below(3); steps > 0; --steps) {
+        path += (path.empty() ? "" : ".") + one_of({"a", "b", "c"});
+      }
+      const std::string matchers = one_of({"[1]", "[1]", "[2]", R"([{"exists":false}])", R"([1,{"exists":false}])", R"([{"exists":true}])"});
+      text += fmt::format(R"({}"{}":{})", text.empty() ? "" : ",", path, matchers);
+    }
+    return "{" + text + "}";
+  });
 }
 
 rc::Gen<std::string> arbitrary_pattern() {
