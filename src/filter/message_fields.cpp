@@ -27,8 +27,35 @@ bool is_json_number(std::string_view literal) {
          (point == std::string_view::npos || (point + 1 < literal.size() && is_digit(literal[point + 1])));
 }
 
+/// The value of a literal of a few digits and perhaps a point, as most are; nullopt: it is no such. Its digits
+/// and the power of ten are exact as doubles, so that one division rounds as it should (Clinger 1990).
+std::optional<double> short_number_of(std::string_view literal) {
+  constexpr std::size_t kBytesMax = 15;
+  static constexpr double kPowers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
+  const std::size_t size = literal.size(), first = size != 0 && literal[0] == '-' ? 1 : 0;
+  if (size == first || size > kBytesMax || (literal[first] == '0' && size > first + 1 && literal[first + 1] != '.')) {
+    return std::nullopt;
+  }
+  std::int64_t digits = 0;
+  std::size_t point = size - 1;  // where it stands; the last byte: there is none
+  for (std::size_t i = first; i < size; ++i) {
+    if (is_digit(literal[i])) {
+      digits = digits * 10 + (literal[i] - '0');
+    } else if (literal[i] == '.' && i > first && i + 1 < size && point == size - 1) {
+      point = i;
+    } else {
+      return std::nullopt;
+    }
+  }
+  const auto value = static_cast<double>(first == 0 ? digits : -digits);
+  return point == size - 1 ? value : value / kPowers[size - 1 - point];
+}
+
 /// The literal's value, correctly rounded; infinite where it does not fit; nullopt: no JSON number.
 std::optional<double> number_of(std::string_view literal) {
+  if (const std::optional<double> value = short_number_of(literal)) {
+    return value;
+  }
   double value = 0;
   const auto [end, error] = std::from_chars(literal.data(), literal.data() + literal.size(), value);
   if (end != literal.data() + literal.size() || !is_json_number(literal)) {

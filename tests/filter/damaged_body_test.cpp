@@ -1,9 +1,13 @@
 // Bodies with damage in a value that a policy looks at: they match nothing, and nothing is thrown.
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "filter/compiled.hpp"
+#include "filter/policies.hpp"
 
 namespace sluice::test {
 namespace {
@@ -17,6 +21,22 @@ TEST(DamagedBody, a_value_that_is_no_json_matches_nothing) {
     EXPECT_EQ(filter.match_body(std::string("{\"k\":") + value + "}"), Numbers{}) << value;
     EXPECT_EQ(filter.match_body(std::string("{\"k\":[") + value + "]}"), Numbers{}) << value;
   }
+}
+
+/// In attributes and bodies: the reader has ways of its own for short numbers.
+TEST(Numbers, are_what_strtod_says_however_they_are_written) {
+  EXPECT_TRUE(rc::check("numbers", [] {
+    const auto digits = [](int most) { return std::to_string(*rc::gen::inRange(0, most)); };
+    std::string text = (*rc::gen::arbitrary<bool>() ? "-" : "") + digits(2'000'000'000);
+    if (*rc::gen::arbitrary<bool>()) text += "." + std::string(static_cast<std::size_t>(*rc::gen::inRange(0, 6)), '0') + digits(2'000'000'000);
+    if (*rc::gen::inRange(0, 4) == 0) text += "e" + std::to_string(*rc::gen::inRange(-20, 20));
+    const core::MessageText message{.body = "{\"k\":" + text + "}", .attributes = {{"k", text, SLUICE_NUMBER}}};
+    char exact[40];
+    std::snprintf(exact, sizeof exact, "%.17g", std::strtod(text.c_str(), nullptr));
+    const std::string policy = std::string("{\"k\":[") + exact + "]}";
+    for (const auto scope : {kBody, kAttributes})
+      RC_ASSERT(!Compiled(scope, {policy_of(policy, scope)}).match(message).empty());
+  }));
 }
 
 TEST(DamagedBody, a_number_too_small_for_a_double_is_zero) {
