@@ -96,6 +96,12 @@ Attribute typed_attribute(JsonReader& reader, std::string_view name, JsonReader:
   const std::uint32_t code = type_of(type.text, name);
   if (!has_value)
     throw JsonFault{fmt::format("attribute \"{}\" needs a \"value\"", name)};
+  const bool is_bare = (code == SLUICE_NUMBER && content.type == Type::number) ||
+                       (code == SLUICE_STRING_ARRAY && content.type == Type::array);
+  if (content.type != Type::string && !is_bare) {
+    throw JsonFault{fmt::format(
+        "\"value\" of attribute \"{}\" must be a string; a Number's may be a number, a String.Array's an array", name)};
+  }
   return {std::string(name), code == SLUICE_BINARY ? base64_of(content, name) : text_of(content),
           code};
 }

@@ -84,6 +84,11 @@ Result<MessageText::Attribute> read_attribute(const std::string& name, const Jso
   if (!code || text == nullptr) {
     return bad(fmt::format("attribute '{}' needs \"type\" (String, Number, String.Array, Binary) and \"value\"", name));
   }
+  const bool is_bare = (*code == SLUICE_NUMBER && text->type == Json::Type::number) ||
+                       (*code == SLUICE_STRING_ARRAY && text->type == Json::Type::array);
+  if (text->type != Json::Type::string && !is_bare) {
+    return bad(fmt::format("\"value\" of attribute '{}' must be a string; a Number's may be a number, a String.Array's an array", name));
+  }
   std::string content = text->type == Json::Type::array ? to_text(*text) : text->text;
   if (*code == SLUICE_BINARY) {
     std::optional<std::string> bytes = from_base64(content);

@@ -111,6 +111,9 @@ TEST(PluginMessageJson, what_is_no_message_is_refused_with_a_reason) {
                           R"({"attributes":{"":"x"}})",
                           R"({"attributes":{"a":{"type":"Text","value":"x"}}})",
                           R"({"attributes":{"a":{"type":"String"}}})",
+                          R"({"attributes":{"a":{"type":"String","value":true}}})",
+                          R"({"attributes":{"a":{"type":"String","value":5}}})",
+                          R"({"attributes":{"a":{"type":"Number","value":[5]}}})",
                           R"({"attributes":{"a":{"type":"Binary","value":"x"}}})",
                           R"({"attributes":{"a":1,"a":2}})",
                           R"({"body":"x","more":tru})"}) {

@@ -92,7 +92,9 @@ TEST(MessageJson, what_is_no_message_is_refused) {
   for (const char* bad : {R"([])", R"("x")", R"({"id":"nonsense"})", R"({"body_base64":"@@@@"})", R"({"body_base64":"abc"})",
                           R"({"attributes":{"a":{"type":"Nope","value":"x"}}})", R"({"attributes":{"a":{"type":"String"}}})",
                           R"({"body_base64":"QQ==QQ=="})", R"({"body_base64":"QQ= "})", R"({"body_base64":" QUJD   "})",
-                          R"({"attributes":{"a":null}})", R"({"attributes":{"a":{"type":"Binary","value":"%%%%"}}})"}) {
+                          R"({"attributes":{"a":null}})", R"({"attributes":{"a":{"type":"Binary","value":"%%%%"}}})",
+                          R"({"attributes":{"a":{"type":"String","value":true}}})", R"({"attributes":{"a":{"type":"String","value":5}}})",
+                          R"({"attributes":{"a":{"type":"Number","value":[5]}}})", R"({"attributes":{"a":{"type":"Number","value":null}}})"}) {
     auto parsed = parse_json(bad, 1000);
     ASSERT_TRUE(parsed) << bad;
     EXPECT_FALSE(message_from_json(*parsed)) << bad;
