@@ -303,7 +303,7 @@ namespace detail {
 
 template <class T>
 int32_t check_trampoline(const sluice_host* host, const sluice_config* config) {
-  host_slot() = host;
+  if (host_slot() != host) host_slot() = host;  // instances may be at work: a configuration is read again
   if constexpr (requires { T::check(Config(config)); }) {
     return guarded(nullptr, [&]() -> int32_t { return T::check(Config(config)) ? SLUICE_OK : SLUICE_BAD_OPTION; });
   } else {

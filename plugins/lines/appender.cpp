@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <map>
+#include <system_error>
 #include <utility>
 
 namespace sluice::lines {
@@ -25,8 +27,8 @@ constexpr int kWaitMs = 100;
 File open_output(const std::string& path) {
   constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC;
   // Its folder is made where nothing else is missing; what is wrong with it, open() tells.
-  if (const std::size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0)
-    (void)::mkdir(path.substr(0, slash).c_str(), 0777);
+  std::error_code ignored;
+  std::filesystem::create_directory(std::filesystem::path(path).parent_path(), ignored);
   File file(path == "-" ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
                         : ::open(path.c_str(), kFlags, 0666));
   if (!file && errno == ENXIO) {

@@ -52,7 +52,7 @@ Result<int> try_messages(const MatchArguments& arguments) {
   }
   bool all_good = true;
   for (const std::string& file : files) {
-    const Result<bool> good = read_json_lines(file, [&](const Json& json) -> Result<void> {
+    const Result<std::size_t> faults = read_json_lines(file, [&](const Json& json) -> Result<void> {
       const Result<MessageText> message = message_from(json);
       if (!message)
         return std::unexpected(message.error());
@@ -62,9 +62,9 @@ Result<int> try_messages(const MatchArguments& arguments) {
         print(fmt::format("  {}\n", reason));
       return {};
     });
-    if (!good)
-      return std::unexpected(good.error());
-    all_good &= *good;
+    if (!faults)
+      return std::unexpected(faults.error());
+    all_good &= *faults == 0;
   }
   return all_good ? 0 : exit_code(Errc::bad_data);
 }

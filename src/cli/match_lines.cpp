@@ -42,22 +42,22 @@ bool take_line(const InputLine& line, const std::string& name,
 
 }  // namespace
 
-Result<bool> read_json_lines(const std::string& file,
+Result<std::size_t> read_json_lines(const std::string& file,
                              const std::function<Result<void>(const Json&)>& take) {
   const std::string name = file == "-" ? "stdin" : file;
   const Result<int> descriptor = open_file(file);
   if (!descriptor)
     return std::unexpected(descriptor.error());
   LineReader lines(*descriptor, kLineBytesMax);
-  bool all_good = true;
+  std::size_t faults = 0;
   for (;;) {
     const auto line = lines.next(flush_output);
     if (!line)
       return fail(line.error().code, fmt::format("{}: {}", name, line.error().message));
     if (!*line)
-      return all_good;
-    if ((*line)->too_long || !is_blank((*line)->text))
-      all_good &= take_line(**line, name, take);
+      return faults;
+    if (((*line)->too_long || !is_blank((*line)->text)) && !take_line(**line, name, take))
+      ++faults;
   }
 }
 

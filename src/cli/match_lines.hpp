@@ -13,7 +13,7 @@ namespace sluice::core {
 /// before more input is waited for. A line that is no JSON, that is over 16 MiB, or that take()
 /// finds fault with is reported on stderr with its number, and reading goes on. Whether no line
 /// was. Errors: missing_input, io.
-Result<bool> read_json_lines(const std::string& file,
+Result<std::size_t> read_json_lines(const std::string& file,
                              const std::function<Result<void>(const Json&)>& take);
 
 }  // namespace sluice::core

@@ -51,7 +51,9 @@ PolicyTrial::Answer PolicyTrial::ask(const MessageText& message, bool explained)
   answer.matches = !(is_told ? scratch_.matched : filter_->take_all()).empty();
   if (!explained)
     return answer;
-  if (is_told || answer.matches) {
+  if (is_told && !answer.matches && !scratch_.untold.empty()) {
+    answer.reasons = {"- the message takes more steps than one may: this policy does not take it"};
+  } else if (is_told || answer.matches) {
     answer.reasons = reasons(message);
   } else if (is_read) {
     answer.reasons = {"- the message takes more steps than one may: no policy takes it"};

@@ -135,18 +135,30 @@ void reload(Engine& engine, Registry& registry, const RunArguments& arguments) {
     log_error("", "{}: not reloaded, the filter policies stay as they are", changed.error().message);
     return;
   }
-  for (const std::string& difference : engine.change_filters(*changed))
+  const std::vector<std::string> differences = engine.change_filters(*changed);
+  for (const std::string& difference : differences)
     log_warning("", "{}: {}: that takes effect at the next start", arguments.config, difference);
-  log_info("", "{}: reloaded, its filter policies are in force", arguments.config);
+  log_info("", "{}: reloaded, the filter policies of its {}subscriptions are in force", arguments.config,
+           differences.empty() ? "" : "other ");
 }
+
+/// A terminal that hangs up sends SIGHUP too: that ends what was started on it.
+class Terminal {
+ public:
+  bool is_gone() const { return was_there_ && ::isatty(STDERR_FILENO) == 0; }
+
+ private:
+  const bool was_there_ = ::isatty(STDERR_FILENO) != 0;
+};
 
 /// Until the engine has ended. SIGHUP reloads; another signal stops in order, the next at once.
 void watch(Engine& engine, const Signals& signals, Progress& progress,
            const std::function<void()>& reload) {
+  const Terminal terminal;
   bool stopping = false;
   while (!engine.wait_for_end(kStep)) {
     const int signal = signals.take();
-    if (signal == SIGHUP) {
+    if (signal == SIGHUP && !terminal.is_gone()) {
       reload();
     } else if (signal != 0) {
       if (stopping) {

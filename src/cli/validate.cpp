@@ -34,6 +34,7 @@ std::string memory_text(const PipelineDescription& pipeline) {
          line(bound.queues,
               count_text(pipeline.queues.size(), "queue") + ": the sum of capacity_bytes") +
          line(bound.producers, "one chunk of each source and each worker that publishes, and what a source goes round in") +
+         line(bound.filters, "filter policies, compiled; twice that while they are changed") +
          line(bound.workers, "one batch in each worker's hands, if every body had max_body_bytes") +
          line(bound.emissions,
               "what a batch becomes in each worker that publishes without waiting: 64 such bodies "

@@ -8,6 +8,18 @@
 
 namespace sluice::core {
 
+namespace {
+
+void sort_members(Json& value) {
+  std::ranges::sort(value.members, {}, &JsonMember::name);
+  for (JsonMember& member : value.members)
+    sort_members(member.value);
+  for (Json& item : value.items)
+    sort_members(item);
+}
+
+}  // namespace
+
 void Loader::read_topics() {
   for (const JsonMember& member : members("topics", "topic")) {
     const ObjectReader fields(reporter_, member.value, kTopicShape,
@@ -17,6 +29,7 @@ void Loader::read_topics() {
     profiles_.push_back(fields.text("filter_profile") == "extended" ? FilterProfile::extended
                                                                      : FilterProfile::sns);
     policies_.emplace_back();
+    policy_offsets_.emplace_back();
     topic_offsets_.push_back(member.offset);
   }
 }
@@ -79,6 +92,7 @@ void Loader::read_subscriptions(std::uint32_t queue, const ObjectReader& fields)
     }
     TopicDescription& description = result_.topics[*found];
     description.queues.push_back(queue);
+    policy_offsets_[*found].push_back(subscription.offset("filter_policy"));
     policies_[*found].push_back(
         read_filter_policy(subscription, profiles_[*found], description.policies.emplace_back()));
   }
@@ -115,13 +129,13 @@ void Loader::compile_filters() {
     std::vector<std::optional<FilterPolicy>>& policies = policies_[topic];
     if (std::ranges::none_of(policies, [](const auto& policy) { return policy.has_value(); }))
       continue;
-    auto filter = TopicFilter::compile(policies);
+    auto filter = TopicFilter::compile(std::move(policies));
     if (filter) {
       result_.topics[topic].filter = std::move(*filter);
     } else {
       const QueueDescription& queue =
           result_.queues[result_.topics[topic].queues[filter.error().policy]];
-      reporter_.error(topic_offsets_[topic],
+      reporter_.error(policy_offsets_[topic][filter.error().policy],
                       fmt::format("filter policies of topic {}, at that of queue {}: {}",
                                   in_quotes(result_.topics[topic].name), in_quotes(queue.name),
                                   filter.error().text));
@@ -139,6 +153,7 @@ std::string Loader::fixed_part() const {
         std::erase_if(object.value.members, [key](const JsonMember& member) { return member.name == key; });
     }
   }
+  sort_members(rest);
   return to_text(rest);
 }
 

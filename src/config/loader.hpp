@@ -89,6 +89,7 @@ class Loader {
   std::set<std::string> served_;  ///< queues that a service names
   std::vector<FilterProfile> profiles_;  ///< of each topic
   std::vector<std::vector<std::optional<FilterPolicy>>> policies_;  ///< of each topic's subscriptions
+  std::vector<std::vector<std::uint32_t>> policy_offsets_;          ///< of the same
   std::vector<std::uint32_t> queue_offsets_, topic_offsets_, redrive_offsets_;
   std::vector<Put> puts_;
   std::vector<std::uint32_t> publish_offsets_;  ///< of each service

@@ -126,6 +126,8 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
   MemoryBound bound;
   for (const QueueDescription& queue : pipeline.queues)
     bound.queues += queue.capacity_bytes;
+  for (const TopicDescription& topic : pipeline.topics)
+    bound.filters += topic.filter != nullptr ? static_cast<std::int64_t>(topic.filter->bytes()) : 0;
   bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) *
                     (static_cast<std::int64_t>(kChunkBytesMax) + kRotationMax);
   for (const ServiceDescription& service : pipeline.services) {
@@ -143,7 +145,7 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
 }
 
 std::int64_t MemoryBound::total() const {
-  return sum(sum(queues, producers), sum(workers, emissions));
+  return sum(sum(sum(queues, producers), sum(workers, emissions)), filters);
 }
 
 }  // namespace sluice::core

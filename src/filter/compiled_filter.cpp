@@ -68,6 +68,7 @@ std::expected<void, CompileError> CompiledFilter::add_policies(std::size_t memor
                               memory_max >> 20, policy + 1, policies_.size(), (memory_of(policies_[policy]) + 1023) >> 10)});
     }
   }
+  bytes_ = bytes;
   return {};
 }
 
@@ -206,11 +207,12 @@ bool CompiledFilter::match(FilterScratch& scratch) const {
   bool in_elements = false;
   const bool counted = count_all(scratch, &in_elements);
   scratch.check.begin(fields, scratch.memberships);
-  const bool told = gather(scratch, in_elements) && counted;
-  if (!told) {
+  gather(scratch, in_elements);
+  if (!counted) {
     scratch.matched = always_;
+    scratch.untold.clear();
   }
-  return told;
+  return counted;
 }
 
 /// Puts one word's branches whose count is full into scratch.holding, and the counters back to 0.
@@ -249,37 +251,40 @@ void CompiledFilter::find_holding(FilterScratch& scratch) const {
   }
 }
 
-/// Adds the policies of one word's branches. False: too many steps.
-bool CompiledFilter::gather_word(std::uint32_t index, bool verify, FilterScratch& scratch) const {
+/// Adds the policies of one word's branches. What takes too many steps costs its own policy only.
+void CompiledFilter::gather_word(std::uint32_t index, bool verify, FilterScratch& scratch) const {
   for (std::uint64_t holding = scratch.holding[index]; holding != 0; holding &= holding - 1) {
     const std::uint32_t number = index * 64 + static_cast<std::uint32_t>(std::countr_zero(holding));
     if (verify) {
-      const ElementCheck::Answer answer = scratch.check.check(*branches_[number].branch, branches_[number].paths);
-      if (answer == ElementCheck::Answer::unknown || scratch.check.steps() + scratch.values.steps > steps_max()) {
-        return false;
+      const bool is_spent = scratch.check.steps() + scratch.values.steps > steps_max();
+      const ElementCheck::Answer answer = scratch.check.check(*branches_[number].branch, branches_[number].paths, is_spent);
+      if (answer == ElementCheck::Answer::unknown) {
+        scratch.untold.push_back(policy_of_[number]);
       }
-      if (answer == ElementCheck::Answer::no) {
+      if (answer != ElementCheck::Answer::yes) {
         continue;
       }
     }
     scratch.matched.push_back(policy_of_[number]);
   }
-  return true;
 }
 
-/// False: too many steps.
-bool CompiledFilter::gather(FilterScratch& scratch, bool verify) const {
+void CompiledFilter::gather(FilterScratch& scratch, bool verify) const {
   std::vector<std::uint32_t>& matched = scratch.matched;
   matched.assign(always_.begin(), always_.end());
+  scratch.untold.clear();
   find_holding(scratch);
-  bool told = true;
   if (scratch.all_counted) {
-    for (std::uint32_t index = 0; index < words_ && told; ++index) {
-      told = scratch.holding[index] == 0 || gather_word(index, verify, scratch);
+    for (std::uint32_t index = 0; index < words_; ++index) {
+      if (scratch.holding[index] != 0) {
+        gather_word(index, verify, scratch);
+      }
     }
   }
   for (const std::uint32_t index : scratch.counted) {
-    told = told && (scratch.all_counted || gather_word(index, verify, scratch));
+    if (!scratch.all_counted) {
+      gather_word(index, verify, scratch);
+    }
     scratch.is_counted[index] = 0;
   }
   scratch.counted.clear();
@@ -288,7 +293,6 @@ bool CompiledFilter::gather(FilterScratch& scratch, bool verify) const {
     std::ranges::sort(matched);
   }
   matched.erase(std::unique(matched.begin(), matched.end()), matched.end());
-  return told;
 }
 
 }  // namespace sluice::core

@@ -43,6 +43,8 @@ struct FilterScratch {
   std::vector<Field> fields;              ///< of the message at hand
   std::vector<Membership> memberships;    ///< [0] is none
   std::vector<std::uint32_t> matched;     ///< the answer: numbers of policies, in rising order
+  std::vector<std::uint32_t> untold;      ///< policies, perhaps repeated, with a branch that took more steps than one may; it
+                                          ///< counts as not holding
 
   // Of match().
   BranchSet found;
@@ -63,13 +65,14 @@ class CompiledFilter {
 
   const PathTree& paths() const { return paths_; }
   std::uint32_t policies() const { return static_cast<std::uint32_t>(policies_.size()); }
+  std::size_t bytes() const { return bytes_; }  ///< of memory, rather more than less
 
   /// Policies that take every message, also one whose body is no JSON; in rising order.
   const std::vector<std::uint32_t>& take_all() const { return always_; }
 
   /// Fills scratch.matched from scratch.fields, which may come in any order and are sorted by path.
-  /// False: to tell would take more than kMatchStepsMax allows (or ElementCheck's limits), which takes a message
-  /// made for it. It counts as one whose body is no JSON: scratch.matched is take_all().
+  /// False: to look the values up takes more than kMatchStepsMax allows, which takes a message made for it. It
+  /// counts as one whose body is no JSON: scratch.matched is take_all().
   [[nodiscard]] bool match(FilterScratch& scratch) const;
 
  private:
@@ -91,8 +94,8 @@ class CompiledFilter {
   bool count_all(FilterScratch& scratch, bool* in_elements) const;
   void find_holding(std::uint32_t index, FilterScratch& scratch) const;
   void find_holding(FilterScratch& scratch) const;
-  bool gather(FilterScratch& scratch, bool verify) const;
-  bool gather_word(std::uint32_t index, bool verify, FilterScratch& scratch) const;
+  void gather(FilterScratch& scratch, bool verify) const;
+  void gather_word(std::uint32_t index, bool verify, FilterScratch& scratch) const;
 
   std::vector<FilterPolicy> policies_;
   std::vector<Branch> branches_;
@@ -102,6 +105,7 @@ class CompiledFilter {
   std::vector<ValueIndex> indexes_;          ///< by path
   std::vector<std::uint32_t> absent_paths_;  ///< with clauses that may hold without a field
   TargetLists lists_;
+  std::size_t bytes_ = 0;
   std::uint32_t words_ = 0, plane_count_ = 0;
   std::uint32_t index_words_ = 0, pieces_ = 0;  ///< the most that an index needs
   std::vector<std::uint64_t> needed_;        ///< what the planes must show, plane by plane

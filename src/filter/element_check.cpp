@@ -33,11 +33,11 @@ bool ElementCheck::is_taken(const FilterClause& clause, const Leaf& leaf) {
 }
 
 ElementCheck::Answer ElementCheck::check(const FilterBranch& branch,
-                                         std::span<const std::uint32_t> paths) {
+                                         std::span<const std::uint32_t> paths, bool briefly) {
   branch_ = &branch;
   paths_ = paths;
   const Answer tried = search(limits.trial);
-  if (tried != Answer::unknown) {
+  if (tried != Answer::unknown || briefly) {
     return tried;
   }
   if (paths.size() <= kNever && gather()) {

@@ -41,7 +41,8 @@ std::string shown(const Leaf& leaf) {
     case Leaf::Kind::literal_null:
       return "null";
     case Leaf::Kind::damaged:
-      return json_quote(cut(leaf.text)) + " (not of the attribute's type)";
+      return leaf.text.empty() ? "a value that is no JSON"
+                               : json_quote(cut(leaf.text)) + " (not of the attribute's type)";
   }
   return {};
 }

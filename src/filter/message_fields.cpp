@@ -110,11 +110,14 @@ struct FieldReader::State {
   const PathTree* paths = nullptr;
   FilterScratch* scratch = nullptr;
   std::uint32_t arrays = 0;
+  std::uint32_t damaged = 0;
 
   bool read_object(od::object object, std::uint32_t node, std::uint32_t membership, int depth);
   bool read_value(od::value value, std::uint32_t node, std::uint32_t membership, int depth);
   bool read_array(od::array array, std::uint32_t node, std::uint32_t membership, int depth);
   bool read_string(od::value& value, std::string_view* text);
+  bool read_text(od::value& value, Leaf& leaf);
+  bool add(std::uint32_t path, std::uint32_t membership, const std::optional<Leaf>& leaf);
   bool read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership);
   bool read_array_attribute(std::string_view text, std::uint32_t path);
 };
@@ -133,63 +136,63 @@ bool FieldReader::State::read_string(od::value& value, std::string_view* text) {
   return true;
 }
 
-bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership) {
-  Leaf leaf;
+/// False: the value is no JSON, or text that no string of characters is.
+bool FieldReader::State::read_text(od::value& value, Leaf& leaf) {
   od::json_type type;
   if (value.type().get(type) != simdjson::SUCCESS) {
     return false;
   }
   switch (type) {
     case od::json_type::string:
-      if (!read_string(value, &leaf.text)) {
-        return false;
-      }
-      break;
+      return read_string(value, &leaf.text);
     case od::json_type::number: {
       leaf.kind = Leaf::Kind::number;
       leaf.text = trimmed(value.raw_json_token());
       // Large literals, and what cannot be one, are left to number_of.
       if (leaf.text.size() > 15 || value.get_double().get(leaf.number) != simdjson::SUCCESS) {
         const std::optional<double> number = number_of(leaf.text);
-        if (!number) {
-          return false;
-        }
-        leaf.number = *number;
+        leaf.number = number.value_or(0);
+        return number.has_value();
       }
-      break;
+      return true;
     }
     case od::json_type::boolean: {
       bool is_true = false;
-      if (value.get_bool().get(is_true) != simdjson::SUCCESS) {
-        return false;
-      }
+      const bool is_good = value.get_bool().get(is_true) == simdjson::SUCCESS;
       leaf.kind = is_true ? Leaf::Kind::literal_true : Leaf::Kind::literal_false;
-      break;
+      return is_good;
     }
     default: {
       bool is_null = false;
-      if (value.is_null().get(is_null) != simdjson::SUCCESS || !is_null) {
-        return false;
-      }
       leaf.kind = Leaf::Kind::literal_null;
+      return value.is_null().get(is_null) == simdjson::SUCCESS && is_null;
     }
   }
-  if (path != PathTree::kNone) {
-    if (scratch->fields.size() == kFieldsMax) {
-      return false;
-    }
-    scratch->fields.push_back({path, membership, leaf});
+}
+
+/// Without a leaf: the value is damaged, a field that nothing takes; what another policy names is none the
+/// worse for it. False: more fields than are looked at.
+bool FieldReader::State::add(std::uint32_t path, std::uint32_t membership, const std::optional<Leaf>& leaf) {
+  if (path == PathTree::kNone) {
+    return true;
   }
+  if (scratch->fields.size() == kFieldsMax) {
+    return false;
+  }
+  damaged += leaf ? 0 : 1;
+  scratch->fields.push_back({path, membership, leaf.value_or(Leaf{Leaf::Kind::damaged, {}, 0})});
   return true;
 }
 
+bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::uint32_t membership) {
+  Leaf leaf;
+  return add(path, membership, read_text(value, leaf) ? std::optional(leaf) : std::nullopt);
+}
+
 bool FieldReader::State::read_value(od::value value, std::uint32_t node, std::uint32_t membership, int depth) {
-  if (depth > kDepthMax) {
-    return false;
-  }
   od::json_type type;
-  if (value.type().get(type) != simdjson::SUCCESS) {
-    return false;
+  if (depth > kDepthMax || value.type().get(type) != simdjson::SUCCESS) {
+    return add(paths->path_at(node), membership, std::nullopt);
   }
   if (type == od::json_type::object) {
     od::object object;
@@ -209,11 +212,12 @@ bool FieldReader::State::read_array(od::array array, std::uint32_t node, std::ui
   for (auto each : array) {
     od::value value;
     od::json_type type;
-    if (each.get(value) != simdjson::SUCCESS || value.type().get(type) != simdjson::SUCCESS) {
+    if (each.get(value) != simdjson::SUCCESS) {
       return false;
     }
     std::uint32_t inner = membership;
-    if (type == od::json_type::object || type == od::json_type::array) {
+    const bool is_known = value.type().get(type) == simdjson::SUCCESS;
+    if (is_known && (type == od::json_type::object || type == od::json_type::array)) {
       if (scratch->memberships.size() > kFieldsMax) {
         return false;
       }
@@ -260,6 +264,7 @@ bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& 
   state_->paths = &paths;
   state_->scratch = &scratch;
   state_->arrays = 0;
+  state_->damaged = 0;
   const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
   state_->has_escapes = text.find('\\') != std::string_view::npos;
   od::document document;
@@ -280,12 +285,13 @@ bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32
     return false;
   }
   const std::size_t before = scratch->fields.size();
+  damaged = 0;
   bool good = true;
   for (auto each : array) {
     od::value value;
     od::json_type type;
     good = good && each.get(value) == simdjson::SUCCESS && value.type().get(type) == simdjson::SUCCESS &&
-           type != od::json_type::object && type != od::json_type::array && read_leaf(value, path, 0);
+           type != od::json_type::object && type != od::json_type::array && read_leaf(value, path, 0) && damaged == 0;
     if (!good) {
       break;
     }
@@ -296,6 +302,8 @@ bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32
   }
   return true;
 }
+
+std::uint32_t FieldReader::damaged() const { return state_->damaged; }
 
 std::uint32_t FieldReader::read_attributes(std::span<const sluice_attribute* const> attributes, const PathTree& paths,
                                            FilterScratch& scratch) {

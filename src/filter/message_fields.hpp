@@ -29,9 +29,12 @@ class FieldReader {
 
   /// Fills scratch.fields; they point into the reader's buffers, and into the body, until the next call. `readable`:
   /// bytes behind the body that may be read, whatever they are; fewer than kBodyPadding cost a copy. False: the body is not
-  /// one JSON object, so no policy matches. Arrays and objects more than 64 deep count as no JSON, and so do
-  /// more than kFieldsMax fields or elements.
+  /// one JSON object, so no policy matches; more than kFieldsMax fields or elements count as that, too. A named value
+  /// that is no JSON, or text that is no Unicode, or more than 64 levels deep, is a damaged field: nothing takes it.
   bool read_body(std::span<const std::uint8_t> body, const PathTree& paths, FilterScratch& scratch, std::size_t readable = 0);
+
+  /// Damaged fields that the last read_body() left in scratch.fields.
+  std::uint32_t damaged() const;
 
   /// Fills scratch.fields from attributes (filter-policies.md §11): Binary is as if absent. The number of
   /// attributes that a policy names and whose value is not of its type (a String.Array that is no JSON array,

@@ -7,14 +7,21 @@
 #include <cassert>
 #include <cstring>
 
+#include "base/random.hpp"
+
 namespace sluice::core {
 namespace {
 
 std::uint64_t hash_of(std::string_view text) {
-  return XXH3_64bits(text.data(), text.size());
+  return XXH3_64bits_withSeed(text.data(), text.size(), hash_seed());
 }
 
 }  // namespace
+
+std::uint64_t hash_seed() {
+  static const std::uint64_t seed = Random().next();
+  return seed;
+}
 
 std::uint32_t TextTable::find(std::string_view text, std::uint64_t hash) const {
   const std::size_t mask = slots_.size() - 1;

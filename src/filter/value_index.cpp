@@ -454,6 +454,10 @@ void ValueIndex::take_string(std::string_view value, const TargetLists& lists, V
   }
 }
 
+std::size_t ValueIndex::NumberHash::operator()(std::uint64_t bits) const {
+  return XXH3_64bits_withSeed(&bits, sizeof bits, hash_seed());
+}
+
 void ValueIndex::take_number(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
   if (!std::isfinite(leaf.number)) {
     if (const std::uint32_t number = number_texts_.texts.find(leaf.text); number != TextTable::kNone) {

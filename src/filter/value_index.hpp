@@ -154,7 +154,10 @@ class ValueIndex {
   std::vector<Wildcard> wildcards_;
   PieceFinder pieces_;
   std::vector<std::vector<std::uint32_t>> wildcards_of_;  ///< by piece
-  std::unordered_map<std::uint64_t, EntryId> numbers_;
+  struct NumberHash {
+    std::size_t operator()(std::uint64_t bits) const;
+  };
+  std::unordered_map<std::uint64_t, EntryId, NumberHash> numbers_;
   TextEntries number_texts_;
   Ranges ranges_;
   std::vector<Blocks> blocks_;

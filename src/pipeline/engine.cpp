@@ -387,6 +387,8 @@ std::vector<std::string> Engine::change_filters(const PipelineDescription& chang
     const auto topic = std::ranges::find(changed.topics, state_->pipeline.topics[i].name, &TopicDescription::name);
     if (topic != changed.topics.end()) {
       state_->change_filter(i, changed, *topic, refused);
+    } else {
+      refused.push_back(fmt::format("topic '{}' is gone", state_->pipeline.topics[i].name));
     }
   }
   if (changed.fixed_part != state_->pipeline.fixed_part) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/cpu.hpp"
 #include "base/log.hpp"
@@ -100,11 +101,6 @@ class Builder {
     return queues;
   }
 
-  /// What decides which of them gets a message; nullptr: each gets all.
-  std::shared_ptr<const TopicFilter> filter(const Target& target) {
-    return target.kind == Target::Kind::topic ? pipeline_.topics[target.index].filter : nullptr;
-  }
-
   /// DESIGN §2.7: what may wait, or may publish much at once, gets threads of its own.
   static bool needs_own_threads(const ServiceDescription& service) {
     bool waits = std::ranges::any_of(service.stages, [](const std::unique_ptr<sluice_config>& stage) {
@@ -148,7 +144,6 @@ class Builder {
     WorkerOptions options{description.name, description.batch_size, description.desired_capacity,
                           description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, own_threads,
                           description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
-                          description.publish_to ? filter(*description.publish_to) : nullptr,
                           description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};
     std::vector<std::unique_ptr<Worker>> workers;
     for (std::uint32_t worker = 0; worker < description.desired_capacity; ++worker) {
@@ -195,8 +190,7 @@ class Builder {
         failed({code, fmt::format("source '{}' cannot go on; its log line says why", source)});
       };
       graph_->sources.push_back(std::make_unique<Source>(
-          SourceOptions{description.name, branches(description.publish_to), filter(description.publish_to), core,
-                        std::move(failed)},
+          SourceOptions{description.name, branches(description.publish_to), core, std::move(failed)},
           std::move(*instance), graph_->clock));
     }
     return {};
@@ -219,6 +213,9 @@ class Builder {
     for (std::size_t i = 0; i < graph_->sources.size(); ++i) {
       wire(graph_->sources[i]->publisher(), pipeline_.sources[i].publish_to);
     }
+    for (TopicDescription& topic : pipeline_.topics) {
+      topic.filter.reset();  // the publishers' from now on; the last one lets go of it when it has changed
+    }
     std::vector<std::uint32_t> opened;
     for (std::size_t i = 0; i < pipeline_.queues.size(); ++i) {
       if (!pipeline_.queues[i].redrive_policy) {
@@ -238,10 +235,16 @@ class Builder {
   }
 
   void wire(Publisher& publisher, const Target& target) {
-    publisher.wire_ready();
     if (target.kind == Target::Kind::topic) {
+      const TopicDescription& topic = pipeline_.topics[target.index];
       graph_->topic_publishers[target.index].push_back(&publisher);
+      if (topic.filter != nullptr) {
+        FilterUse use{topic.filter, std::vector<std::uint32_t>(topic.queues.size())};
+        std::iota(use.subscriptions.begin(), use.subscriptions.end(), 0U);
+        publisher.change_filter(std::move(use));
+      }
     }
+    publisher.wire_ready();
   }
 
   PipelineDescription& pipeline_;

@@ -9,7 +9,7 @@ namespace sluice::core {
 Source::Source(SourceOptions options, Instance instance, Clock& clock)
     : options_(std::move(options)),
       instance_(std::move(instance)),
-      publisher_({.queues = options_.queues, .filter = options_.filter, .kind = Chunk::Kind::source, .listener = this,
+      publisher_({.queues = options_.queues, .kind = Chunk::Kind::source, .listener = this,
                   .keep_waiting = [this] { return !cancelled(); }},
                  clock) {}
 

@@ -16,7 +16,6 @@ namespace sluice::core {
 struct SourceOptions {
   std::string name;
   std::vector<Queue*> queues;  ///< the branches of its target
-  std::shared_ptr<const TopicFilter> filter;  ///< of its target; nullptr: none
   int core = -1;               ///< bind its thread
   /// run() ended with an error. (status, text)
   std::function<void(int32_t status, const std::string& source)> failed;

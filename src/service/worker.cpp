@@ -21,7 +21,7 @@ Worker::Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadL
       publisher_(options_.has_target
                      ? std::make_unique<Publisher>(
                            PublisherOptions{
-                               .queues = options_.publish_to, .filter = options_.filter, .kind = Chunk::Kind::derived,
+                               .queues = options_.publish_to, .kind = Chunk::Kind::derived,
                                .keep_waiting =
                                    [this] {
                                      consumer_.extend();

@@ -32,7 +32,6 @@ struct WorkerOptions {
   Permits* permits;                    ///< nullptr: runs on the pool, whose threads hold one
   bool may_wait;                       ///< emit may wait for credit
   std::vector<Queue*> publish_to;      ///< the branches of its target; empty and has_target false: none
-  std::shared_ptr<const TopicFilter> filter;  ///< of its target; nullptr: none
   bool has_target = false;
   const Atomic<bool>* stopping;        ///< nothing more is received
   const Atomic<bool>* aborting;        ///< work in hand is to stop

@@ -40,13 +40,6 @@ Publisher::Publisher(PublisherOptions options, Clock& clock)
     queue->subscribe(log_, branch, {&published_total_, &counters_[branch].matched, &filters_});
     branches_.push_back({queue, {}});
   }
-  if (options_.filter != nullptr) {
-    FilterUse use{options_.filter, {}};
-    for (std::uint32_t branch = 0; branch < branches_.size(); ++branch) {
-      use.subscriptions.push_back(branch);
-    }
-    use_filter(use);
-  }
 }
 
 Publisher::~Publisher() {
@@ -120,7 +113,7 @@ void Publisher::wire_ready() {
     }
   }
   merge(ready_bits_);
-  sort_branches();
+  adopt_filter();
 }
 
 void Publisher::notify(std::span<const ReadyBits> ready_bits) {
@@ -473,6 +466,11 @@ void Publisher::count_invalid() {
   for (const std::uint32_t subscription : matcher_->invalid_attributes()) {
     if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
       add(counters_[branch_of_[subscription]].invalid_attributes, 1);
+    }
+  }
+  for (const std::uint32_t subscription : matcher_->invalid_body()) {
+    if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
+      add(counters_[branch_of_[subscription]].invalid_body, 1);
     }
   }
   if (matcher_->invalid_bodies() == 0) {

@@ -54,7 +54,6 @@ struct BranchCounts {
 
 struct PublisherOptions {
   std::vector<Queue*> queues;          ///< the branches
-  std::shared_ptr<const TopicFilter> filter;  ///< its subscriptions are the branches; nullptr: all take everything
   Chunk::Kind kind = Chunk::Kind::source;
   SettleListener* listener = nullptr;  ///< kind source
   /// Called while it waits for credit, at least every `wait_step_ms`; false: stop waiting, overdraw.
@@ -72,7 +71,7 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
-  /// [control] Once the queues' services are known.
+  /// [control] Once the queues' services are known, and the first filter, if there is one.
   void wire_ready();
 
   /// A message to append. `external` is taken over, on failure as well.

@@ -6,46 +6,47 @@
 namespace sluice::core {
 
 std::expected<TopicFilter::Scope, CompileError> TopicFilter::compile_scope(
-    FilterScope scope, const std::vector<std::optional<FilterPolicy>>& policies) {
+    FilterScope scope, std::vector<std::optional<FilterPolicy>>& policies) {
   Scope result;
   std::vector<FilterPolicy> chosen;
+  std::vector<std::vector<std::string>> names;
   for (std::uint32_t subscription = 0; subscription < policies.size(); ++subscription) {
-    if (policies[subscription] && policies[subscription]->scope == scope) {
-      result.subscriptions.push_back(subscription);
-      chosen.push_back(*policies[subscription]);
+    std::optional<FilterPolicy>& policy = policies[subscription];
+    if (!policy || policy->scope != scope) {
+      continue;
     }
+    result.subscriptions.push_back(subscription);
+    std::vector<std::string>& named = names.emplace_back();
+    for (const FilterBranch& branch : policy->branches) {
+      std::ranges::transform(branch.clauses, std::back_inserter(named), &FilterClause::path);
+    }
+    chosen.push_back(std::move(*policy));
   }
   if (chosen.empty()) {
     return result;
   }
-  std::expected<std::shared_ptr<const CompiledFilter>, CompileError> compiled = CompiledFilter::compile(chosen);
+  auto compiled = CompiledFilter::compile(std::move(chosen));
   if (!compiled) {
     return std::unexpected(CompileError{result.subscriptions[compiled.error().policy], std::move(compiled.error().text)});
   }
   result.compiled = std::move(*compiled);
-  for (std::uint32_t number = 0; number < chosen.size(); ++number) {
+  result.named_by.resize(result.compiled->paths().size());
+  for (std::uint32_t number = 0; number < names.size(); ++number) {
+    for (const std::string& name : names[number]) {
+      std::vector<std::uint32_t>& namers = result.named_by[result.compiled->paths().find(name)];
+      if (namers.empty() || namers.back() != number) {
+        namers.push_back(number);
+      }
+    }
     if (!std::ranges::binary_search(result.compiled->take_all(), number)) {
       result.readers.push_back(result.subscriptions[number]);
-    }
-  }
-  if (scope == FilterScope::message_attributes) {
-    result.named_by.resize(result.compiled->paths().size());
-    for (std::uint32_t number = 0; number < chosen.size(); ++number) {
-      for (const FilterBranch& branch : chosen[number].branches) {
-        for (const FilterClause& clause : branch.clauses) {
-          std::vector<std::uint32_t>& names = result.named_by[result.compiled->paths().find(clause.path)];
-          if (names.empty() || names.back() != number) {
-            names.push_back(number);
-          }
-        }
-      }
     }
   }
   return result;
 }
 
 std::expected<std::shared_ptr<const TopicFilter>, CompileError> TopicFilter::compile(
-    const std::vector<std::optional<FilterPolicy>>& policies) {
+    std::vector<std::optional<FilterPolicy>> policies) {
   auto filter = std::make_shared<TopicFilter>();
   for (const std::optional<FilterPolicy>& policy : policies) {
     filter->has_policy_.push_back(policy.has_value());
@@ -59,6 +60,11 @@ std::expected<std::shared_ptr<const TopicFilter>, CompileError> TopicFilter::com
     *place = std::move(*compiled);
   }
   return filter;
+}
+
+std::size_t TopicFilter::bytes() const {
+  return (attributes_.compiled != nullptr ? attributes_.compiled->bytes() : 0) +
+         (body_.compiled != nullptr ? body_.compiled->bytes() : 0);
 }
 
 ChunkMatcher::ChunkMatcher(std::shared_ptr<const TopicFilter> filter)
@@ -77,6 +83,7 @@ void ChunkMatcher::match(const Chunk& chunk, std::uint32_t from, std::uint32_t t
   }
   takers_.clear();
   invalid_attributes_.clear();
+  invalid_body_.clear();
   invalid_bodies_ = 0;
   for (std::uint32_t index = from; index < to; ++index) {
     if (attributes_scratch_ != nullptr) {
@@ -114,30 +121,33 @@ void ChunkMatcher::match_attributes(const Chunk& chunk, std::uint32_t index) {
   if (!is_told) {
     std::ranges::copy(scope.readers, std::back_inserter(invalid_attributes_));
   } else if (invalid != 0) {
-    note_damaged(index);
+    note_damaged(scope, *attributes_scratch_, index, invalid_attributes_);
   }
 }
 
-/// For the message at hand: the policies that name a damaged attribute and did not take it.
-void ChunkMatcher::note_damaged(std::uint32_t index) {
-  const TopicFilter::Scope& scope = filter_->attributes_;
-  const std::size_t before = invalid_attributes_.size();
-  for (const Field& field : attributes_scratch_->fields) {
-    if (field.leaf.kind != Leaf::Kind::damaged) {
-      continue;
+/// For the message at hand: the subscriptions whose policy names a damaged field, or was too much work, and
+/// did not take it.
+void ChunkMatcher::note_damaged(const TopicFilter::Scope& scope, const FilterScratch& scratch, std::uint32_t index,
+                                std::vector<std::uint32_t>& invalid) const {
+  const auto before = static_cast<std::ptrdiff_t>(invalid.size());
+  const auto note = [&](std::uint32_t number) {
+    const std::uint32_t subscription = scope.subscriptions[number];
+    if ((masks_[subscription] >> index & 1) == 0) {
+      invalid.push_back(subscription);
     }
-    for (const std::uint32_t number : scope.named_by[field.path]) {
-      const std::uint32_t subscription = scope.subscriptions[number];
-      if ((masks_[subscription] >> index & 1) == 0) {
-        invalid_attributes_.push_back(subscription);
-      }
+  };
+  std::uint32_t last = PathTree::kNone;
+  for (const Field& field : scratch.fields) {
+    if (field.leaf.kind == Leaf::Kind::damaged && field.path != last) {
+      std::ranges::for_each(scope.named_by[field.path], note);
+      last = field.path;  // they are sorted by it
     }
   }
-  const auto noted = std::ranges::subrange(invalid_attributes_.begin() + static_cast<std::ptrdiff_t>(before),
-                                           invalid_attributes_.end());
+  std::ranges::for_each(scratch.untold, note);
+  const auto noted = std::ranges::subrange(invalid.begin() + before, invalid.end());
   std::ranges::sort(noted);
   const auto repeated = std::ranges::unique(noted);
-  invalid_attributes_.erase(repeated.begin(), repeated.end());
+  invalid.erase(repeated.begin(), repeated.end());
 }
 
 void ChunkMatcher::match_body(const Chunk& chunk, std::uint32_t index) {
@@ -150,6 +160,9 @@ void ChunkMatcher::match_body(const Chunk& chunk, std::uint32_t index) {
     return;
   }
   take(scope, body_scratch_->matched, index);
+  if (reader_.damaged() != 0 || !body_scratch_->untold.empty()) {
+    note_damaged(scope, *body_scratch_, index, invalid_body_);
+  }
 }
 
 }  // namespace sluice::core

@@ -21,11 +21,12 @@ class TopicFilter {
   /// `policies` by subscription; nullopt: it takes every message. Error: they are too large together, from the
   /// subscription `policy` on.
   static std::expected<std::shared_ptr<const TopicFilter>, CompileError> compile(
-      const std::vector<std::optional<FilterPolicy>>& policies);
+      std::vector<std::optional<FilterPolicy>> policies);
 
   std::uint32_t subscriptions() const { return static_cast<std::uint32_t>(has_policy_.size()); }
   /// False: the subscription takes every message, and is never among a ChunkMatcher's answers.
   bool has_policy(std::uint32_t subscription) const { return has_policy_[subscription]; }
+  std::size_t bytes() const;  ///< of memory, rather more than less
 
  private:
   friend class ChunkMatcher;
@@ -34,10 +35,10 @@ class TopicFilter {
     std::shared_ptr<const CompiledFilter> compiled;           ///< nullptr: none
     std::vector<std::uint32_t> subscriptions;                 ///< by number
     std::vector<std::uint32_t> readers;                       ///< subscriptions that do not take every message
-    std::vector<std::vector<std::uint32_t>> named_by;         ///< attributes: by path, numbers of the policies that name it
+    std::vector<std::vector<std::uint32_t>> named_by;         ///< by path, numbers of the policies that name it
   };
   static std::expected<Scope, CompileError> compile_scope(FilterScope scope,
-                                                          const std::vector<std::optional<FilterPolicy>>& policies);
+                                                          std::vector<std::optional<FilterPolicy>>& policies);
 
   std::vector<bool> has_policy_;
   Scope attributes_, body_;
@@ -62,6 +63,8 @@ class ChunkMatcher {
   /// a Number that is none, a String.Array that is no JSON array; or because the attributes are more than a
   /// filter looks at. Each once for each such message.
   std::span<const std::uint32_t> invalid_attributes() const { return invalid_attributes_; }
+  /// The same where a value of the body that their policy names is no JSON, or the body too much work for it.
+  std::span<const std::uint32_t> invalid_body() const { return invalid_body_; }
   /// How many bodies are no JSON object, or more than a filter looks at, and the subscriptions that did not take them for that.
   std::uint32_t invalid_bodies() const { return invalid_bodies_; }
   std::span<const std::uint32_t> body_readers() const { return filter_->body_.readers; }
@@ -70,7 +73,8 @@ class ChunkMatcher {
   void match_attributes(const Chunk& chunk, std::uint32_t index);
   void match_body(const Chunk& chunk, std::uint32_t index);
   void take(const TopicFilter::Scope& scope, std::span<const std::uint32_t> numbers, std::uint32_t index);
-  void note_damaged(std::uint32_t index);
+  void note_damaged(const TopicFilter::Scope& scope, const FilterScratch& scratch, std::uint32_t index,
+                    std::vector<std::uint32_t>& invalid) const;
 
   const std::shared_ptr<const TopicFilter> filter_;
   FieldReader reader_;
@@ -80,7 +84,7 @@ class ChunkMatcher {
   // Answers.
   std::vector<std::uint64_t> masks_;  ///< by subscription
   std::vector<std::uint32_t> takers_;
-  std::vector<std::uint32_t> invalid_attributes_;
+  std::vector<std::uint32_t> invalid_attributes_, invalid_body_;
   std::uint32_t invalid_bodies_ = 0;
 };
 

@@ -26,7 +26,8 @@ Compiled::Compiled(std::initializer_list<std::string_view> policies)
     : Compiled(kBody, parsed(policies)) {}
 
 std::vector<std::uint32_t> Compiled::matched(bool is_read) {
-  was_told_ = is_read && filter_->match(*scratch_);
+  was_told_ = is_read && filter_->match(*scratch_) && scratch_->untold.empty() &&
+              (scope_ != kBody || reader_.damaged() == 0);
   return is_read ? scratch_->matched : filter_->take_all();
 }
 

@@ -38,12 +38,17 @@ struct Branches {
     }
     log.publish(count, true);
   }
-  Taken take(std::uint32_t branch, std::uint32_t count_max = 64) { return log.take(cursors[branch], count_max, &freed); }
+  Taken take(std::uint32_t branch, std::uint32_t count_max = 64) {
+    std::int64_t units = 0;
+    const Taken taken = log.take(cursors[branch], count_max, &units);
+    freed += units;
+    return taken;
+  }
 
   Log log;
   std::vector<Cursor> cursors;
   std::vector<std::vector<Taken>> returned;
-  std::int64_t freed = 0;
+  std::atomic<std::int64_t> freed{0};
 };
 
 void expect(Taken taken, std::uint64_t number, std::uint64_t mask) {

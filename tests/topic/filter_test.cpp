@@ -3,6 +3,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <numeric>
 #include <thread>
 
 #include "filter/policies.hpp"
@@ -54,8 +55,11 @@ struct Topic {
       options.name = "q" + std::to_string(i);
       queues.push_back(&line.queue(options));
     }
-    publishing.filter = filter_of(policies);
     publisher = &line.publisher(queues, std::move(publishing));
+    FilterUse use{filter_of(policies), std::vector<std::uint32_t>(queues.size())};
+    std::iota(use.subscriptions.begin(), use.subscriptions.end(), 0U);
+    publisher->change_filter(std::move(use));
+    publisher->wire_ready();
     EXPECT_TRUE(line.open());
     for (Queue* queue : queues) {
       hands.push_back(&line.hand(*queue, 64));
@@ -133,6 +137,16 @@ TEST(FilteredTopic, counts_say_what_was_filtered_and_why) {
   for (std::size_t i = 0; i < 3; ++i) {
     topic.take(i);
   }
+}
+
+TEST(FilteredTopic, a_damaged_value_is_counted_where_a_policy_names_it) {
+  Topic topic({policy_of(R"({"a":["x"]})", kBody), policy_of(R"({"b":[{"exists":true}]})", kBody)});
+  topic.emit({.body = R"({"a":"x","b":01})"});
+  topic.publisher->flush(true);
+  EXPECT_EQ(topic.take(0).size(), 1u);
+  EXPECT_EQ(topic.publisher->counts(0).invalid_body, 0u);
+  EXPECT_EQ(topic.publisher->counts(1).invalid_body, 1u);
+  EXPECT_EQ(topic.publisher->counts(1).filtered, 1u);
 }
 
 TEST(FilteredTopic, one_message_of_a_chunk_is_charged_the_slab_that_it_keeps) {
@@ -236,13 +250,13 @@ TEST(ChangedFilter, comes_to_a_topic_that_had_none) {
 /// of the old and half of the new ones would reach both queues or none.
 TEST(ChangedFilter, under_traffic_every_message_meets_one_filter_whole) {
   Topic topic({event(R"("a")"), event(R"("b")")});
-  const auto one = filter_of({event(R"("a")"), event(R"("b")")});
   const std::uint64_t total = scaled(200'000);
   std::atomic<bool> over{false};
   std::atomic<std::uint64_t> received{0};
   std::thread changer([&] {
-    for (std::uint32_t turn = 0; !over.load(std::memory_order_relaxed); turn ^= 1) {
-      topic.publisher->change_filter({one, {turn, turn ^ 1}});
+    for (bool turned = false; !over.load(std::memory_order_relaxed); turned = !turned) {
+      const char* const first = turned ? R"("b")" : R"("a")";
+      topic.publisher->change_filter({filter_of({event(first), event(turned ? R"("a")" : R"("b")")}), {0, 1}});
       std::this_thread::yield();
     }
   });
