@@ -1,21 +1,26 @@
 // bench/filter: events against all filter policies of a topic, events per second of one thread.
 //
-//   filter/KIND/N/sluice       N policies of a kind compiled into one matcher; JSON bodies of some 590 bytes,
-//                              parsed and matched. `build_ms` is the time that compiling them took, `memory_mib` the
-//                              heap that the matcher holds, the policies in it included
-//   filter/attributes/N/sluice  messages of three attributes (String, Number, String.Array), N policies of one or two keys
+//   filter/KIND/N/sluice       N policies of a kind compiled into one matcher; JSON bodies of some
+//   590 bytes,
+//                              parsed and matched. `build_ms` is the time that compiling them took,
+//                              `memory_mib` the heap that the matcher holds, the policies in it
+//                              included
+//   filter/attributes/N/sluice  messages of three attributes (String, Number, String.Array), N
+//   policies of one or two keys
 //                              of the first two; filter/array-attribute/N/sluice: of the third
-//   filter/KIND/N/walk         a bare simdjson On-Demand walk of the same bodies that reads the fields which the
-//                              policies name, and does nothing with them. It looks at each member of the objects on the
-//                              way, since a name may come twice, and what is behind must be JSON
+//   filter/KIND/N/walk         a bare simdjson On-Demand walk of the same bodies that reads the
+//   fields which the
+//                              policies name, and does nothing with them. It looks at each member
+//                              of the objects on the way, since a name may come twice, and what is
+//                              behind must be JSON
 //   filter/KIND/N/walk-early   the same, which looks for each field by its path and stops there
 //
-// KIND: exact, prefix, suffix, ignore-case, numeric, cidr, anything-but (beside an exact key), wide (anything-but
-// that nearly every event passes), wildcard (*/TEAM/*.EXT), mixed (three to five keys). About one policy in the
-// number of distinct values takes an event.
+// KIND: exact, prefix, suffix, ignore-case, numeric, cidr, anything-but (beside an exact key), wide
+// (anything-but that nearly every event passes), wildcard (*/TEAM/*.EXT), mixed (three to five
+// keys). About one policy in the number of distinct values takes an event.
 #include <benchmark/benchmark.h>
-#include <malloc.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -54,9 +59,12 @@ class Dice {
   std::uint64_t state_ = 0x853C49E6748FEA9B;
 };
 
-std::string team(std::uint64_t number) { return fmt::format("team-{:05}", number); }
+std::string team(std::uint64_t number) {
+  return fmt::format("team-{:05}", number);
+}
 std::string_view extension(std::uint64_t number) {
-  static constexpr std::array<std::string_view, 8> kAll{"png", "jpg", "csv", "json", "txt", "pdf", "xml", "log"};
+  static constexpr std::array<std::string_view, 8> kAll{"png", "jpg", "csv", "json",
+                                                        "txt", "pdf", "xml", "log"};
   return kAll[number % kAll.size()];
 }
 
@@ -68,9 +76,11 @@ std::string event(Dice& dice, std::uint64_t distinct) {
       R"("object":{{"key":"in/{}/report-{:06}.{}","size":{},"etag":"d41d8cd98f00b204e9800998ecf8427e","version-id":"null"}},)"
       R"("request-id":"C3D13FE58DE4C810","requester":"{}","source-ip-address":"10.{}.{}.{}","reason":"PutObject","status":"{}",)"
       R"("tier":"{}","price":{}.{:02},"customer":{{"id":"c-{:06}","plan":"{}"}}}}}})",
-      dice.below(1u << 31), dice.below(distinct), dice.below(60), dice.below(60), dice.below(distinct), team(dice.below(distinct)),
-      dice.below(1000000), extension(dice.below(8)), dice.below(1000000), dice.below(1000000000000), dice.below(256), dice.below(256),
-      dice.below(256), dice.below(2) == 0 ? "ok" : "late", dice.below(4), dice.below(1000), dice.below(100), dice.below(distinct),
+      dice.below(1u << 31), dice.below(distinct), dice.below(60), dice.below(60),
+      dice.below(distinct), team(dice.below(distinct)), dice.below(1000000),
+      extension(dice.below(8)), dice.below(1000000), dice.below(1000000000000), dice.below(256),
+      dice.below(256), dice.below(256), dice.below(2) == 0 ? "ok" : "late", dice.below(4),
+      dice.below(1000), dice.below(100), dice.below(distinct),
       dice.below(2) == 0 ? "free" : "paid");
 }
 
@@ -80,23 +90,64 @@ struct Kind {
 };
 
 const std::map<std::string, Kind>& kinds() {
-  static const std::vector<std::string> kSource{"source"}, kKey{"detail", "object", "key"}, kPrice{"detail", "price"},
-      kIp{"detail", "source-ip-address"}, kStatus{"detail", "status"}, kTier{"detail", "tier"}, kPlan{"detail", "customer", "plan"};
+  static const std::vector<std::string> kSource{"source"}, kKey{"detail", "object", "key"},
+      kPrice{"detail", "price"}, kIp{"detail", "source-ip-address"}, kStatus{"detail", "status"},
+      kTier{"detail", "tier"}, kPlan{"detail", "customer", "plan"};
   static const std::map<std::string, Kind> kAll{
-      {"exact", {[](auto n, Dice&) { return fmt::format(R"({{"source":["app.{}"]}})", n); }, {kSource}}},
-      {"prefix", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"object":{{"key":[{{"prefix":"in/{}/"}}]}}}}}})", team(n)); }, {kKey}}},
-      {"suffix", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"object":{{"key":[{{"suffix":"{:05}.{}"}}]}}}}}})", n, extension(n)); }, {kKey}}},
-      {"ignore-case", {[](auto n, Dice&) { return fmt::format(R"({{"source":[{{"equals-ignore-case":"APP.{}"}}]}})", n); }, {kSource}}},
-      {"numeric", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"price":[{{"numeric":[">=",{}.5,"<",{}.5]}}]}}}})", n % 1000, n % 1000 + 1); }, {kPrice}}},
-      {"cidr", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"source-ip-address":[{{"cidr":"10.{}.{}.0/24"}}]}}}})", n / 256 % 256, n % 256); }, {kIp}}},
-      {"anything-but", {[](auto n, Dice&) { return fmt::format(R"({{"source":["app.{}"],"detail":{{"status":[{{"anything-but":["late"]}}]}}}})", n); }, {kSource, kStatus}}},
-      {"wide", {[](auto n, Dice&) { return fmt::format(R"({{"source":[{{"anything-but":["app.{}"]}}]}})", n); }, {kSource}}},
-      {"wildcard", {[](auto n, Dice&) { return fmt::format(R"({{"detail":{{"object":{{"key":[{{"wildcard":"*/{}/*.{}"}}]}}}}}})", team(n), extension(n)); }, {kKey}}},
+      {"exact",
+       {[](auto n, Dice&) { return fmt::format(R"({{"source":["app.{}"]}})", n); }, {kSource}}},
+      {"prefix",
+       {[](auto n, Dice&) {
+          return fmt::format(R"({{"detail":{{"object":{{"key":[{{"prefix":"in/{}/"}}]}}}}}})",
+                             team(n));
+        },
+        {kKey}}},
+      {"suffix",
+       {[](auto n, Dice&) {
+          return fmt::format(R"({{"detail":{{"object":{{"key":[{{"suffix":"{:05}.{}"}}]}}}}}})", n,
+                             extension(n));
+        },
+        {kKey}}},
+      {"ignore-case",
+       {[](auto n, Dice&) {
+          return fmt::format(R"({{"source":[{{"equals-ignore-case":"APP.{}"}}]}})", n);
+        },
+        {kSource}}},
+      {"numeric",
+       {[](auto n, Dice&) {
+          return fmt::format(R"({{"detail":{{"price":[{{"numeric":[">=",{}.5,"<",{}.5]}}]}}}})",
+                             n % 1000, n % 1000 + 1);
+        },
+        {kPrice}}},
+      {"cidr",
+       {[](auto n, Dice&) {
+          return fmt::format(R"({{"detail":{{"source-ip-address":[{{"cidr":"10.{}.{}.0/24"}}]}}}})",
+                             n / 256 % 256, n % 256);
+        },
+        {kIp}}},
+      {"anything-but",
+       {[](auto n, Dice&) {
+          return fmt::format(
+              R"({{"source":["app.{}"],"detail":{{"status":[{{"anything-but":["late"]}}]}}}})", n);
+        },
+        {kSource, kStatus}}},
+      {"wide",
+       {[](auto n, Dice&) {
+          return fmt::format(R"({{"source":[{{"anything-but":["app.{}"]}}]}})", n);
+        },
+        {kSource}}},
+      {"wildcard",
+       {[](auto n, Dice&) {
+          return fmt::format(R"({{"detail":{{"object":{{"key":[{{"wildcard":"*/{}/*.{}"}}]}}}}}})",
+                             team(n), extension(n));
+        },
+        {kKey}}},
       {"mixed",
        {[](auto n, Dice& dice) {
           return fmt::format(
               R"({{"source":["app.{}",{{"prefix":"app.{}"}}],"detail":{{"status":["{}"],"tier":["{}"],"price":[{{"numeric":[">",{}]}}],"customer":{{"plan":["{}"]}}}}}})",
-              n, n % 10, dice.below(2) == 0 ? "ok" : "late", dice.below(4), dice.below(1000), dice.below(2) == 0 ? "free" : "paid");
+              n, n % 10, dice.below(2) == 0 ? "ok" : "late", dice.below(4), dice.below(1000),
+              dice.below(2) == 0 ? "free" : "paid");
         },
         {kSource, kStatus, kTier, kPrice, kPlan}}},
   };
@@ -119,7 +170,9 @@ std::size_t heap_bytes() {
 }
 
 /// nullptr: skipped with an error. Sets the counters about building.
-std::shared_ptr<const CompiledFilter> compile(benchmark::State& state, const std::vector<std::string>& texts, FilterScope scope) {
+std::shared_ptr<const CompiledFilter> compile(benchmark::State& state,
+                                              const std::vector<std::string>& texts,
+                                              FilterScope scope) {
   const std::size_t before = heap_bytes();
   std::vector<FilterPolicy> policies;
   policies.reserve(texts.size());
@@ -160,12 +213,15 @@ void run_sluice(benchmark::State& state, const Kind& kind, std::uint64_t count) 
   for (auto _ : state) {
     const std::string& body = all[next++ % kEvents];
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(body.data());
-    if (reader.read_body({bytes, body.size()}, filter->paths(), scratch, body.capacity() - body.size()) && filter->match(scratch)) {
+    if (reader.read_body({bytes, body.size()}, filter->paths(), scratch,
+                         body.capacity() - body.size()) &&
+        filter->match(scratch)) {
       matched += scratch.matched.size();
     }
   }
   state.SetItemsProcessed(state.iterations());
-  state.counters["matches"] = benchmark::Counter(static_cast<double>(matched) / static_cast<double>(state.iterations()));
+  state.counters["matches"] =
+      benchmark::Counter(static_cast<double>(matched) / static_cast<double>(state.iterations()));
 }
 
 /// Messages as the engine holds them: attributes sorted by name, pointers to them.
@@ -176,7 +232,8 @@ class AttributeMessages {
     for (std::size_t i = 0; i < kEvents; ++i) {
       add("event", SLUICE_STRING, fmt::format("order-{}", dice.below(distinct)));
       add("price", SLUICE_NUMBER, fmt::format("{}.{:02}", dice.below(1000), dice.below(100)));
-      add("teams", SLUICE_STRING_ARRAY, fmt::format(R"(["{}","{}"])", team(dice.below(distinct)), team(dice.below(distinct))));
+      add("teams", SLUICE_STRING_ARRAY,
+          fmt::format(R"(["{}","{}"])", team(dice.below(distinct)), team(dice.below(distinct))));
       pointers_.push_back({&all_[all_.size() - 3], &all_[all_.size() - 2], &all_[all_.size() - 1]});
     }
   }
@@ -185,7 +242,8 @@ class AttributeMessages {
  private:
   void add(std::string_view name, std::uint32_t type, std::string value) {
     const std::string& kept = values_.emplace_back(std::move(value));
-    all_.push_back({sizeof(sluice_attribute), type, {name.data(), name.size()}, {kept.data(), kept.size()}});
+    all_.push_back(
+        {sizeof(sluice_attribute), type, {name.data(), name.size()}, {kept.data(), kept.size()}});
   }
 
   std::deque<std::string> values_;
@@ -196,9 +254,11 @@ class AttributeMessages {
 void run_attributes(benchmark::State& state, std::uint64_t count, bool array) {
   std::vector<std::string> texts;
   for (std::uint64_t i = 0; i < count; ++i) {
-    texts.push_back(array        ? fmt::format(R"({{"teams":["{}"]}})", team(i))
-                    : i % 2 == 0 ? fmt::format(R"({{"event":["order-{}"]}})", i)
-                                 : fmt::format(R"({{"event":["order-{}"],"price":[{{"numeric":[">=",{}]}}]}})", i, i % 1000));
+    texts.push_back(
+        array        ? fmt::format(R"({{"teams":["{}"]}})", team(i))
+        : i % 2 == 0 ? fmt::format(R"({{"event":["order-{}"]}})", i)
+                     : fmt::format(R"({{"event":["order-{}"],"price":[{{"numeric":[">=",{}]}}]}})",
+                                   i, i % 1000));
   }
   const auto filter = compile(state, texts, FilterScope::message_attributes);
   if (filter == nullptr) {
@@ -215,13 +275,15 @@ void run_attributes(benchmark::State& state, std::uint64_t count, bool array) {
     }
   }
   state.SetItemsProcessed(state.iterations());
-  state.counters["matches"] = benchmark::Counter(static_cast<double>(matched) / static_cast<double>(state.iterations()));
+  state.counters["matches"] =
+      benchmark::Counter(static_cast<double>(matched) / static_cast<double>(state.iterations()));
 }
 
 void read_leaf(simdjson::ondemand::value& value) {
   std::string_view text;
   double number = 0;
-  if (value.get_string().get(text) != simdjson::SUCCESS && value.get_double().get(number) != simdjson::SUCCESS) {
+  if (value.get_string().get(text) != simdjson::SUCCESS &&
+      value.get_double().get(number) != simdjson::SUCCESS) {
     return;
   }
   benchmark::DoNotOptimize(text);
@@ -252,7 +314,8 @@ Names names_of(const Kind& kind) {
     Names* at = &root;
     for (const std::string& name : path) {
       auto found = std::ranges::find(at->below, name, &std::pair<std::string, Names>::first);
-      at = found != at->below.end() ? &found->second : &at->below.emplace_back(name, Names{}).second;
+      at =
+          found != at->below.end() ? &found->second : &at->below.emplace_back(name, Names{}).second;
     }
   }
   return root;
@@ -305,16 +368,20 @@ void run_walk(benchmark::State& state, const Kind& kind, std::uint64_t count, bo
 void add_all() {
   for (const std::uint64_t count : {10u, 1000u}) {
     for (const bool array : {false, true}) {
-      const std::string name = fmt::format("filter/{}/{}/sluice", array ? "array-attribute" : "attributes", count);
+      const std::string name =
+          fmt::format("filter/{}/{}/sluice", array ? "array-attribute" : "attributes", count);
       benchmark::RegisterBenchmark(name.c_str(), run_attributes, count, array)->UseRealTime();
     }
   }
   for (const auto& [name, kind] : kinds()) {
     for (const std::uint64_t count : {1u, 100u, 1000u, 10000u}) {
       const std::string prefix = fmt::format("filter/{}/{}/", name, count);
-      benchmark::RegisterBenchmark((prefix + "sluice").c_str(), run_sluice, kind, count)->UseRealTime();
-      benchmark::RegisterBenchmark((prefix + "walk").c_str(), run_walk, kind, count, false)->UseRealTime();
-      benchmark::RegisterBenchmark((prefix + "walk-early").c_str(), run_walk, kind, count, true)->UseRealTime();
+      benchmark::RegisterBenchmark((prefix + "sluice").c_str(), run_sluice, kind, count)
+          ->UseRealTime();
+      benchmark::RegisterBenchmark((prefix + "walk").c_str(), run_walk, kind, count, false)
+          ->UseRealTime();
+      benchmark::RegisterBenchmark((prefix + "walk-early").c_str(), run_walk, kind, count, true)
+          ->UseRealTime();
     }
   }
 }
@@ -325,7 +392,8 @@ void add_all() {
 int main(int count, char** arguments) {
   // Defaults that the command line overrides: peers take turns, short runs.
   std::vector<char*> all(arguments, arguments + count);
-  std::string interleave = "--benchmark_enable_random_interleaving=true", short_runs = "--benchmark_min_time=0.2";
+  std::string interleave = "--benchmark_enable_random_interleaving=true",
+              short_runs = "--benchmark_min_time=0.2";
   all.insert(all.begin() + 1, {interleave.data(), short_runs.data()});
   int all_count = static_cast<int>(all.size());
   benchmark::Initialize(&all_count, all.data());

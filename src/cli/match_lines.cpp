@@ -43,7 +43,7 @@ bool take_line(const InputLine& line, const std::string& name,
 }  // namespace
 
 Result<std::size_t> read_json_lines(const std::string& file,
-                             const std::function<Result<void>(const Json&)>& take) {
+                                    const std::function<Result<void>(const Json&)>& take) {
   const std::string name = file == "-" ? "stdin" : file;
   const Result<int> descriptor = open_file(file);
   if (!descriptor)

@@ -14,6 +14,6 @@ namespace sluice::core {
 /// finds fault with is reported on stderr with its number, and reading goes on. Whether no line
 /// was. Errors: missing_input, io.
 Result<std::size_t> read_json_lines(const std::string& file,
-                             const std::function<Result<void>(const Json&)>& take);
+                                    const std::function<Result<void>(const Json&)>& take);
 
 }  // namespace sluice::core

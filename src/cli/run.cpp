@@ -25,8 +25,8 @@ namespace {
 constexpr std::chrono::milliseconds kStep{50};  // how soon a signal is seen
 constexpr double kDrawSeconds = 0.2, kLogSeconds = 5;
 
-/// SIGINT, SIGTERM and SIGHUP as something to be asked for. They are blocked in this thread and in all
-/// that it starts, so it stands before the engine.
+/// SIGINT, SIGTERM and SIGHUP as something to be asked for. They are blocked in this thread and in
+/// all that it starts, so it stands before the engine.
 class Signals {
  public:
   Signals() {
@@ -46,8 +46,8 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
 
   bool usable() const { return descriptor_ >= 0; }
-  /// One that came since the last call, 0 for none; two of a kind at once count as one, as the kernel
-  /// merges them.
+  /// One that came since the last call, 0 for none; two of a kind at once count as one, as the
+  /// kernel merges them.
   int take() const {
     signalfd_siginfo info{};
     const bool came = ::read(descriptor_, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
@@ -132,14 +132,15 @@ void reload(Engine& engine, Registry& registry, const RunArguments& arguments) {
       load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
   show_diagnostics(diagnostics, arguments);
   if (!changed) {
-    log_error("", "{}: not reloaded, the filter policies stay as they are", changed.error().message);
+    log_error("", "{}: not reloaded, the filter policies stay as they are",
+              changed.error().message);
     return;
   }
   const std::vector<std::string> differences = engine.change_filters(*changed);
   for (const std::string& difference : differences)
     log_warning("", "{}: {}: that takes effect at the next start", arguments.config, difference);
-  log_info("", "{}: reloaded, the filter policies of its {}subscriptions are in force", arguments.config,
-           differences.empty() ? "" : "other ");
+  log_info("", "{}: reloaded, the filter policies of its {}subscriptions are in force",
+           arguments.config, differences.empty() ? "" : "other ");
 }
 
 /// A terminal that hangs up sends SIGHUP too: that ends what was started on it.

@@ -60,8 +60,9 @@ std::vector<std::vector<std::string>> subscription_rows(const Summary& summary) 
       {"topic", "queue", "matched", "filtered", "invalid attributes", "invalid body"}};
   for (const TopicNumbers& topic : summary.topics) {
     for (const SubscriptionNumbers& subscription : topic.subscriptions) {
-      rows.push_back({topic.name, subscription.name, cell(subscription.matched), cell(subscription.filtered),
-                      cell(subscription.invalid_attributes), cell(subscription.invalid_body)});
+      rows.push_back({topic.name, subscription.name, cell(subscription.matched),
+                      cell(subscription.filtered), cell(subscription.invalid_attributes),
+                      cell(subscription.invalid_body)});
     }
   }
   return rows;

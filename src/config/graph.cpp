@@ -107,7 +107,8 @@ std::string policy_label(std::string_view policy) {
   std::size_t end = std::min(policy.size(), kShown);
   while (end < policy.size() && (static_cast<unsigned char>(policy[end]) & 0xC0) == 0x80)
     --end;
-  return fmt::format("label={}", dot_quote(fmt::format("{}{}", policy.substr(0, end), end < policy.size() ? "..." : "")));
+  return fmt::format("label={}", dot_quote(fmt::format("{}{}", policy.substr(0, end),
+                                                       end < policy.size() ? "..." : "")));
 }
 
 }  // namespace
@@ -127,7 +128,8 @@ std::string graph_text(const PipelineDescription& pipeline) {
   for (const TopicDescription& topic : pipeline.topics) {
     text += node("topic", topic.name, topic.name, "shape=hexagon, fillcolor=\"#ede9fe\"");
     for (std::size_t i = 0; i < topic.queues.size(); ++i) {
-      text += edge(node_name("topic", topic.name), node_name("queue", pipeline.queues[topic.queues[i]].name),
+      text += edge(node_name("topic", topic.name),
+                   node_name("queue", pipeline.queues[topic.queues[i]].name),
                    policy_label(topic.policies[i]));
     }
   }

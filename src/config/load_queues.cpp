@@ -27,7 +27,7 @@ void Loader::read_topics() {
     topics_.emplace(member.name, static_cast<std::uint32_t>(result_.topics.size()));
     result_.topics.emplace_back().name = member.name;
     profiles_.push_back(fields.text("filter_profile") == "extended" ? FilterProfile::extended
-                                                                     : FilterProfile::sns);
+                                                                    : FilterProfile::sns);
     policies_.emplace_back();
     policy_offsets_.emplace_back();
     topic_offsets_.push_back(member.offset);
@@ -98,15 +98,17 @@ void Loader::read_subscriptions(std::uint32_t queue, const ObjectReader& fields)
   }
 }
 
-/// nullopt: it has none, or a wrong one, which was reported. `text` becomes the policy as compact JSON.
+/// nullopt: it has none, or a wrong one, which was reported. `text` becomes the policy as compact
+/// JSON.
 std::optional<FilterPolicy> Loader::read_filter_policy(const ObjectReader& subscription,
                                                        FilterProfile profile, std::string& text) {
   const Json* policy = subscription.find("filter_policy");
   if (policy == nullptr) {
     if (subscription.find("filter_policy_scope") != nullptr) {
-      reporter_.warning(subscription.offset("filter_policy_scope"),
-                        fmt::format("{}: a \"filter_policy_scope\" without a \"filter_policy\" does nothing",
-                                    subscription.who()));
+      reporter_.warning(
+          subscription.offset("filter_policy_scope"),
+          fmt::format("{}: a \"filter_policy_scope\" without a \"filter_policy\" does nothing",
+                      subscription.who()));
     }
     return std::nullopt;
   }
@@ -119,8 +121,9 @@ std::optional<FilterPolicy> Loader::read_filter_policy(const ObjectReader& subsc
   if (parsed)
     return std::move(*parsed);
   const auto after = std::ranges::upper_bound(marks, parsed.error().offset, {}, &JsonMark::written);
-  reporter_.error(after == marks.begin() ? policy->offset : std::prev(after)->offset,
-                  fmt::format("filter policy of the {}: {}", subscription.who(), parsed.error().text));
+  reporter_.error(
+      after == marks.begin() ? policy->offset : std::prev(after)->offset,
+      fmt::format("filter policy of the {}: {}", subscription.who(), parsed.error().text));
   return std::nullopt;
 }
 
@@ -145,12 +148,14 @@ void Loader::compile_filters() {
 
 std::string Loader::fixed_part() const {
   Json rest = reporter_.document.root();
-  for (const auto& [section, key] : {std::pair{"queues", "subscriptions"}, std::pair{"topics", "filter_profile"}}) {
+  for (const auto& [section, key] :
+       {std::pair{"queues", "subscriptions"}, std::pair{"topics", "filter_profile"}}) {
     for (JsonMember& part : rest.members) {
       if (part.name != section)
         continue;
       for (JsonMember& object : part.value.members)
-        std::erase_if(object.value.members, [key](const JsonMember& member) { return member.name == key; });
+        std::erase_if(object.value.members,
+                      [key](const JsonMember& member) { return member.name == key; });
     }
   }
   sort_members(rest);

@@ -1,5 +1,6 @@
-// Sets of branches while a message is matched: a bit each. A sparse one notes the words in use, so that
-// emptying it costs what was put in; one that much is put into at once is dense, and taken as a whole.
+// Sets of branches while a message is matched: a bit each. A sparse one notes the words in use, so
+// that emptying it costs what was put in; one that much is put into at once is dense, and taken as
+// a whole.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,8 @@ class BranchSet {
   /// Up to so many words a set is always dense: to note them would cost more.
   static constexpr std::size_t kSmall = 4;
 
-  explicit BranchSet(std::size_t words = 0) : words_(words, 0), is_small_(words <= kSmall), is_dense_(is_small_) {}
+  explicit BranchSet(std::size_t words = 0)
+      : words_(words, 0), is_small_(words <= kSmall), is_dense_(is_small_) {}
 
   std::uint64_t word(std::uint32_t index) const { return words_[index]; }
   bool has(std::uint32_t branch) const { return (words_[branch / 64] >> branch % 64 & 1) != 0; }
@@ -43,7 +45,8 @@ class BranchSet {
       words_[i] |= words[i];
     }
   }
-  /// The same, as a dense set, without what is in `excluded`. Whether all of `words` is in the set then.
+  /// The same, as a dense set, without what is in `excluded`. Whether all of `words` is in the set
+  /// then.
   bool add_words_but(std::span<const std::uint64_t> words, const BranchSet& excluded) {
     is_dense_ = true;
     std::uint64_t lacking = 0;

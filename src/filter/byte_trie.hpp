@@ -1,5 +1,5 @@
-// A trie over bytes. Nodes are numbers, transitions lie in one hash table: a step is one look into it,
-// whatever the number of texts; memory grows with the bytes that the texts do not share.
+// A trie over bytes. Nodes are numbers, transitions lie in one hash table: a step is one look into
+// it, whatever the number of texts; memory grows with the bytes that the texts do not share.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,9 @@ class ByteTrie {
   static constexpr std::size_t kNodeBytes = 2 * sizeof(Node) + 6 * sizeof(std::uint64_t);
 
  private:
-  std::size_t place_of(std::uint32_t key) const { return (key * std::uint64_t{0x9E3779B97F4A7C15}) >> shift_; }
+  std::size_t place_of(std::uint32_t key) const {
+    return (key * std::uint64_t{0x9E3779B97F4A7C15}) >> shift_;
+  }
   void put(std::uint32_t key, std::uint32_t child);
   void resize(std::size_t slots);
 

@@ -18,7 +18,8 @@ FilterScratch::FilterScratch(const CompiledFilter& filter)
   values.added.resize(filter.lists_.size(), 0);
 }
 
-// --- Building --------------------------------------------------------------------------------------
+// --- Building
+// --------------------------------------------------------------------------------------
 
 std::expected<std::shared_ptr<const CompiledFilter>, CompileError> CompiledFilter::compile(
     std::vector<FilterPolicy> policies, std::size_t memory_max) {
@@ -62,10 +63,13 @@ std::expected<void, CompileError> CompiledFilter::add_policies(std::size_t memor
       bytes += bytes > memory_max ? 0 : add_branch(policy, branch);
     }
     if (bytes > memory_max) {
-      return std::unexpected(CompileError{
-          policy, fmt::format("the filter policies of one topic take more than {} MiB of memory together, of which the one "
-                              "numbered {} of {} alone takes {} KiB: give them fewer values, or split them over several topics",
-                              memory_max >> 20, policy + 1, policies_.size(), (memory_of(policies_[policy]) + 1023) >> 10)});
+      return std::unexpected(
+          CompileError{policy, fmt::format("the filter policies of one topic take more than {} MiB "
+                                           "of memory together, of which the one "
+                                           "numbered {} of {} alone takes {} KiB: give them fewer "
+                                           "values, or split them over several topics",
+                                           memory_max >> 20, policy + 1, policies_.size(),
+                                           (memory_of(policies_[policy]) + 1023) >> 10)});
     }
   }
   bytes_ = bytes;
@@ -106,7 +110,8 @@ void CompiledFilter::finish() {
   lists_.shrink_to_fit();
 }
 
-// --- Matching --------------------------------------------------------------------------------------
+// --- Matching
+// --------------------------------------------------------------------------------------
 
 /// Adds one to the counters of the branches in one word of scratch.found.
 void CompiledFilter::count_word(std::uint32_t index, FilterScratch& scratch) const {
@@ -165,7 +170,8 @@ void CompiledFilter::match_path(std::span<const Field> fields, FilterScratch& sc
     in_element |= field.membership != 0;
   }
   if (in_element) {
-    lists_.add_to(scratch.found, index.absent());  // another element may lack it: ElementCheck decides
+    lists_.add_to(scratch.found,
+                  index.absent());  // another element may lack it: ElementCheck decides
   }
   count_found(scratch);
 }
@@ -257,7 +263,8 @@ void CompiledFilter::gather_word(std::uint32_t index, bool verify, FilterScratch
     const std::uint32_t number = index * 64 + static_cast<std::uint32_t>(std::countr_zero(holding));
     if (verify) {
       const bool is_spent = scratch.check.steps() + scratch.values.steps > steps_max();
-      const ElementCheck::Answer answer = scratch.check.check(*branches_[number].branch, branches_[number].paths, is_spent);
+      const ElementCheck::Answer answer =
+          scratch.check.check(*branches_[number].branch, branches_[number].paths, is_spent);
       if (answer == ElementCheck::Answer::unknown) {
         scratch.untold.push_back(policy_of_[number]);
       }

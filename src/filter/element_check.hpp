@@ -49,8 +49,10 @@ class ElementCheck {
 
   /// The next message. `fields` are sorted by path; `memberships` [0] is none. Both are borrowed.
   void begin(std::span<const Field> fields, std::span<const Membership> memberships);
-  /// `paths`: of the branch's clauses. unknown: beyond the limits. `briefly`: nothing follows the trial.
-  Answer check(const FilterBranch& branch, std::span<const std::uint32_t> paths, bool briefly = false);
+  /// `paths`: of the branch's clauses. unknown: beyond the limits. `briefly`: nothing follows the
+  /// trial.
+  Answer check(const FilterBranch& branch, std::span<const std::uint32_t> paths,
+               bool briefly = false);
   /// Taken since begin().
   std::uint64_t steps() const { return steps_; }
 

@@ -103,7 +103,8 @@ class Explaining {
         const bool is_possible = std::ranges::all_of(
             branch.clauses, [this](const FilterClause& clause) { return can_hold(clause); });
         std::ranges::move(
-            told(number, "does not match", is_possible ? failing_together(branch, holding) : failing_alone(branch)),
+            told(number, "does not match",
+                 is_possible ? failing_together(branch, holding) : failing_alone(branch)),
             std::back_inserter(failed.lines));
       }
     }
@@ -166,7 +167,8 @@ class Explaining {
                              cut(to_text(*taker(clause, *field))));
   }
 
-  /// A field that the clause takes, nullptr: none. Another may be the one that holds beside the other clauses.
+  /// A field that the clause takes, nullptr: none. Another may be the one that holds beside the
+  /// other clauses.
   const Field* taken(const FilterClause& clause) const {
     const Fields fields = fields_of(clause);
     const auto found = std::ranges::find_if(
@@ -209,7 +211,8 @@ class Explaining {
     return lines;
   }
 
-  /// Each clause may hold, and all together do not: the first that does not beside the `holding` before it.
+  /// Each clause may hold, and all together do not: the first that does not beside the `holding`
+  /// before it.
   Lines failing_together(const FilterBranch& branch, std::size_t holding) const {
     Lines lines = holding == 0 ? Lines() : holding_lines(branch, holding);
     const FilterClause& clause = branch.clauses[holding];
@@ -219,10 +222,10 @@ class Explaining {
     if (would_do.empty()) {
       lines.push_back(fails_line(clause));
     } else {
-      lines.push_back(
-          fmt::format("- {}: {} would do, but the fields lie in different elements of an array",
-                      json_quote(cut(clause.path)),
-                      listed(would_do, ", ", [](const Field& field) { return shown(field.leaf); })));
+      lines.push_back(fmt::format(
+          "- {}: {} would do, but the fields lie in different elements of an array",
+          json_quote(cut(clause.path)),
+          listed(would_do, ", ", [](const Field& field) { return shown(field.leaf); })));
     }
     return lines;
   }

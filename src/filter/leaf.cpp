@@ -9,12 +9,13 @@
 namespace sluice::core {
 namespace {
 
-/// `pieces` lie in `value` one behind the other, the first at its begin and the last at its end. The
-/// earliest place for each piece between is as good as any.
+/// `pieces` lie in `value` one behind the other, the first at its begin and the last at its end.
+/// The earliest place for each piece between is as good as any.
 bool matches_pieces(const std::vector<std::string>& pieces, std::string_view value) {
   const std::string& first = pieces.front();
   const std::string& last = pieces.back();
-  if (value.size() < first.size() + last.size() || !value.starts_with(first) || !value.ends_with(last)) {
+  if (value.size() < first.size() + last.size() || !value.starts_with(first) ||
+      !value.ends_with(last)) {
     return false;
   }
   value = value.substr(first.size(), value.size() - first.size() - last.size());
@@ -24,7 +25,8 @@ bool matches_pieces(const std::vector<std::string>& pieces, std::string_view val
     if (at == nullptr) {
       return false;
     }
-    value.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(at) - value.data()) + pieces[i].size());
+    value.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(at) - value.data()) +
+                        pieces[i].size());
   }
   return true;
 }
@@ -58,7 +60,8 @@ bool takes_number(const ValueMatcher& matcher, const Leaf& leaf) {
   if (matcher.kind == MatcherKind::exact_number) {
     return std::isinf(matcher.number) ? matcher.text == leaf.text : matcher.number == leaf.number;
   }
-  return matcher.kind == MatcherKind::numeric_range && std::isfinite(leaf.number) && matcher.range.contains(leaf.number);
+  return matcher.kind == MatcherKind::numeric_range && std::isfinite(leaf.number) &&
+         matcher.range.contains(leaf.number);
 }
 
 }  // namespace
@@ -71,7 +74,8 @@ bool takes(const ValueMatcher& matcher, const Leaf& leaf) {
     return true;
   }
   if (matcher.kind == MatcherKind::anything_but) {
-    return std::ranges::none_of(matcher.excluded, [&](const ValueMatcher& each) { return takes(each, leaf); });
+    return std::ranges::none_of(matcher.excluded,
+                                [&](const ValueMatcher& each) { return takes(each, leaf); });
   }
   switch (leaf.kind) {
     case Leaf::Kind::string:

@@ -16,24 +16,31 @@ using simdjson::error_code;
 
 constexpr int kDepthMax = 64;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
-/// What from_chars takes and JSON does not: a plus, a leading zero, a point without digits on both sides.
+/// What from_chars takes and JSON does not: a plus, a leading zero, a point without digits on both
+/// sides.
 bool is_json_number(std::string_view literal) {
   const std::size_t first = literal.starts_with('-') ? 1 : 0;
   const std::size_t point = literal.find('.');
   return literal.size() > first && is_digit(literal[first]) &&
          !(literal[first] == '0' && literal.size() > first + 1 && is_digit(literal[first + 1])) &&
-         (point == std::string_view::npos || (point + 1 < literal.size() && is_digit(literal[point + 1])));
+         (point == std::string_view::npos ||
+          (point + 1 < literal.size() && is_digit(literal[point + 1])));
 }
 
-/// The value of a literal of a few digits and perhaps a point, as most are; nullopt: it is no such. Its digits
-/// and the power of ten are exact as doubles, so that one division rounds as it should (Clinger 1990).
+/// The value of a literal of a few digits and perhaps a point, as most are; nullopt: it is no such.
+/// Its digits and the power of ten are exact as doubles, so that one division rounds as it should
+/// (Clinger 1990).
 std::optional<double> short_number_of(std::string_view literal) {
   constexpr std::size_t kBytesMax = 15;
-  static constexpr double kPowers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
+  static constexpr double kPowers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6, 1e7,
+                                       1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
   const std::size_t size = literal.size(), first = size != 0 && literal[0] == '-' ? 1 : 0;
-  if (size == first || size > kBytesMax || (literal[first] == '0' && size > first + 1 && literal[first + 1] != '.')) {
+  if (size == first || size > kBytesMax ||
+      (literal[first] == '0' && size > first + 1 && literal[first + 1] != '.')) {
     return std::nullopt;
   }
   std::int64_t digits = 0;
@@ -66,7 +73,8 @@ std::optional<double> number_of(std::string_view literal) {
 }
 
 std::string_view trimmed(std::string_view token) {
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' || token.back() == '\t')) {
+  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' ||
+                            token.back() == '\t')) {
     token.remove_suffix(1);
   }
   return token;
@@ -84,12 +92,14 @@ class ParsedText {
       padded_ = {};
     }
     if (readable >= kBodyPadding) {
-      return parser_.iterate(text.data(), text.size(), text.size() + readable).get(*document) == simdjson::SUCCESS;
+      return parser_.iterate(text.data(), text.size(), text.size() + readable).get(*document) ==
+             simdjson::SUCCESS;
     }
     padded_.resize(text.size() + simdjson::SIMDJSON_PADDING);
     std::memcpy(padded_.data(), text.data(), text.size());
     std::memset(padded_.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
-    return parser_.iterate(padded_.data(), text.size(), padded_.size()).get(*document) == simdjson::SUCCESS;
+    return parser_.iterate(padded_.data(), text.size(), padded_.size()).get(*document) ==
+           simdjson::SUCCESS;
   }
 
  private:
@@ -130,9 +140,11 @@ bool FieldReader::State::read_string(od::value& value, std::string_view* text) {
   if (has_escapes || value.get_raw_json_string().get(raw) != simdjson::SUCCESS) {
     return value.get_string().get(*text) == simdjson::SUCCESS;
   }
-  // As it stands: get_string() copies byte by byte where the compiler may not assume more than x86-64 has.
+  // As it stands: get_string() copies byte by byte where the compiler may not assume more than
+  // x86-64 has.
   const char* const begin = raw.raw();
-  *text = {begin, static_cast<std::size_t>(static_cast<const char*>(::rawmemchr(begin, '"')) - begin)};
+  *text = {begin,
+           static_cast<std::size_t>(static_cast<const char*>(::rawmemchr(begin, '"')) - begin)};
   return true;
 }
 
@@ -170,9 +182,10 @@ bool FieldReader::State::read_text(od::value& value, Leaf& leaf) {
   }
 }
 
-/// Without a leaf: the value is damaged, a field that nothing takes; what another policy names is none the
-/// worse for it. False: more fields than are looked at.
-bool FieldReader::State::add(std::uint32_t path, std::uint32_t membership, const std::optional<Leaf>& leaf) {
+/// Without a leaf: the value is damaged, a field that nothing takes; what another policy names is
+/// none the worse for it. False: more fields than are looked at.
+bool FieldReader::State::add(std::uint32_t path, std::uint32_t membership,
+                             const std::optional<Leaf>& leaf) {
   if (path == PathTree::kNone) {
     return true;
   }
@@ -189,24 +202,27 @@ bool FieldReader::State::read_leaf(od::value& value, std::uint32_t path, std::ui
   return add(path, membership, read_text(value, leaf) ? std::optional(leaf) : std::nullopt);
 }
 
-bool FieldReader::State::read_value(od::value value, std::uint32_t node, std::uint32_t membership, int depth) {
+bool FieldReader::State::read_value(od::value value, std::uint32_t node, std::uint32_t membership,
+                                    int depth) {
   od::json_type type;
   if (depth > kDepthMax || value.type().get(type) != simdjson::SUCCESS) {
     return add(paths->path_at(node), membership, std::nullopt);
   }
   if (type == od::json_type::object) {
     od::object object;
-    return !paths->leads_on(node) ||
-           (value.get_object().get(object) == simdjson::SUCCESS && read_object(object, node, membership, depth + 1));
+    return !paths->leads_on(node) || (value.get_object().get(object) == simdjson::SUCCESS &&
+                                      read_object(object, node, membership, depth + 1));
   }
   if (type == od::json_type::array) {
     od::array array;
-    return value.get_array().get(array) == simdjson::SUCCESS && read_array(array, node, membership, depth + 1);
+    return value.get_array().get(array) == simdjson::SUCCESS &&
+           read_array(array, node, membership, depth + 1);
   }
   return read_leaf(value, paths->path_at(node), membership);
 }
 
-bool FieldReader::State::read_array(od::array array, std::uint32_t node, std::uint32_t membership, int depth) {
+bool FieldReader::State::read_array(od::array array, std::uint32_t node, std::uint32_t membership,
+                                    int depth) {
   const std::uint32_t number = ++arrays;
   std::uint32_t element = 0;
   for (auto each : array) {
@@ -232,7 +248,8 @@ bool FieldReader::State::read_array(od::array array, std::uint32_t node, std::ui
   return true;
 }
 
-bool FieldReader::State::read_object(od::object object, std::uint32_t node, std::uint32_t membership, int depth) {
+bool FieldReader::State::read_object(od::object object, std::uint32_t node,
+                                     std::uint32_t membership, int depth) {
   for (auto each : object) {
     od::field field;
     od::raw_json_string raw;
@@ -257,8 +274,8 @@ bool FieldReader::State::read_object(od::object object, std::uint32_t node, std:
   return true;
 }
 
-bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& paths, FilterScratch& scratch,
-                            std::size_t readable) {
+bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& paths,
+                            FilterScratch& scratch, std::size_t readable) {
   scratch.fields.clear();
   scratch.memberships.resize(1);
   state_->paths = &paths;
@@ -270,7 +287,8 @@ bool FieldReader::read_body(std::span<const std::uint8_t> body, const PathTree& 
   od::document document;
   od::object object;
   return state_->body.parse(text, readable, &document) &&
-         document.get_object().get(object) == simdjson::SUCCESS && state_->read_object(object, PathTree::kRoot, 0, 0) &&
+         document.get_object().get(object) == simdjson::SUCCESS &&
+         state_->read_object(object, PathTree::kRoot, 0, 0) &&
          document.current_location().error() == simdjson::OUT_OF_BOUNDS;
 }
 
@@ -281,7 +299,8 @@ bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32
   if (arrays_used == arrays_of_attributes.size()) {
     arrays_of_attributes.emplace_back();
   }
-  if (!arrays_of_attributes[arrays_used++].parse(text, 0, &document) || document.get_array().get(array) != simdjson::SUCCESS) {
+  if (!arrays_of_attributes[arrays_used++].parse(text, 0, &document) ||
+      document.get_array().get(array) != simdjson::SUCCESS) {
     return false;
   }
   const std::size_t before = scratch->fields.size();
@@ -290,8 +309,9 @@ bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32
   for (auto each : array) {
     od::value value;
     od::json_type type;
-    good = good && each.get(value) == simdjson::SUCCESS && value.type().get(type) == simdjson::SUCCESS &&
-           type != od::json_type::object && type != od::json_type::array && read_leaf(value, path, 0) && damaged == 0;
+    good = good && each.get(value) == simdjson::SUCCESS &&
+           value.type().get(type) == simdjson::SUCCESS && type != od::json_type::object &&
+           type != od::json_type::array && read_leaf(value, path, 0) && damaged == 0;
     if (!good) {
       break;
     }
@@ -303,10 +323,12 @@ bool FieldReader::State::read_array_attribute(std::string_view text, std::uint32
   return true;
 }
 
-std::uint32_t FieldReader::damaged() const { return state_->damaged; }
+std::uint32_t FieldReader::damaged() const {
+  return state_->damaged;
+}
 
-std::uint32_t FieldReader::read_attributes(std::span<const sluice_attribute* const> attributes, const PathTree& paths,
-                                           FilterScratch& scratch) {
+std::uint32_t FieldReader::read_attributes(std::span<const sluice_attribute* const> attributes,
+                                           const PathTree& paths, FilterScratch& scratch) {
   scratch.fields.clear();
   scratch.memberships.resize(1);
   state_->paths = &paths;
@@ -323,7 +345,8 @@ std::uint32_t FieldReader::read_attributes(std::span<const sluice_attribute* con
       scratch.fields.push_back({path, 0, {Leaf::Kind::string, text, 0}});
     } else if (attribute->type == SLUICE_NUMBER) {
       const std::optional<double> number = number_of(text);
-      scratch.fields.push_back({path, 0, {number ? Leaf::Kind::number : Leaf::Kind::damaged, text, number.value_or(0)}});
+      scratch.fields.push_back(
+          {path, 0, {number ? Leaf::Kind::number : Leaf::Kind::damaged, text, number.value_or(0)}});
       invalid += number ? 0 : 1;
     } else if (!state_->read_array_attribute(text, path)) {
       scratch.fields.push_back({path, 0, {Leaf::Kind::damaged, text, 0}});

@@ -356,7 +356,10 @@ std::string with_position(const PolicyError& error, std::string_view policy) {
   const std::string_view before = policy.substr(0, std::min(error.offset, policy.size()));
   const std::size_t line = static_cast<std::size_t>(std::ranges::count(before, '\n')) + 1;
   const std::string_view in_line = before.substr(before.rfind('\n') + 1);  // npos + 1 is 0
-  const auto column = std::ranges::count_if(in_line, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }) + 1;
+  const auto column =
+      std::ranges::count_if(in_line,
+                            [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }) +
+      1;
   return fmt::format("{}:{}: {}", line, column, error.text);
 }
 

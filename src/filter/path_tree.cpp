@@ -47,7 +47,9 @@ std::uint32_t PathTree::step_quoted(std::uint32_t node, const char* name) const 
       return kNone;
     }
   }
-  return step(node, {name, static_cast<std::size_t>(static_cast<const char*>(::rawmemchr(name, '"')) - name)});
+  return step(
+      node,
+      {name, static_cast<std::size_t>(static_cast<const char*>(::rawmemchr(name, '"')) - name)});
 }
 
 std::uint32_t PathTree::add_child(std::uint32_t parent, std::string_view name) {

@@ -21,10 +21,11 @@ class PieceFinder {
   /// What a byte of a piece takes at most.
   static constexpr std::size_t kByteBytes = ByteTrie::kNodeBytes + 6 * sizeof(std::uint32_t);
 
-  /// Adds to `found` the pieces that occur in `value`, each once, and marks them in `is_found`, which has
-  /// size() elements at least, and whose marks the caller takes back. Takes time by the length of the
-  /// value and by what is found, however often that occurs.
-  void find(std::string_view value, std::vector<std::uint8_t>& is_found, std::vector<std::uint32_t>& found) const;
+  /// Adds to `found` the pieces that occur in `value`, each once, and marks them in `is_found`,
+  /// which has size() elements at least, and whose marks the caller takes back. Takes time by the
+  /// length of the value and by what is found, however often that occurs.
+  void find(std::string_view value, std::vector<std::uint8_t>& is_found,
+            std::vector<std::uint32_t>& found) const;
 
  private:
   static constexpr std::uint32_t kNone = ByteTrie::kNone;
@@ -33,7 +34,8 @@ class PieceFinder {
   std::uint32_t count_ = 0;
   std::vector<std::uint32_t> pieces_;  ///< by node: the piece that ends there, kNone: none
   std::vector<std::uint32_t> fail_;    ///< the longest proper suffix that is a node
-  std::vector<std::uint32_t> output_;  ///< the longest proper suffix at which a piece ends; the root: none
+  std::vector<std::uint32_t>
+      output_;  ///< the longest proper suffix at which a piece ends; the root: none
 };
 
 }  // namespace sluice::core

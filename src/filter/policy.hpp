@@ -111,7 +111,8 @@ struct PolicyError {
   std::size_t offset = 0;
 };
 
-/// "line:column: text", both from 1, the column in characters. `policy` is the text that was parsed.
+/// "line:column: text", both from 1, the column in characters. `policy` is the text that was
+/// parsed.
 std::string with_position(const PolicyError& error, std::string_view policy);
 
 }  // namespace sluice::core

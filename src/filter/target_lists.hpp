@@ -1,5 +1,5 @@
-// Lists of branches that share a condition, gathered once: one branch in the list's name, some as numbers,
-// many as bits.
+// Lists of branches that share a condition, gathered once: one branch in the list's name, some as
+// numbers, many as bits.
 #pragma once
 
 #include <algorithm>

@@ -14,15 +14,20 @@
 namespace sluice::core {
 namespace {
 
-std::uint64_t bits_of(double number) { return std::bit_cast<std::uint64_t>(number == 0 ? 0.0 : number); }
+std::uint64_t bits_of(double number) {
+  return std::bit_cast<std::uint64_t>(number == 0 ? 0.0 : number);
+}
 
-/// What a range may take more so that a number needs one look instead of one for each level of the tree.
+/// What a range may take more so that a number needs one look instead of one for each level of the
+/// tree.
 constexpr std::size_t kFlatBytes = 512;
 
 /// Marks a bit that is no branch's until finish() places it.
 constexpr std::uint32_t kVirtual = 1u << 31;
 
-std::string reversed(std::string_view text) { return {text.rbegin(), text.rend()}; }
+std::string reversed(std::string_view text) {
+  return {text.rbegin(), text.rend()};
+}
 
 }  // namespace
 
@@ -30,9 +35,12 @@ std::size_t ValueIndex::BlockHash::operator()(const std::array<std::uint8_t, 16>
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 
-bool ValueIndex::Texts::empty() const { return exact.entries.empty() && prefix_entries.empty() && suffix_entries.empty(); }
+bool ValueIndex::Texts::empty() const {
+  return exact.entries.empty() && prefix_entries.empty() && suffix_entries.empty();
+}
 
-/// How many points are below: the begin of the value's share of a table over their span, then a search.
+/// How many points are below: the begin of the value's share of a table over their span, then a
+/// search.
 std::size_t ValueIndex::Ranges::count_below(double value) const {
   if (points.empty() || value <= points.front()) {
     return 0;
@@ -47,7 +55,9 @@ std::size_t ValueIndex::Ranges::count_below(double value) const {
 
 /// Rises with the value. REQUIRES: between the first and the last point.
 std::size_t ValueIndex::Ranges::share_of(double value) const {
-  return scale == 0 ? 0 : std::min(points.size() - 1, static_cast<std::size_t>((value - points.front()) * scale));
+  return scale == 0 ? 0
+                    : std::min(points.size() - 1,
+                               static_cast<std::size_t>((value - points.front()) * scale));
 }
 
 void ValueIndex::Ranges::make_shares() {
@@ -63,7 +73,8 @@ void ValueIndex::Ranges::make_shares() {
   }
 }
 
-// --- Building --------------------------------------------------------------------------------------
+// --- Building
+// --------------------------------------------------------------------------------------
 
 ValueIndex::EntryId ValueIndex::new_entry() {
   entries_.emplace_back();
@@ -80,7 +91,8 @@ ValueIndex::EntryId ValueIndex::text_entry(TextEntries& exact, std::string_view 
   return exact.entries[number];
 }
 
-ValueIndex::EntryId ValueIndex::node_entry(ByteTrie& trie, std::vector<EntryId>& entries, std::string_view text) {
+ValueIndex::EntryId ValueIndex::node_entry(ByteTrie& trie, std::vector<EntryId>& entries,
+                                           std::string_view text) {
   const std::uint32_t node = trie.add(text);
   entries.resize(std::max<std::size_t>(entries.size(), trie.nodes().size()), kNoEntry);
   if (entries[node] == kNoEntry) {
@@ -90,7 +102,9 @@ ValueIndex::EntryId ValueIndex::node_entry(ByteTrie& trie, std::vector<EntryId>&
 }
 
 ValueIndex::EntryId ValueIndex::block_entry(const IpAddress& network, int bits) {
-  auto blocks = std::ranges::find_if(blocks_, [&](const Blocks& each) { return each.family == network.family && each.bits == bits; });
+  auto blocks = std::ranges::find_if(blocks_, [&](const Blocks& each) {
+    return each.family == network.family && each.bits == bits;
+  });
   if (blocks == blocks_.end()) {
     blocks_.push_back({network.family, bits, {}});
     blocks = blocks_.end() - 1;
@@ -123,7 +137,8 @@ ValueIndex::EntryId ValueIndex::entry_of(const ValueMatcher& matcher) {
         place->second = new_entry();
         wildcards_.push_back({&matcher, place->second});
         for (const std::string& piece : matcher.pieces) {  // one of them goes into the finder
-          building_->pattern_bytes += 2 * sizeof piece + piece.size() * (2 + PieceFinder::kByteBytes);
+          building_->pattern_bytes +=
+              2 * sizeof piece + piece.size() * (2 + PieceFinder::kByteBytes);
         }
       }
       return place->second;
@@ -143,7 +158,8 @@ ValueIndex::EntryId ValueIndex::entry_of(const ValueMatcher& matcher) {
     case MatcherKind::literal_true:
     case MatcherKind::literal_false:
     case MatcherKind::literal_null: {
-      EntryId& entry = literals_[static_cast<std::size_t>(matcher.kind) - static_cast<std::size_t>(MatcherKind::literal_true)];
+      EntryId& entry = literals_[static_cast<std::size_t>(matcher.kind) -
+                                 static_cast<std::size_t>(MatcherKind::literal_true)];
       entry = entry == kNoEntry ? new_entry() : entry;
       return entry;
     }
@@ -171,7 +187,8 @@ std::uint32_t ValueIndex::new_virtual(std::uint32_t branch) {
 }
 
 void ValueIndex::add(std::uint32_t branch, const FilterClause& clause) {
-  const bool has_several = std::ranges::count(clause.matchers, MatcherKind::anything_but, &ValueMatcher::kind) > 1;
+  const bool has_several =
+      std::ranges::count(clause.matchers, MatcherKind::anything_but, &ValueMatcher::kind) > 1;
   for (const ValueMatcher& matcher : clause.matchers) {
     if (matcher.kind == MatcherKind::exists) {
       building_->existing.push_back(branch);
@@ -192,18 +209,21 @@ void ValueIndex::add(std::uint32_t branch, const FilterClause& clause) {
 }
 
 std::size_t ValueIndex::node_count() const {
-  return plain_.prefixes.nodes().size() + plain_.suffixes.nodes().size() + folded_.prefixes.nodes().size() +
-         folded_.suffixes.nodes().size();
+  return plain_.prefixes.nodes().size() + plain_.suffixes.nodes().size() +
+         folded_.prefixes.nodes().size() + folded_.suffixes.nodes().size();
 }
 
 std::size_t ValueIndex::bytes() const {
-  // A list of one branch; its entry while building; what refers to it, with what an allocation adds.
+  // A list of one branch; its entry while building; what refers to it, with what an allocation
+  // adds.
   constexpr std::size_t kEntryBytes = 200, kRangeBytes = 400 + kFlatBytes, kOpenBytes = 32;
-  return sizeof *this + sizeof(Building) + entries_.size() * kEntryBytes + building_->targets * 2 * sizeof(std::uint32_t) +
-         building_->pattern_bytes + plain_.exact.texts.bytes() + folded_.exact.texts.bytes() + number_texts_.texts.bytes() +
+  return sizeof *this + sizeof(Building) + entries_.size() * kEntryBytes +
+         building_->targets * 2 * sizeof(std::uint32_t) + building_->pattern_bytes +
+         plain_.exact.texts.bytes() + folded_.exact.texts.bytes() + number_texts_.texts.bytes() +
          node_count() * (ByteTrie::kNodeBytes + 2 * sizeof(EntryId)) +
          building_->ranges.size() * kRangeBytes +
-         (building_->existing.size() + building_->missing.size() + building_->open.size()) * kOpenBytes;
+         (building_->existing.size() + building_->missing.size() + building_->open.size()) *
+             kOpenBytes;
 }
 
 /// Each pattern stands at the piece that the fewest patterns have; of those at the longest.
@@ -233,7 +253,8 @@ void ValueIndex::finish_wildcards() {
 }
 
 /// False: it takes more than kFlatBytes for each range.
-bool ValueIndex::flatten_ranges(const std::vector<std::vector<std::uint32_t>>& nodes, TargetLists& lists) {
+bool ValueIndex::flatten_ranges(const std::vector<std::vector<std::uint32_t>>& nodes,
+                                TargetLists& lists) {
   const std::size_t leaves = 2 * ranges_.points.size() + 1;
   const std::size_t words = building_->ranges.back().second / 64 + 1;  // the last is the largest
   std::size_t bytes = 0;
@@ -243,7 +264,8 @@ bool ValueIndex::flatten_ranges(const std::vector<std::vector<std::uint32_t>>& n
     for (std::size_t node = ranges_.leaves + leaf; node != 0; node /= 2) {
       targets += nodes[node].size();
     }
-    bytes += std::min(targets * sizeof(std::uint32_t), words * sizeof(std::uint64_t)) + sizeof(TargetLists::Id);
+    bytes += std::min(targets * sizeof(std::uint32_t), words * sizeof(std::uint64_t)) +
+             sizeof(TargetLists::Id);
   }
   if (bytes > bytes_max) {
     return false;
@@ -259,7 +281,8 @@ bool ValueIndex::flatten_ranges(const std::vector<std::vector<std::uint32_t>>& n
   return true;
 }
 
-/// Points and the gaps between them are the leaves of a segment tree: gap 0, point 0, gap 1, point 1, ...
+/// Points and the gaps between them are the leaves of a segment tree: gap 0, point 0, gap 1, point
+/// 1, ...
 void ValueIndex::finish_ranges(TargetLists& lists) {
   const std::vector<std::pair<NumericRange, std::uint32_t>>& ranges = building_->ranges;
   if (ranges.empty()) {
@@ -279,11 +302,15 @@ void ValueIndex::finish_ranges(TargetLists& lists) {
   ranges_.leaves = std::bit_ceil(2 * points.size() + 1);
   std::vector<std::vector<std::uint32_t>> nodes(2 * ranges_.leaves);
   const auto point_leaf = [&](double point) {
-    return 2 * static_cast<std::size_t>(std::ranges::lower_bound(points, point) - points.begin()) + 1;
+    return 2 * static_cast<std::size_t>(std::ranges::lower_bound(points, point) - points.begin()) +
+           1;
   };
   for (const auto& [range, branch] : ranges) {
-    std::size_t from = std::isfinite(range.low) ? point_leaf(range.low) + (range.low_inclusive ? 0 : 1) : 0;
-    std::size_t to = std::isfinite(range.high) ? point_leaf(range.high) + (range.high_inclusive ? 1 : 0) : 2 * points.size() + 1;
+    std::size_t from =
+        std::isfinite(range.low) ? point_leaf(range.low) + (range.low_inclusive ? 0 : 1) : 0;
+    std::size_t to = std::isfinite(range.high)
+                         ? point_leaf(range.high) + (range.high_inclusive ? 1 : 0)
+                         : 2 * points.size() + 1;
     for (from += ranges_.leaves, to += ranges_.leaves; from < to; from /= 2, to /= 2) {
       if (from % 2 == 1) {
         nodes[from++].push_back(branch);
@@ -317,11 +344,14 @@ void ValueIndex::finish_open(std::uint32_t branches) {
     }
     open_.back().bits |= std::uint64_t{1} << bit % 64;
   }
-  const auto end = std::ranges::find_if(open_, [&](const Word& each) { return each.word >= virtual_word_; });
-  constexpr std::ptrdiff_t kSparse = 8;  // words, of which a set may as well be looked at as a whole
+  const auto end =
+      std::ranges::find_if(open_, [&](const Word& each) { return each.word >= virtual_word_; });
+  constexpr std::ptrdiff_t kSparse =
+      8;  // words, of which a set may as well be looked at as a whole
   if (end - open_.begin() > std::max<std::ptrdiff_t>(kSparse, virtual_word_ / 4)) {
     open_words_.resize(virtual_word_, 0);
-    std::for_each(open_.begin(), end, [&](const Word& each) { open_words_[each.word] = each.bits; });
+    std::for_each(open_.begin(), end,
+                  [&](const Word& each) { open_words_[each.word] = each.bits; });
     open_.erase(open_.begin(), end);
   }
 }
@@ -338,7 +368,8 @@ void ValueIndex::finish(TargetLists& lists, std::uint32_t branches) {
   building_.reset();
 }
 
-// --- Matching --------------------------------------------------------------------------------------
+// --- Matching
+// --------------------------------------------------------------------------------------
 
 void ValueIndex::begin(std::size_t leaves, ValueScratch& scratch) const {
   constexpr std::size_t kMany = 16;
@@ -356,11 +387,14 @@ void ValueIndex::begin(std::size_t leaves, ValueScratch& scratch) const {
 }
 
 /// Whether a leaf before has added the list.
-bool ValueIndex::is_added(TargetLists::Id list, const ValueScratch& scratch, const BranchSet& found) const {
-  return TargetLists::is_one(list) ? found.has(list & ~TargetLists::kOne) : scratch.added[list] == scratch.round;
+bool ValueIndex::is_added(TargetLists::Id list, const ValueScratch& scratch,
+                          const BranchSet& found) const {
+  return TargetLists::is_one(list) ? found.has(list & ~TargetLists::kOne)
+                                   : scratch.added[list] == scratch.round;
 }
 
-void ValueIndex::include(TargetLists::Id list, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
+void ValueIndex::include(TargetLists::Id list, const TargetLists& lists, ValueScratch& scratch,
+                         BranchSet* found) const {
   if (scratch.has_many && !TargetLists::is_one(list)) {
     if (scratch.added[list] == scratch.round) {
       return;
@@ -370,13 +404,14 @@ void ValueIndex::include(TargetLists::Id list, const TargetLists& lists, ValueSc
   lists.add_to(*found, list);
 }
 
-void ValueIndex::hit(EntryId id, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
+void ValueIndex::hit(EntryId id, const TargetLists& lists, ValueScratch& scratch,
+                     BranchSet* found) const {
   include(entries_[id].include, lists, scratch, found);
   lists.add_to(scratch.excluded, entries_[id].exclude);
 }
 
-void ValueIndex::take_texts(const Texts& texts, std::string_view value, const TargetLists& lists, ValueScratch& scratch,
-                            BranchSet* found) const {
+void ValueIndex::take_texts(const Texts& texts, std::string_view value, const TargetLists& lists,
+                            ValueScratch& scratch, BranchSet* found) const {
   if (const std::uint32_t number = texts.exact.texts.find(value); number != TextTable::kNone) {
     hit(texts.exact.entries[number], lists, scratch, found);
   }
@@ -396,12 +431,13 @@ void ValueIndex::take_texts(const Texts& texts, std::string_view value, const Ta
     walk(texts.prefixes, texts.prefix_entries, [&](std::size_t depth) { return value[depth]; });
   }
   if (!texts.suffix_entries.empty()) {
-    walk(texts.suffixes, texts.suffix_entries, [&](std::size_t depth) { return value[value.size() - 1 - depth]; });
+    walk(texts.suffixes, texts.suffix_entries,
+         [&](std::size_t depth) { return value[value.size() - 1 - depth]; });
   }
 }
 
-void ValueIndex::take_address(const IpAddress& address, const TargetLists& lists, ValueScratch& scratch,
-                              BranchSet* found) const {
+void ValueIndex::take_address(const IpAddress& address, const TargetLists& lists,
+                              ValueScratch& scratch, BranchSet* found) const {
   for (const Blocks& blocks : blocks_) {
     if (blocks.family != address.family) {
       continue;
@@ -413,8 +449,8 @@ void ValueIndex::take_address(const IpAddress& address, const TargetLists& lists
   }
 }
 
-void ValueIndex::take_wildcards(std::string_view value, const TargetLists& lists, ValueScratch& scratch,
-                                BranchSet* found) const {
+void ValueIndex::take_wildcards(std::string_view value, const TargetLists& lists,
+                                ValueScratch& scratch, BranchSet* found) const {
   scratch.pieces.clear();
   pieces_.find(value, scratch.is_piece, scratch.pieces);
   for (const std::uint32_t piece : scratch.pieces) {
@@ -423,7 +459,8 @@ void ValueIndex::take_wildcards(std::string_view value, const TargetLists& lists
   for (const std::uint32_t piece : scratch.pieces) {
     for (const std::uint32_t number : wildcards_of_[piece]) {
       const Entry& entry = entries_[wildcards_[number].entry];
-      if (scratch.has_many && entry.exclude == TargetLists::kNone && is_added(entry.include, scratch, *found)) {
+      if (scratch.has_many && entry.exclude == TargetLists::kNone &&
+          is_added(entry.include, scratch, *found)) {
         continue;
       }
       scratch.steps += 1 + value.size() / 4;
@@ -437,8 +474,8 @@ void ValueIndex::take_wildcards(std::string_view value, const TargetLists& lists
   }
 }
 
-void ValueIndex::take_string(std::string_view value, const TargetLists& lists, ValueScratch& scratch,
-                             BranchSet* found) const {
+void ValueIndex::take_string(std::string_view value, const TargetLists& lists,
+                             ValueScratch& scratch, BranchSet* found) const {
   take_texts(plain_, value, lists, scratch, found);
   if (!folded_.empty()) {
     scratch.folded = fold_case(value);
@@ -458,9 +495,11 @@ std::size_t ValueIndex::NumberHash::operator()(std::uint64_t bits) const {
   return XXH3_64bits_withSeed(&bits, sizeof bits, hash_seed());
 }
 
-void ValueIndex::take_number(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
+void ValueIndex::take_number(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch,
+                             BranchSet* found) const {
   if (!std::isfinite(leaf.number)) {
-    if (const std::uint32_t number = number_texts_.texts.find(leaf.text); number != TextTable::kNone) {
+    if (const std::uint32_t number = number_texts_.texts.find(leaf.text);
+        number != TextTable::kNone) {
       hit(number_texts_.entries[number], lists, scratch, found);
     }
     return;
@@ -491,7 +530,8 @@ void ValueIndex::add_open(const Word& open, const ValueScratch& scratch, BranchS
     return;
   }
   for (; bits != 0; bits &= bits - 1) {
-    found->add(virtual_[(open.word - virtual_word_) * 64 + static_cast<std::uint32_t>(std::countr_zero(bits))]);
+    found->add(virtual_[(open.word - virtual_word_) * 64 +
+                        static_cast<std::uint32_t>(std::countr_zero(bits))]);
   }
 }
 
@@ -501,14 +541,16 @@ bool ValueIndex::is_done(const Word& open, const BranchSet& found) const {
     return (open.bits & ~found.word(open.word)) == 0;
   }
   for (std::uint64_t bits = open.bits; bits != 0; bits &= bits - 1) {
-    if (!found.has(virtual_[(open.word - virtual_word_) * 64 + static_cast<std::uint32_t>(std::countr_zero(bits))])) {
+    if (!found.has(virtual_[(open.word - virtual_word_) * 64 +
+                            static_cast<std::uint32_t>(std::countr_zero(bits))])) {
       return false;
     }
   }
   return true;
 }
 
-void ValueIndex::take(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const {
+void ValueIndex::take(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch,
+                      BranchSet* found) const {
   if (leaf.kind == Leaf::Kind::damaged) {
     return;
   }
@@ -519,7 +561,8 @@ void ValueIndex::take(const Leaf& leaf, const TargetLists& lists, ValueScratch& 
   } else if (leaf.kind == Leaf::Kind::number) {
     take_number(leaf, lists, scratch, found);
   } else {
-    const EntryId entry = literals_[static_cast<std::size_t>(leaf.kind) - static_cast<std::size_t>(Leaf::Kind::literal_true)];
+    const EntryId entry = literals_[static_cast<std::size_t>(leaf.kind) -
+                                    static_cast<std::size_t>(Leaf::Kind::literal_true)];
     if (entry != kNoEntry) {
       hit(entry, lists, scratch, found);
     }
@@ -537,7 +580,9 @@ void ValueIndex::take_open(ValueScratch& scratch, BranchSet* found) const {
     }
     return;
   }
-  scratch.steps += 1 + (scratch.excluded.extent() + scratch.open.size() + (scratch.is_open ? open_words_.size() : 0)) / 8;
+  scratch.steps += 1 + (scratch.excluded.extent() + scratch.open.size() +
+                        (scratch.is_open ? open_words_.size() : 0)) /
+                           8;
   scratch.is_open = scratch.is_open && !found->add_words_but(open_words_, scratch.excluded);
   std::erase_if(scratch.open, [&](std::uint32_t open) {
     add_open(open_[open], scratch, found);

@@ -1,5 +1,5 @@
-// Which clauses of one path a value satisfies: all matchers of that path, of all policies, in indexes
-// whose cost depends on the value and on what it hits, not on how many there are.
+// Which clauses of one path a value satisfies: all matchers of that path, of all policies, in
+// indexes whose cost depends on the value and on what it hits, not on how many there are.
 //
 //   exact strings      hash table            also in folded form, for ignore-case
 //   prefix, suffix     trie, trie backwards  also in folded form
@@ -9,8 +9,8 @@
 //   cidr, addresses    hash table per prefix length
 //   anything-but       all that there are, less those that the value is excluded by
 //
-// A branch is a bit. Of a clause with several anything-but each has a bit of its own, behind those of the
-// branches, since the value must be excluded by all of them.
+// A branch is a bit. Of a clause with several anything-but each has a bit of its own, behind those
+// of the branches, since the value must be excluded by all of them.
 #pragma once
 
 #include <array>
@@ -35,21 +35,22 @@ namespace sluice::core {
 struct ValueScratch {
   BranchSet excluded;
   std::vector<std::uint32_t> pieces;
-  std::vector<std::uint8_t> is_piece;   ///< all 0 between calls
+  std::vector<std::uint8_t> is_piece;  ///< all 0 between calls
   std::string folded;
-  std::uint64_t steps_max = 0;          ///< beyond it what take() finds is not all
-  std::uint64_t steps = 0;              ///< as ElementCheck's; take() adds what is not just the value's length
+  std::uint64_t steps_max = 0;  ///< beyond it what take() finds is not all
+  std::uint64_t steps = 0;  ///< as ElementCheck's; take() adds what is not just the value's length
   // While a path has many leaves: what the next one need not add again.
   bool has_many = false;
   std::uint32_t round = 0;
-  std::vector<std::uint32_t> added;     ///< by list: the round in which it was
-  bool is_open = false;                 ///< some anything-but of open_words_ is not found yet
-  std::vector<std::uint32_t> open;      ///< of open_, those of which some bit is not
+  std::vector<std::uint32_t> added;  ///< by list: the round in which it was
+  bool is_open = false;              ///< some anything-but of open_words_ is not found yet
+  std::vector<std::uint32_t> open;   ///< of open_, those of which some bit is not
 };
 
 class ValueIndex {
  public:
-  /// A clause of `branch` on this path; its wildcards are kept by reference until the index is gone.
+  /// A clause of `branch` on this path; its wildcards are kept by reference until the index is
+  /// gone.
   void add(std::uint32_t branch, const FilterClause& clause);
   /// What the index takes, or will take, rather more than less.
   std::size_t bytes() const;
@@ -57,12 +58,15 @@ class ValueIndex {
   void finish(TargetLists& lists, std::uint32_t branches);
   /// Sizes that a scratch must have: pieces, and words for branches and what stands behind them.
   std::uint32_t pieces() const { return pieces_.size(); }
-  std::uint32_t words() const { return virtual_word_ + static_cast<std::uint32_t>((virtual_.size() + 63) / 64); }
+  std::uint32_t words() const {
+    return virtual_word_ + static_cast<std::uint32_t>((virtual_.size() + 63) / 64);
+  }
 
   /// Begins a message's leaves of this path, so many.
   void begin(std::size_t leaves, ValueScratch& scratch) const;
   /// Adds the branches whose clause takes `leaf`.
-  void take(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
+  void take(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch,
+            BranchSet* found) const;
   /// Branches whose clause holds where there is no such leaf; kNone: none.
   TargetLists::Id absent() const { return absent_; }
 
@@ -93,12 +97,13 @@ class ValueIndex {
     std::size_t share_of(double value) const;
     void make_shares();
 
-    std::vector<double> points;            ///< sorted
-    std::vector<std::uint32_t> shares;     ///< where a share of the points' span begins among them
-    double scale = 0;                      ///< shares for each unit
-    std::size_t leaves = 0;                ///< a power of two; 0: no ranges
-    std::vector<TargetLists::Id> nodes;    ///< whose ranges hold all of the node; empty: see flat
-    std::vector<TargetLists::Id> flat;     ///< by leaf, all that hold there, where that takes little memory
+    std::vector<double> points;          ///< sorted
+    std::vector<std::uint32_t> shares;   ///< where a share of the points' span begins among them
+    double scale = 0;                    ///< shares for each unit
+    std::size_t leaves = 0;              ///< a power of two; 0: no ranges
+    std::vector<TargetLists::Id> nodes;  ///< whose ranges hold all of the node; empty: see flat
+    std::vector<TargetLists::Id>
+        flat;  ///< by leaf, all that hold there, where that takes little memory
   };
   struct Word {
     std::uint32_t word;
@@ -136,17 +141,22 @@ class ValueIndex {
   bool flatten_ranges(const std::vector<std::vector<std::uint32_t>>& nodes, TargetLists& lists);
 
   bool is_added(TargetLists::Id list, const ValueScratch& scratch, const BranchSet& found) const;
-  void include(TargetLists::Id list, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
+  void include(TargetLists::Id list, const TargetLists& lists, ValueScratch& scratch,
+               BranchSet* found) const;
   void hit(EntryId entry, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
-  void take_string(std::string_view value, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
-  void take_texts(const Texts& texts, std::string_view value, const TargetLists& lists, ValueScratch& scratch,
-                  BranchSet* found) const;
-  void take_wildcards(std::string_view value, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
+  void take_string(std::string_view value, const TargetLists& lists, ValueScratch& scratch,
+                   BranchSet* found) const;
+  void take_texts(const Texts& texts, std::string_view value, const TargetLists& lists,
+                  ValueScratch& scratch, BranchSet* found) const;
+  void take_wildcards(std::string_view value, const TargetLists& lists, ValueScratch& scratch,
+                      BranchSet* found) const;
   void take_open(ValueScratch& scratch, BranchSet* found) const;
   void add_open(const Word& word, const ValueScratch& scratch, BranchSet* found) const;
   bool is_done(const Word& word, const BranchSet& found) const;
-  void take_number(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
-  void take_address(const IpAddress& address, const TargetLists& lists, ValueScratch& scratch, BranchSet* found) const;
+  void take_number(const Leaf& leaf, const TargetLists& lists, ValueScratch& scratch,
+                   BranchSet* found) const;
+  void take_address(const IpAddress& address, const TargetLists& lists, ValueScratch& scratch,
+                    BranchSet* found) const;
 
   std::unique_ptr<Building> building_ = std::make_unique<Building>();
   std::vector<Entry> entries_;
@@ -163,10 +173,10 @@ class ValueIndex {
   std::vector<Blocks> blocks_;
   std::array<EntryId, 3> literals_{kNoEntry, kNoEntry, kNoEntry};
   TargetLists::Id exists_ = TargetLists::kNone, absent_ = TargetLists::kNone;
-  std::vector<std::uint64_t> open_words_;   ///< anything-but where they are many
-  std::vector<Word> open_;                  ///< all others
-  std::uint32_t virtual_word_ = 0;          ///< where branches end
-  std::vector<std::uint32_t> virtual_;      ///< the branch of each bit behind them
+  std::vector<std::uint64_t> open_words_;  ///< anything-but where they are many
+  std::vector<Word> open_;                 ///< all others
+  std::uint32_t virtual_word_ = 0;         ///< where branches end
+  std::vector<std::uint32_t> virtual_;     ///< the branch of each bit behind them
 };
 
 }  // namespace sluice::core

@@ -32,7 +32,9 @@ Publisher::Publisher(PublisherOptions options, Clock& clock)
       log_(static_cast<std::uint32_t>(options_.queues.size())),
       counters_(std::make_unique<BranchCounters[]>(options_.queues.size())),
       pool_(options_.kind == Chunk::Kind::source ? ChunkPool::kRotation : 0),
-      origins_(options_.kind == Chunk::Kind::source ? std::make_unique<OriginPool>(options_.listener) : nullptr),
+      origins_(options_.kind == Chunk::Kind::source
+                   ? std::make_unique<OriginPool>(options_.listener)
+                   : nullptr),
       id_high_(random_.next()),
       id_low_(random_.next()) {
   for (std::uint32_t branch = 0; branch < options_.queues.size(); ++branch) {
@@ -59,7 +61,8 @@ void Publisher::adopt_filter() {
   }
   if (!filters_.load(std::memory_order_relaxed)) {
     for (std::size_t branch = 0; branch < branches_.size(); ++branch) {
-      counters_[branch].matched.store(published_total_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+      counters_[branch].matched.store(published_total_.load(std::memory_order_relaxed),
+                                      std::memory_order_relaxed);
     }
   }
   use_filter(*use);
@@ -101,7 +104,8 @@ BranchCounts Publisher::counts(std::uint32_t branch) const {
   result.matched = (filters ? counters.matched : published_total_).load(std::memory_order_acquire);
   result.invalid_attributes = counters.invalid_attributes.load(std::memory_order_acquire);
   result.invalid_body = counters.invalid_body.load(std::memory_order_acquire);
-  result.filtered = filters ? published() - result.matched : 0;  // `matched` is counted after `published`
+  result.filtered =
+      filters ? published() - result.matched : 0;  // `matched` is counted after `published`
   return result;
 }
 
@@ -122,9 +126,9 @@ void Publisher::notify(std::span<const ReadyBits> ready_bits) {
   }
 }
 
-/// Whoever has something of what was just published; when the chunk is sealed, all that had any of it,
-/// so that their cursors pass it and give its remainder back; at a new segment everybody, so that those
-/// who never get anything pass the last one.
+/// Whoever has something of what was just published; when the chunk is sealed, all that had any of
+/// it, so that their cursors pass it and give its remainder back; at a new segment everybody, so
+/// that those who never get anything pass the last one.
 void Publisher::notify_readers() {
   if (matcher_ == nullptr || passes_segment_) {
     passes_segment_ = false;
@@ -139,12 +143,14 @@ void Publisher::notify_readers() {
 
 bool Publisher::has_credit() const {
   return std::ranges::all_of(branches_, [](const Branch& branch) {
-    return (branch.reservation.messages > 0 && branch.reservation.units > 0) || branch.queue->credits().available();
+    return (branch.reservation.messages > 0 && branch.reservation.units > 0) ||
+           branch.queue->credits().available();
   });
 }
 
 bool Publisher::queues_have_credit() const {
-  return std::ranges::all_of(branches_, [](const Branch& branch) { return branch.queue->credits().available(); });
+  return std::ranges::all_of(
+      branches_, [](const Branch& branch) { return branch.queue->credits().available(); });
 }
 
 void Publisher::announce_wait(bool waits) {
@@ -158,17 +164,20 @@ void Publisher::announce_wait(bool waits) {
 }
 
 bool Publisher::all_admit() {
-  return std::ranges::all_of(branches_, [](Branch& branch) { return branch.queue->credits().admit(branch.reservation); });
+  return std::ranges::all_of(
+      branches_, [](Branch& branch) { return branch.queue->credits().admit(branch.reservation); });
 }
 
-/// Makes chunk_ an open, held chunk that has room for one more message with `inline_bytes` of body and meta.
+/// Makes chunk_ an open, held chunk that has room for one more message with `inline_bytes` of body
+/// and meta.
 Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_full) {
   if (chunk_ != nullptr && !held_ && !hold_again()) {
     chunk_ = nullptr;
   }
   if (chunk_ != nullptr && !sealed_ &&
       (chunk_->count == chunk_->capacity || chunk_->used + inline_bytes > chunk_->limit ||
-       chunk_->body_bytes >= kChunkBytesMax || next_filter_.load(std::memory_order_relaxed) != nullptr)) {
+       chunk_->body_bytes >= kChunkBytesMax ||
+       next_filter_.load(std::memory_order_relaxed) != nullptr)) {
     publish_new(true);
   }
   if (chunk_ != nullptr && sealed_) {
@@ -193,12 +202,13 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_
   return Outcome::ok;
 }
 
-/// Takes hold of the open chunk again. False: it ended meanwhile; its entry is sealed then. Only this
-/// thread takes chunks from the pool, so an ended one is not in use elsewhere yet.
+/// Takes hold of the open chunk again. False: it ended meanwhile; its entry is sealed then. Only
+/// this thread takes chunks from the pool, so an ended one is not in use elsewhere yet.
 bool Publisher::hold_again() {
   std::int64_t pending = chunk_->pending.load(std::memory_order_relaxed);
   while (pending != 0) {
-    if (chunk_->pending.compare_exchange_weak(pending, pending + Chunk::kOpen, std::memory_order_acq_rel,
+    if (chunk_->pending.compare_exchange_weak(pending, pending + Chunk::kOpen,
+                                              std::memory_order_acq_rel,
                                               std::memory_order_relaxed)) {
       held_ = true;
       return true;
@@ -208,7 +218,8 @@ bool Publisher::hold_again() {
   return false;
 }
 
-/// The open chunk was settled whole: cursors may pass its entry, and what was charged ahead comes back.
+/// The open chunk was settled whole: cursors may pass its entry, and what was charged ahead comes
+/// back.
 void Publisher::seal_ended() {
   log_.publish(published_, true);
   refund(chunk_charge_, published_, slab_units_);
@@ -343,8 +354,10 @@ void Publisher::release_hold(Chunk* chunk, std::uint64_t deliveries) {
 }
 
 Publisher::Outcome Publisher::append(const Item& item, WhenFull when_full) {
-  std::uint64_t bytes = (item.external != nullptr ? sizeof item.external : item.body.size()) + Chunk::meta_bytes(item.parts);
-  Outcome outcome = bytes > kInlineBodyMax + kMetaMax ? Outcome::too_large : prepare(bytes, when_full);
+  std::uint64_t bytes = (item.external != nullptr ? sizeof item.external : item.body.size()) +
+                        Chunk::meta_bytes(item.parts);
+  Outcome outcome =
+      bytes > kInlineBodyMax + kMetaMax ? Outcome::too_large : prepare(bytes, when_full);
   if (outcome != Outcome::ok) {
     if (item.external != nullptr) {
       item.external->drop();
@@ -366,7 +379,8 @@ Publisher::Outcome Publisher::commit(std::uint64_t size, const Item& item, WhenF
   stamp();
   if (!chunk_->append_reserved(size, item.parts, now_ms_)) {
     // The body fits, its attributes do not: it moves to the next chunk.
-    std::vector<std::uint8_t> body(chunk_->bytes() + chunk_->used, chunk_->bytes() + chunk_->used + size);
+    std::vector<std::uint8_t> body(chunk_->bytes() + chunk_->used,
+                                   chunk_->bytes() + chunk_->used + size);
     Item moved = item;
     moved.body = body;
     moved.external = nullptr;
@@ -389,7 +403,8 @@ void Publisher::publish_new(bool seal) {
   if (seal && published_ == 0) {
     chunk_->spread_charge();
   }
-  published_total_.store(published_total_.load(std::memory_order_relaxed) + fresh, std::memory_order_release);
+  published_total_.store(published_total_.load(std::memory_order_relaxed) + fresh,
+                         std::memory_order_release);
   std::int64_t units = chunk_->charge - chunk_charge_;
   if (matcher_ == nullptr) {
     share_out(fresh, units);
@@ -455,7 +470,8 @@ void Publisher::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
     unreleased_ += count;
     add(counters_[index].matched, count);
     if (!branch.withheld) {
-      branch.queue->credits().charge(branch.reservation, count, static_cast<std::int64_t>(chunk_->charge_of_mask(mask)));
+      branch.queue->credits().charge(branch.reservation, count,
+                                     static_cast<std::int64_t>(chunk_->charge_of_mask(mask)));
       log_.add_to_mask(index, mask);
     }
   }
@@ -502,10 +518,11 @@ void Publisher::set_remainders() {
   }
 }
 
-/// The next chunk's class: a chunk that was full of bytes asks for the next larger, a nearly empty one
-/// for the next smaller.
+/// The next chunk's class: a chunk that was full of bytes asks for the next larger, a nearly empty
+/// one for the next smaller.
 void Publisher::choose_class() {
-  if (chunk_->count < chunk_->capacity && size_class_ + 1 < ChunkPool::kClasses && chunk_->size_class == size_class_) {
+  if (chunk_->count < chunk_->capacity && size_class_ + 1 < ChunkPool::kClasses &&
+      chunk_->size_class == size_class_) {
     ++size_class_;
   } else if (size_class_ > 0 && chunk_->used * 4 < chunk_->slab_bytes) {
     --size_class_;
@@ -550,8 +567,9 @@ void Publisher::publish_late() {
     Branch& branch = branches_[index];
     const std::uint64_t mask = branch.filtered ? branch.matched : mask_between(0, chunk_->count);
     const std::uint32_t remainder = remainder_of(branch);
-    branch.queue->credits().charge(branch.reservation, bit_count(mask),
-                                   static_cast<std::int64_t>(chunk_->charge_of_mask(mask)) + remainder);
+    branch.queue->credits().charge(
+        branch.reservation, bit_count(mask),
+        static_cast<std::int64_t>(chunk_->charge_of_mask(mask)) + remainder);
     log_.add_to_mask(index, mask);
     log_.set_remainder(index, remainder);
   }
@@ -559,10 +577,12 @@ void Publisher::publish_late() {
   notify(ready_bits_);
 }
 
-/// Some microseconds: what a busy consumer needs to give credit back, and less than a wake-up costs it.
+/// Some microseconds: what a busy consumer needs to give credit back, and less than a wake-up costs
+/// it.
 constexpr int kLooksBeforeParking = 256;
 
-/// Both looks come after the announcement: credit that came before it, or the order to stop, rings nobody.
+/// Both looks come after the announcement: credit that came before it, or the order to stop, rings
+/// nobody.
 void Publisher::wait_for_credit(Branch& branch) {
   Credits& credits = branch.queue->credits();
   for (int look = 0; look < kLooksBeforeParking; ++look) {

@@ -1,17 +1,17 @@
 // A publisher: one thread's way into a topic (or a directly addressed queue). Fills chunks, charges
 // credits, publishes into its log, and ties each message to its origin.
 //
-// Life of a chunk here: open (held: kOpen in `pending`) -> appended to, published message by message
-// or at once -> sealed (64 messages, or no room) -> leaving (its last cookie may go on in the next
-// chunk) -> released. flush() lets go of the hold, so that what it published can be acknowledged;
-// the next append takes hold again, or finds the chunk ended and takes a new one.
+// Life of a chunk here: open (held: kOpen in `pending`) -> appended to, published message by
+// message or at once -> sealed (64 messages, or no room) -> leaving (its last cookie may go on in
+// the next chunk) -> released. flush() lets go of the hold, so that what it published can be
+// acknowledged; the next append takes hold again, or finds the chunk ended and takes a new one.
 //
 // Filters: a branch whose subscription has a policy gets a mask per publish, of what it takes; any
 // other gets all. A changed filter is taken over between two chunks, whole; nobody waits for it.
 //
-// Credit (DESIGN §2.7): a branch without credit when a chunk is opened is withheld: its mask stays 0.
-// After publishing, the chunk is sealed and a further entry for the same chunk follows as soon as the
-// branch has credit; nothing newer is published before.
+// Credit (DESIGN §2.7): a branch without credit when a chunk is opened is withheld: its mask stays
+// 0. After publishing, the chunk is sealed and a further entry for the same chunk follows as soon
+// as the branch has credit; nothing newer is published before.
 //
 // Thread safety: one thread at a time.
 #pragma once
@@ -48,15 +48,17 @@ struct FilterUse {
 /// What became of the messages published so far, at one branch.
 struct BranchCounts {
   std::uint64_t matched = 0, filtered = 0;
-  /// Of the filtered ones: an attribute that the policy names was damaged; the body was no JSON object.
+  /// Of the filtered ones: an attribute that the policy names was damaged; the body was no JSON
+  /// object.
   std::uint64_t invalid_attributes = 0, invalid_body = 0;
 };
 
 struct PublisherOptions {
-  std::vector<Queue*> queues;          ///< the branches
+  std::vector<Queue*> queues;  ///< the branches
   Chunk::Kind kind = Chunk::Kind::source;
   SettleListener* listener = nullptr;  ///< kind source
-  /// Called while it waits for credit, at least every `wait_step_ms`; false: stop waiting, overdraw.
+  /// Called while it waits for credit, at least every `wait_step_ms`; false: stop waiting,
+  /// overdraw.
   std::function<bool()> keep_waiting;
   std::int64_t wait_step_ms = 1000;
 };
@@ -80,11 +82,12 @@ class Publisher {
     ExternalBody* external = nullptr;
     MessageParts parts;
     std::uint64_t cookie = 0;  ///< kind source
-    Lineage lineage{};         ///< kind derived; a copy that the caller added to the origin is taken over
+    Lineage lineage{};  ///< kind derived; a copy that the caller added to the origin is taken over
   };
   Outcome append(const Item& item, WhenFull when_full);
 
-  /// Room for a body of at most kInlineBodyMax bytes, until the next call; nullptr with *outcome set.
+  /// Room for a body of at most kInlineBodyMax bytes, until the next call; nullptr with *outcome
+  /// set.
   std::uint8_t* reserve(std::uint64_t size, WhenFull when_full, Outcome* outcome) {
     if (held_ && !sealed_ && chunk_->body_bytes < kChunkBytesMax) {
       if (std::uint8_t* place = chunk_->reserve(size)) {
@@ -107,8 +110,8 @@ class Publisher {
       publish_new(true);
     }
   }
-  /// Appends the reserved body. `item.body` and `item.external` are not looked at. REQUIRES: `size` is at
-  /// most what reserve() gave, and reserve() was the last call.
+  /// Appends the reserved body. `item.body` and `item.external` are not looked at. REQUIRES: `size`
+  /// is at most what reserve() gave, and reserve() was the last call.
   Outcome commit(std::uint64_t size, const Item& item, WhenFull when_full);
 
   /// Publishes what was appended. `closes_cookie`: a flush by the source itself.
@@ -138,8 +141,8 @@ class Publisher {
     Reservation reservation;
     bool precharged = false;  ///< the whole chunk was charged when it was opened
     bool withheld = false;
-    bool filtered = false;       ///< a policy says what it gets
-    std::uint64_t matched = 0;   ///< filtered: of chunk_
+    bool filtered = false;      ///< a policy says what it gets
+    std::uint64_t matched = 0;  ///< filtered: of chunk_
   };
   /// One writer, read by anybody.
   struct BranchCounters {
@@ -190,36 +193,37 @@ class Publisher {
   const std::unique_ptr<BranchCounters[]> counters_;
   // Read by anybody.
   alignas(kCacheLine) Atomic<std::uint64_t> published_total_{0};
-  Atomic<bool> filters_{false};        ///< has or had a filter: branches are counted one by one
+  Atomic<bool> filters_{false};  ///< has or had a filter: branches are counted one by one
   Atomic<FilterUse*> next_filter_{nullptr};  ///< owned; to be taken over
   // The publisher's.
   alignas(kCacheLine) Chunk* chunk_ = nullptr;
-  bool held_ = false;               ///< kOpen is ours
-  bool sealed_ = false;             ///< chunk_ takes no more; it is published whole
-  bool stamped_ = false;            ///< now_ms_ is of this flush
+  bool held_ = false;     ///< kOpen is ours
+  bool sealed_ = false;   ///< chunk_ takes no more; it is published whole
+  bool stamped_ = false;  ///< now_ms_ is of this flush
   bool cookie_open_ = false;
   bool any_withheld_ = false;
-  bool all_precharged_ = false;     ///< no branch is charged message by message
-  std::uint32_t published_ = 0;     ///< messages of chunk_ in the log
-  std::uint64_t unreleased_ = 0;    ///< messages x branches of chunk_, published, that `pending` does not count yet
-  std::int64_t chunk_charge_ = 0;   ///< credit units of the published messages
-  std::int64_t slab_units_ = 0;     ///< of chunk_
-  std::uint32_t size_class_ = 0;    ///< for the next chunk
+  bool all_precharged_ = false;  ///< no branch is charged message by message
+  std::uint32_t published_ = 0;  ///< messages of chunk_ in the log
+  std::uint64_t unreleased_ =
+      0;  ///< messages x branches of chunk_, published, that `pending` does not count yet
+  std::int64_t chunk_charge_ = 0;  ///< credit units of the published messages
+  std::int64_t slab_units_ = 0;    ///< of chunk_
+  std::uint32_t size_class_ = 0;   ///< for the next chunk
   std::int64_t now_ms_ = 0;
   std::uint64_t cookie_ = 0;
-  Chunk* leaving_ = nullptr;        ///< sealed, still held
+  Chunk* leaving_ = nullptr;  ///< sealed, still held
   std::uint64_t leaving_unreleased_ = 0;
   SharedCookie* shared_ = nullptr;  ///< of the open cookie, if it lies in several chunks
   std::vector<Branch> branches_;
-  std::unique_ptr<ChunkMatcher> matcher_;      ///< nullptr: no filter
-  std::vector<std::uint32_t> branch_of_;       ///< by subscription; kUnsubscribed: none
-  std::vector<std::uint32_t> unfiltered_;      ///< branches
+  std::unique_ptr<ChunkMatcher> matcher_;  ///< nullptr: no filter
+  std::vector<std::uint32_t> branch_of_;   ///< by subscription; kUnsubscribed: none
+  std::vector<std::uint32_t> unfiltered_;  ///< branches
   std::vector<ReadyBits> unfiltered_bits_;
-  std::vector<std::uint32_t> reached_;         ///< filtered branches that got some of chunk_
-  std::vector<std::uint32_t> fresh_;           ///< of them, those that got some at the last publish
-  std::vector<std::uint32_t> late_;            ///< of publish_late()
-  bool passes_segment_ = false;                ///< every queue is to be told
-  ChunkPool pool_;  ///< kind source: the slabs rotate
+  std::vector<std::uint32_t> reached_;  ///< filtered branches that got some of chunk_
+  std::vector<std::uint32_t> fresh_;    ///< of them, those that got some at the last publish
+  std::vector<std::uint32_t> late_;     ///< of publish_late()
+  bool passes_segment_ = false;         ///< every queue is to be told
+  ChunkPool pool_;                      ///< kind source: the slabs rotate
   std::unique_ptr<OriginPool> origins_;
   Random random_;
   std::uint64_t id_high_, id_low_;

@@ -27,7 +27,8 @@ std::expected<TopicFilter::Scope, CompileError> TopicFilter::compile_scope(
   }
   auto compiled = CompiledFilter::compile(std::move(chosen));
   if (!compiled) {
-    return std::unexpected(CompileError{result.subscriptions[compiled.error().policy], std::move(compiled.error().text)});
+    return std::unexpected(CompileError{result.subscriptions[compiled.error().policy],
+                                        std::move(compiled.error().text)});
   }
   result.compiled = std::move(*compiled);
   result.named_by.resize(result.compiled->paths().size());
@@ -95,7 +96,8 @@ void ChunkMatcher::match(const Chunk& chunk, std::uint32_t from, std::uint32_t t
   }
 }
 
-void ChunkMatcher::take(const TopicFilter::Scope& scope, std::span<const std::uint32_t> numbers, std::uint32_t index) {
+void ChunkMatcher::take(const TopicFilter::Scope& scope, std::span<const std::uint32_t> numbers,
+                        std::uint32_t index) {
   for (const std::uint32_t number : numbers) {
     std::uint64_t& mask = masks_[scope.subscriptions[number]];
     if (mask == 0) {
@@ -125,10 +127,10 @@ void ChunkMatcher::match_attributes(const Chunk& chunk, std::uint32_t index) {
   }
 }
 
-/// For the message at hand: the subscriptions whose policy names a damaged field, or was too much work, and
-/// did not take it.
-void ChunkMatcher::note_damaged(const TopicFilter::Scope& scope, const FilterScratch& scratch, std::uint32_t index,
-                                std::vector<std::uint32_t>& invalid) const {
+/// For the message at hand: the subscriptions whose policy names a damaged field, or was too much
+/// work, and did not take it.
+void ChunkMatcher::note_damaged(const TopicFilter::Scope& scope, const FilterScratch& scratch,
+                                std::uint32_t index, std::vector<std::uint32_t>& invalid) const {
   const auto before = static_cast<std::ptrdiff_t>(invalid.size());
   const auto note = [&](std::uint32_t number) {
     const std::uint32_t subscription = scope.subscriptions[number];
@@ -153,7 +155,8 @@ void ChunkMatcher::note_damaged(const TopicFilter::Scope& scope, const FilterScr
 void ChunkMatcher::match_body(const Chunk& chunk, std::uint32_t index) {
   const TopicFilter::Scope& scope = filter_->body_;
   const std::span<const std::uint8_t> body = chunk.body(index);
-  if (!reader_.read_body(body, scope.compiled->paths(), *body_scratch_, chunk.readable_behind(index)) ||
+  if (!reader_.read_body(body, scope.compiled->paths(), *body_scratch_,
+                         chunk.readable_behind(index)) ||
       !scope.compiled->match(*body_scratch_)) {
     ++invalid_bodies_;
     take(scope, scope.compiled->take_all(), index);

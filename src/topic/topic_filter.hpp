@@ -18,8 +18,8 @@ namespace sluice::core {
 /// Immutable; shared by all publishers of its topic.
 class TopicFilter {
  public:
-  /// `policies` by subscription; nullopt: it takes every message. Error: they are too large together, from the
-  /// subscription `policy` on.
+  /// `policies` by subscription; nullopt: it takes every message. Error: they are too large
+  /// together, from the subscription `policy` on.
   static std::expected<std::shared_ptr<const TopicFilter>, CompileError> compile(
       std::vector<std::optional<FilterPolicy>> policies);
 
@@ -32,13 +32,14 @@ class TopicFilter {
   friend class ChunkMatcher;
   /// The policies of one scope. The compiled filter knows them by number.
   struct Scope {
-    std::shared_ptr<const CompiledFilter> compiled;           ///< nullptr: none
-    std::vector<std::uint32_t> subscriptions;                 ///< by number
-    std::vector<std::uint32_t> readers;                       ///< subscriptions that do not take every message
-    std::vector<std::vector<std::uint32_t>> named_by;         ///< by path, numbers of the policies that name it
+    std::shared_ptr<const CompiledFilter> compiled;  ///< nullptr: none
+    std::vector<std::uint32_t> subscriptions;        ///< by number
+    std::vector<std::uint32_t> readers;  ///< subscriptions that do not take every message
+    std::vector<std::vector<std::uint32_t>>
+        named_by;  ///< by path, numbers of the policies that name it
   };
-  static std::expected<Scope, CompileError> compile_scope(FilterScope scope,
-                                                          std::vector<std::optional<FilterPolicy>>& policies);
+  static std::expected<Scope, CompileError> compile_scope(
+      FilterScope scope, std::vector<std::optional<FilterPolicy>>& policies);
 
   std::vector<bool> has_policy_;
   Scope attributes_, body_;
@@ -51,7 +52,8 @@ class ChunkMatcher {
 
   const TopicFilter& filter() const { return *filter_; }
 
-  /// Looks at messages `from` to `to` (not included) of `chunk`; the answers stand until the next call.
+  /// Looks at messages `from` to `to` (not included) of `chunk`; the answers stand until the next
+  /// call.
   void match(const Chunk& chunk, std::uint32_t from, std::uint32_t to);
 
   /// Subscriptions with a policy that take at least one of them, each once.
@@ -59,22 +61,25 @@ class ChunkMatcher {
   /// Which messages a subscription among takers() takes.
   std::uint64_t mask(std::uint32_t subscription) const { return masks_[subscription]; }
 
-  /// Subscriptions that did not take a message because an attribute that their policy names is damaged:
-  /// a Number that is none, a String.Array that is no JSON array; or because the attributes are more than a
-  /// filter looks at. Each once for each such message.
+  /// Subscriptions that did not take a message because an attribute that their policy names is
+  /// damaged: a Number that is none, a String.Array that is no JSON array; or because the
+  /// attributes are more than a filter looks at. Each once for each such message.
   std::span<const std::uint32_t> invalid_attributes() const { return invalid_attributes_; }
-  /// The same where a value of the body that their policy names is no JSON, or the body too much work for it.
+  /// The same where a value of the body that their policy names is no JSON, or the body too much
+  /// work for it.
   std::span<const std::uint32_t> invalid_body() const { return invalid_body_; }
-  /// How many bodies are no JSON object, or more than a filter looks at, and the subscriptions that did not take them for that.
+  /// How many bodies are no JSON object, or more than a filter looks at, and the subscriptions that
+  /// did not take them for that.
   std::uint32_t invalid_bodies() const { return invalid_bodies_; }
   std::span<const std::uint32_t> body_readers() const { return filter_->body_.readers; }
 
  private:
   void match_attributes(const Chunk& chunk, std::uint32_t index);
   void match_body(const Chunk& chunk, std::uint32_t index);
-  void take(const TopicFilter::Scope& scope, std::span<const std::uint32_t> numbers, std::uint32_t index);
-  void note_damaged(const TopicFilter::Scope& scope, const FilterScratch& scratch, std::uint32_t index,
-                    std::vector<std::uint32_t>& invalid) const;
+  void take(const TopicFilter::Scope& scope, std::span<const std::uint32_t> numbers,
+            std::uint32_t index);
+  void note_damaged(const TopicFilter::Scope& scope, const FilterScratch& scratch,
+                    std::uint32_t index, std::vector<std::uint32_t>& invalid) const;
 
   const std::shared_ptr<const TopicFilter> filter_;
   FieldReader reader_;

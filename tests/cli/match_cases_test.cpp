@@ -106,9 +106,11 @@ TEST(MatchCases, a_line_that_is_no_case_is_named_and_has_failed) {
 }
 
 TEST(MatchCases, a_message_may_be_empty) {
-  const Said said = match_cases(R"({"id":"e","scope":"MessageAttributes","policy":"{\"a\":[{\"exists\":false}]}",)"
-                                R"("message":{},"expect":true,"profile":"both"})" "\n" +
-                                line({{"message", {{"attributes", 5}}}, {"policy", "{"}, {"expect", "invalid-policy"}}));
+  const Said said = match_cases(
+      R"({"id":"e","scope":"MessageAttributes","policy":"{\"a\":[{\"exists\":false}]}",)"
+      R"("message":{},"expect":true,"profile":"both"})"
+      "\n" +
+      line({{"message", {{"attributes", 5}}}, {"policy", "{"}, {"expect", "invalid-policy"}}));
   EXPECT_EQ(said.out, "2 passed, 0 failed\n") << said.err;
 }
 

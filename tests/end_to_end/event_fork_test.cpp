@@ -1,5 +1,5 @@
-// Seed system 4: events forked by filter policies, with the shipped configurations, and policies that
-// change while they run.
+// Seed system 4: events forked by filter policies, with the shipped configurations, and policies
+// that change while they run.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,13 +16,16 @@ class EventFork : public Pipeline {
  protected:
   /// `sluice run` of a shipped configuration on in.jsonl.
   Command shipped(const std::string& name, const Words& more = {}) const {
-    Command command{{"run", source_root() + "/configs/" + name, "--until-idle", "--summary", "json",
-                     "--plugin-dir", build_root() + "/tests/end_to_end", "--set", "/state=" + file("state")},
-                    {{"EVENTS", file("in.jsonl")}, {"FORKS", file("forks")}}};
+    Command command{
+        {"run", source_root() + "/configs/" + name, "--until-idle", "--summary", "json",
+         "--plugin-dir", build_root() + "/tests/end_to_end", "--set", "/state=" + file("state")},
+        {{"EVENTS", file("in.jsonl")}, {"FORKS", file("forks")}}};
     command.words.insert(command.words.end(), more.begin(), more.end());
     return command;
   }
-  void write(const std::string& line) const { std::ofstream(folder() / "in.jsonl", std::ios::app) << line << "\n"; }
+  void write(const std::string& line) const {
+    std::ofstream(folder() / "in.jsonl", std::ios::app) << line << "\n";
+  }
   /// Bodies that came out at a fork.
   std::vector<std::string> fork(const std::string& name) const {
     std::vector<std::string> bodies;
@@ -39,7 +42,8 @@ TEST_F(EventFork, routes_by_the_table_of_the_seed_system) {
   write(R"({"body":"login","attributes":{"event":"login"}})");
   write(R"({"body":"list","attributes":{"event":["x","signup"]}})");
   for (const char* nobodys :
-       {R"("attributes":{"event":"other"})", R"("attributes":{"event":"Signup"})", R"("attributes":{"event":5})",
+       {R"("attributes":{"event":"other"})", R"("attributes":{"event":"Signup"})",
+        R"("attributes":{"event":5})",
         R"("attributes":{"event":{"type":"Binary","value":"c2lnbnVw"}})", R"("attributes":{})"})
     write(std::string(R"({"body":{"event":"signup"},)") + nobodys + "}");
 
@@ -53,16 +57,22 @@ TEST_F(EventFork, routes_by_the_table_of_the_seed_system) {
   expect_conservation(summary);
   EXPECT_EQ(summary["sources"]["events"], (Json{{"events", 8}, {"acknowledged", 8}}));
   const Json& forks = summary["topics"]["events"]["subscriptions"];
-  EXPECT_EQ(forks["analytics"], (Json{{"matched", 3}, {"filtered", 5}, {"invalid_attributes", 0}, {"invalid_body", 0}}));
+  EXPECT_EQ(
+      forks["analytics"],
+      (Json{{"matched", 3}, {"filtered", 5}, {"invalid_attributes", 0}, {"invalid_body", 0}}));
   EXPECT_EQ(forks["mailing-list"]["filtered"], 6);
 }
 
-TEST_F(EventFork, a_fork_that_fails_dead_letters_after_three_receives_and_the_others_do_not_notice) {
-  write(R"({"id":"af7c7a90-74bf-5bb0-af6c-5b241abcff4b","body":"hello","attributes":{"event":"signup"}})");
-  const std::string failing = R"([{"type":"probe","failures":9,"retry_after_ms":0,"trace":")" + file("trace") +
-                              R"("},{"type":"lines","path":")" + file("forks/chat-notification.jsonl") + R"("}])";
+TEST_F(EventFork,
+       a_fork_that_fails_dead_letters_after_three_receives_and_the_others_do_not_notice) {
+  write(
+      R"({"id":"af7c7a90-74bf-5bb0-af6c-5b241abcff4b","body":"hello","attributes":{"event":"signup"}})");
+  const std::string failing = R"([{"type":"probe","failures":9,"retry_after_ms":0,"trace":")" +
+                              file("trace") + R"("},{"type":"lines","path":")" +
+                              file("forks/chat-notification.jsonl") + R"("}])";
 
-  const Ended ended = run(shipped("event-fork.json", {"--set", "/services/chat-notification/stages=" + failing}));
+  const Ended ended =
+      run(shipped("event-fork.json", {"--set", "/services/chat-notification/stages=" + failing}));
 
   EXPECT_EQ(ended.exit, 0) << ended.err;
   EXPECT_EQ(lines("trace").size(), 3U);
@@ -76,7 +86,8 @@ TEST_F(EventFork, a_fork_that_fails_dead_letters_after_three_receives_and_the_ot
 }
 
 TEST_F(EventFork, plain_events_get_their_attributes_from_the_body_and_bodies_are_filtered_too) {
-  const std::string signup = R"({"event":"signup","user":{"id":7}})", big = R"({"event":"order","order":{"total":250}})";
+  const std::string signup = R"({"event":"signup","user":{"id":7}})",
+                    big = R"({"event":"order","order":{"total":250}})";
   write(signup);
   write(R"({"event":"order","order":{"total":25}})");
   write(big);
@@ -128,8 +139,10 @@ TEST_F(Reload, sighup_puts_a_changed_filter_policy_into_force) {
   process.send(SIGTERM);
   const Ended ended = process.wait();
   EXPECT_EQ(ended.exit, 0) << ended.err;
-  EXPECT_NE(ended.err.find("something other than subscriptions and filter policies has changed: that takes effect at the next start"),
-            std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("something other than subscriptions and filter policies has changed: "
+                           "that takes effect at the next start"),
+            std::string::npos)
+      << ended.err;
 }
 
 TEST_F(Reload, a_configuration_with_errors_changes_nothing) {
@@ -138,12 +151,14 @@ TEST_F(Reload, a_configuration_with_errors_changes_nothing) {
   (void)config(R"({"event":[{"prefx":"b"}]})");
   process.send(SIGHUP);
   write(R"({"event":"a","n":2})");
-  process.until("the old policy", [&] { return std::ranges::count(fork("out"), R"({"event":"a","n":2})") > 0; });
+  process.until("the old policy",
+                [&] { return std::ranges::count(fork("out"), R"({"event":"a","n":2})") > 0; });
   process.send(SIGTERM);
   const Ended ended = process.wait();
   EXPECT_EQ(ended.exit, 0) << ended.err;
   EXPECT_NE(ended.err.find("Unrecognized match type prefx"), std::string::npos) << ended.err;
-  EXPECT_NE(ended.err.find("not reloaded, the filter policies stay as they are"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("not reloaded, the filter policies stay as they are"), std::string::npos)
+      << ended.err;
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ core::MessageText message_of(core::FilterScope scope) {
   if (scope == kBody) {
     message.body = *arbitrary_body();
     if (*rc::gen::inRange(0, 16) == 0) {  // torn
-      message.body.resize(static_cast<std::size_t>(*rc::gen::inRange<int>(0, static_cast<int>(message.body.size()))));
+      message.body.resize(static_cast<std::size_t>(
+          *rc::gen::inRange<int>(0, static_cast<int>(message.body.size()))));
     }
     return message;
   }
@@ -125,7 +126,8 @@ void check_elements(bool twice, std::uint64_t trial) {
     message.body = *arbitrary_elements(twice);
     const bool found = !filter.match(message).empty();
     RC_ASSERT(filter.was_told());
-    if (found != reference_matches(policy, message)) RC_LOG() << message.body << "\n";
+    if (found != reference_matches(policy, message))
+      RC_LOG() << message.body << "\n";
     RC_ASSERT(found == reference_matches(policy, message));
     RC_CLASSIFY(found, "matches");
   }

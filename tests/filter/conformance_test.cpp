@@ -57,7 +57,9 @@ std::string disagreement(const Json& example, FilterProfile profile) {
     return "matches wrongly";
   }
   Compiled compiled(body ? kBody : kAttributes, {*policy});
-  return !compiled.match(message.value()).empty() == expected.boolean ? "" : "matches wrongly when compiled";
+  return !compiled.match(message.value()).empty() == expected.boolean
+             ? ""
+             : "matches wrongly when compiled";
 }
 
 /// The same under every profile of the case, each with the profile's name.

@@ -15,8 +15,27 @@ namespace {
 using Numbers = std::vector<std::uint32_t>;
 
 TEST(DamagedBody, a_value_that_is_no_json_matches_nothing) {
-  for (const char* value : {"nope", "nul", "nulll", "n", "tru", "truee", "fals", "01", "-01", "1.", "-", "1.e5", "1e", "+1",
-                            "00", "-.5", ".5", "0x1", "1.5.", "12345678901234567.", "0123456789012345678"}) {
+  for (const char* value : {"nope",
+                            "nul",
+                            "nulll",
+                            "n",
+                            "tru",
+                            "truee",
+                            "fals",
+                            "01",
+                            "-01",
+                            "1.",
+                            "-",
+                            "1.e5",
+                            "1e",
+                            "+1",
+                            "00",
+                            "-.5",
+                            ".5",
+                            "0x1",
+                            "1.5.",
+                            "12345678901234567.",
+                            "0123456789012345678"}) {
     Compiled filter({R"({"k":[{"exists":true}]})"});
     EXPECT_EQ(filter.match_body(std::string("{\"k\":") + value + "}"), Numbers{}) << value;
     EXPECT_EQ(filter.match_body(std::string("{\"k\":[") + value + "]}"), Numbers{}) << value;
@@ -28,9 +47,13 @@ TEST(Numbers, are_what_strtod_says_however_they_are_written) {
   EXPECT_TRUE(rc::check("numbers", [] {
     const auto digits = [](int most) { return std::to_string(*rc::gen::inRange(0, most)); };
     std::string text = (*rc::gen::arbitrary<bool>() ? "-" : "") + digits(2'000'000'000);
-    if (*rc::gen::arbitrary<bool>()) text += "." + std::string(static_cast<std::size_t>(*rc::gen::inRange(0, 6)), '0') + digits(2'000'000'000);
-    if (*rc::gen::inRange(0, 4) == 0) text += "e" + std::to_string(*rc::gen::inRange(-20, 20));
-    const core::MessageText message{.body = "{\"k\":" + text + "}", .attributes = {{"k", text, SLUICE_NUMBER}}};
+    if (*rc::gen::arbitrary<bool>())
+      text += "." + std::string(static_cast<std::size_t>(*rc::gen::inRange(0, 6)), '0') +
+              digits(2'000'000'000);
+    if (*rc::gen::inRange(0, 4) == 0)
+      text += "e" + std::to_string(*rc::gen::inRange(-20, 20));
+    const core::MessageText message{.body = "{\"k\":" + text + "}",
+                                    .attributes = {{"k", text, SLUICE_NUMBER}}};
     char exact[40];
     std::snprintf(exact, sizeof exact, "%.17g", std::strtod(text.c_str(), nullptr));
     const std::string policy = std::string("{\"k\":[") + exact + "]}";

@@ -180,7 +180,8 @@ TEST(Explain, a_body_that_no_filter_takes_is_told) {
 }
 
 TEST(Explain, every_body_that_is_refused_has_a_fault) {
-  const auto filter = core::CompiledFilter::compile({policy_of(R"({"k":{"m":[1]},"p":["a"]})")}).value();
+  const auto filter =
+      core::CompiledFilter::compile({policy_of(R"({"k":{"m":[1]},"p":["a"]})")}).value();
   EXPECT_TRUE(rc::check("faults", [&] {
     core::FilterScratch scratch(*filter);
     core::FieldReader reader;

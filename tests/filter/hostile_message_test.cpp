@@ -74,7 +74,8 @@ TEST(HostileMessage, a_policy_that_cannot_be_told_takes_nothing_from_the_others)
 TEST(HostileMessage, a_damaged_value_takes_nothing_from_policies_that_do_not_name_it) {
   Compiled filter({R"({"a":["x"]})", R"({"b":[{"exists":true}]})", R"({"b":[{"exists":false}]})"});
   const std::string deep = std::string(70, '[') + std::string(70, ']');
-  for (const std::string& value : {std::string(R"("\ud800")"), std::string("01"), std::string("tru"), std::string(R"("\q")"), deep}) {
+  for (const std::string& value : {std::string(R"("\ud800")"), std::string("01"),
+                                   std::string("tru"), std::string(R"("\q")"), deep}) {
     EXPECT_EQ(filter.match_body(R"({"a":"x","b":)" + value + "}"), Numbers{0}) << value;
     EXPECT_FALSE(filter.was_told()) << value;
   }
@@ -83,7 +84,8 @@ TEST(HostileMessage, a_damaged_value_takes_nothing_from_policies_that_do_not_nam
 /// Multiples of a prime that a hash table of so many numbers may have for its size.
 TEST(HostilePolicy, numbers_that_would_collide_unseeded_are_built_as_quickly_as_others) {
   const auto policy = [](std::uint64_t step) {
-    core::FilterPolicy made{.scope = kBody, .branches = {{.clauses = {{.path = "k", .matchers = {}}}}}};
+    core::FilterPolicy made{.scope = kBody,
+                            .branches = {{.clauses = {{.path = "k", .matchers = {}}}}}};
     for (std::uint64_t i = 1; i < 40'000; ++i) {
       core::ValueMatcher& matcher = made.branches[0].clauses[0].matchers.emplace_back();
       matcher.kind = core::MatcherKind::exact_number;
@@ -96,7 +98,8 @@ TEST(HostilePolicy, numbers_that_would_collide_unseeded_are_built_as_quickly_as_
     EXPECT_TRUE(core::CompiledFilter::compile({std::move(made)}).has_value());
     return static_cast<double>(std::clock() - begin);
   };
-  EXPECT_LT(seconds(policy(std::uint64_t{13} * 29 * 59 * 127 * 257 * 541)), 20 * seconds(policy(1)) + CLOCKS_PER_SEC);
+  EXPECT_LT(seconds(policy(std::uint64_t{13} * 29 * 59 * 127 * 257 * 541)),
+            20 * seconds(policy(1)) + CLOCKS_PER_SEC);
 }
 
 TEST(HostileMessage, one_that_takes_many_policies_too_long_together_is_given_up) {

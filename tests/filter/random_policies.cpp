@@ -142,7 +142,8 @@ std::string elements_object(int depth, bool twice) {
   std::string text;
   for (const char* member : {"a", "b", "c"}) {
     for (int times = below(twice && below(4) == 0 ? 3 : 2); times > 0; --times) {
-      text += (text.empty() ? "" : ",") + fmt::format(R"("{}":)", member) + elements_value(depth, twice);
+      text += (text.empty() ? "" : ",") + fmt::format(R"("{}":)", member) +
+              elements_value(depth, twice);
     }
   }
   return "{" + text + "}";
@@ -152,12 +153,16 @@ std::string elements_value(int depth, bool twice) {
   if (depth == 0 || below(3) == 0) {
     return one_of({"1", "1", "2"});
   }
-  const auto inner = [&] { return below(3) == 0 ? elements_value(depth - 1, twice) : elements_object(depth - 1, twice); };
+  const auto inner = [&] {
+    return below(3) == 0 ? elements_value(depth - 1, twice) : elements_object(depth - 1, twice);
+  };
   return below(4) == 0 ? inner() : list(3, inner);
 }
 
 std::string scalar() {
-  return below(3) == 0 ? number() : one_of({"true", "false", "null", R"("a")", R"("ab")", R"("A")", R"("1")", R"("x.y")"});
+  return below(3) == 0 ? number()
+                       : one_of({"true", "false", "null", R"("a")", R"("ab")", R"("A")", R"("1")",
+                                 R"("x.y")"});
 }
 
 }  // namespace
@@ -170,7 +175,9 @@ rc::Gen<std::string> arbitrary_attribute(std::uint32_t type) {
     if (type == SLUICE_STRING_ARRAY) {
       return below(5) == 0 ? "[]" : list(3, scalar);
     }
-    return type == SLUICE_NUMBER ? number() : one_of({"a", "ab", "A", "x.y", "a*b", "é", "10.0.0.1", "1", "true", ""});
+    return type == SLUICE_NUMBER
+               ? number()
+               : one_of({"a", "ab", "A", "x.y", "a*b", "é", "10.0.0.1", "1", "true", ""});
   });
 }
 
@@ -190,7 +197,8 @@ rc::Gen<std::string> arbitrary_element_policy() {
       for (int steps = 1 + below(3); steps > 0; --steps) {
         path += (path.empty() ? "" : ".") + one_of({"a", "b", "c"});
       }
-      const std::string matchers = one_of({"[1]", "[1]", "[2]", R"([{"exists":false}])", R"([1,{"exists":false}])", R"([{"exists":true}])"});
+      const std::string matchers = one_of({"[1]", "[1]", "[2]", R"([{"exists":false}])",
+                                           R"([1,{"exists":false}])", R"([{"exists":true}])"});
       text += fmt::format(R"({}"{}":{})", text.empty() ? "" : ",", path, matchers);
     }
     return "{" + text + "}";

@@ -16,8 +16,8 @@ rc::Gen<std::string> arbitrary_policy(bool nested);
 /// containers and duplicate names among them.
 rc::Gen<std::string> arbitrary_body();
 
-/// The same of few values and many arrays of objects, where clauses hold in some elements and meet in few.
-/// `twice`: with members that come twice.
+/// The same of few values and many arrays of objects, where clauses hold in some elements and meet
+/// in few. `twice`: with members that come twice.
 rc::Gen<std::string> arbitrary_elements(bool twice);
 
 /// A policy of three to six paths that arbitrary_elements() has, absent ones among them.

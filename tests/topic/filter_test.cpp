@@ -35,14 +35,22 @@ std::shared_ptr<const TopicFilter> filter_of(Policies policies) {
 struct Attributes {
   explicit Attributes(const core::MessageText& message) {
     for (const auto& each : message.attributes) {
-      all.push_back({sizeof(sluice_attribute), each.type, {each.name.data(), each.name.size()}, {each.value.data(), each.value.size()}});
+      all.push_back({sizeof(sluice_attribute),
+                     each.type,
+                     {each.name.data(), each.name.size()},
+                     {each.value.data(), each.value.size()}});
     }
-    std::ranges::sort(all, {}, [](const sluice_attribute& a) { return std::string_view(a.name.data, a.name.size); });
+    std::ranges::sort(all, {}, [](const sluice_attribute& a) {
+      return std::string_view(a.name.data, a.name.size);
+    });
     for (const sluice_attribute& attribute : all) {
       pointers.push_back(&attribute);
     }
   }
-  core::MessageParts parts() const { return {.attribute_count = static_cast<std::uint32_t>(all.size()), .attributes = pointers.data()}; }
+  core::MessageParts parts() const {
+    return {.attribute_count = static_cast<std::uint32_t>(all.size()),
+            .attributes = pointers.data()};
+  }
 
   std::vector<sluice_attribute> all;
   std::vector<const sluice_attribute*> pointers;
@@ -50,7 +58,8 @@ struct Attributes {
 
 /// A topic with a queue for each policy.
 struct Topic {
-  explicit Topic(const Policies& policies, core::QueueOptions options = {}, core::PublisherOptions publishing = {}) {
+  explicit Topic(const Policies& policies, core::QueueOptions options = {},
+                 core::PublisherOptions publishing = {}) {
     for (std::size_t i = 0; i < policies.size(); ++i) {
       options.name = "q" + std::to_string(i);
       queues.push_back(&line.queue(options));
@@ -67,9 +76,13 @@ struct Topic {
   }
   void emit(const core::MessageText& message) {
     const Attributes attributes(message);
-    publisher->append({.body = bytes_of(message.body), .parts = attributes.parts(), .cookie = cookie++}, WhenFull::overdraw);
+    publisher->append(
+        {.body = bytes_of(message.body), .parts = attributes.parts(), .cookie = cookie++},
+        WhenFull::overdraw);
   }
-  void emit_event(const std::string& event) { emit({.body = event, .attributes = {{"event", event, SLUICE_STRING}}}); }
+  void emit_event(const std::string& event) {
+    emit({.body = event, .attributes = {{"event", event, SLUICE_STRING}}});
+  }
   /// All that a queue has now.
   Texts take(std::size_t queue) {
     Texts all;
@@ -88,7 +101,9 @@ struct Topic {
   std::uint64_t cookie = 1;
 };
 
-core::FilterPolicy event(const std::string& values) { return policy_of(R"({"event":[)" + values + "]}", kAttributes); }
+core::FilterPolicy event(const std::string& values) {
+  return policy_of(R"({"event":[)" + values + "]}", kAttributes);
+}
 
 TEST(FilteredTopic, each_queue_gets_what_its_policy_takes_and_one_without_a_policy_everything) {
   Topic topic({event(R"("signup","login")"), event(R"("signup")"), std::nullopt});
@@ -122,14 +137,16 @@ TEST(FilteredTopic, both_scopes_stand_side_by_side) {
 }
 
 TEST(FilteredTopic, counts_say_what_was_filtered_and_why) {
-  Topic topic({policy_of(R"({"n":[{"numeric":[">",1]}]})", kAttributes), policy_of(R"({"n":[2]})", kBody), std::nullopt});
+  Topic topic({policy_of(R"({"n":[{"numeric":[">",1]}]})", kAttributes),
+               policy_of(R"({"n":[2]})", kBody), std::nullopt});
   topic.emit({.body = R"({"n":2})", .attributes = {{"n", "2", SLUICE_NUMBER}}});
   topic.emit({.body = "no JSON", .attributes = {{"n", "two", SLUICE_NUMBER}}});
   topic.emit({.body = "{}", .attributes = {{"other", "[", SLUICE_STRING_ARRAY}}});
   topic.publisher->flush(true);
   const auto counts = [&](std::uint32_t branch) {
     const core::BranchCounts found = topic.publisher->counts(branch);
-    return std::vector<std::uint64_t>{found.matched, found.filtered, found.invalid_attributes, found.invalid_body};
+    return std::vector<std::uint64_t>{found.matched, found.filtered, found.invalid_attributes,
+                                      found.invalid_body};
   };
   EXPECT_EQ(counts(0), (std::vector<std::uint64_t>{1, 2, 1, 0}));
   EXPECT_EQ(counts(1), (std::vector<std::uint64_t>{1, 2, 0, 1}));
@@ -155,7 +172,8 @@ TEST(FilteredTopic, one_message_of_a_chunk_is_charged_the_slab_that_it_keeps) {
     topic.emit_event(i == 5 ? "rare" : "common");
   }
   topic.publisher->close();
-  EXPECT_EQ((kUnits - topic.queues[0]->credits().units()) * core::kCreditUnit, core::ChunkPool::kSlabBytes[0]);
+  EXPECT_EQ((kUnits - topic.queues[0]->credits().units()) * core::kCreditUnit,
+            core::ChunkPool::kSlabBytes[0]);
   EXPECT_EQ(topic.queues[0]->credits().messages(), 100'000 - 1);
   topic.take(1);
   EXPECT_EQ(topic.take(0), Texts{"rare"});
@@ -196,7 +214,11 @@ TEST(FilteredTopic, a_queue_without_credit_gets_its_part_later_and_no_more) {
   topic.publisher->close();
   topic.take(1);
   for (const char* each : {"a", "rare", "b"}) {
-    topic.publisher->append({.body = bytes_of(each), .parts = Attributes({.attributes = {{"event", each, SLUICE_STRING}}}).parts(), .cookie = 9}, WhenFull::wait);
+    topic.publisher->append(
+        {.body = bytes_of(each),
+         .parts = Attributes({.attributes = {{"event", each, SLUICE_STRING}}}).parts(),
+         .cookie = 9},
+        WhenFull::wait);
   }
   topic.publisher->close();
   EXPECT_EQ(topic.take(0), Texts{"rare"});
@@ -246,8 +268,8 @@ TEST(ChangedFilter, comes_to_a_topic_that_had_none) {
   EXPECT_EQ(publisher.counts(0).filtered, 1u);
 }
 
-/// Each of two policies takes what the other does not, and they change places: a message that met half
-/// of the old and half of the new ones would reach both queues or none.
+/// Each of two policies takes what the other does not, and they change places: a message that met
+/// half of the old and half of the new ones would reach both queues or none.
 TEST(ChangedFilter, under_traffic_every_message_meets_one_filter_whole) {
   Topic topic({event(R"("a")"), event(R"("b")")});
   const std::uint64_t total = scaled(200'000);
@@ -256,7 +278,8 @@ TEST(ChangedFilter, under_traffic_every_message_meets_one_filter_whole) {
   std::thread changer([&] {
     for (bool turned = false; !over.load(std::memory_order_relaxed); turned = !turned) {
       const char* const first = turned ? R"("b")" : R"("a")";
-      topic.publisher->change_filter({filter_of({event(first), event(turned ? R"("a")" : R"("b")")}), {0, 1}});
+      topic.publisher->change_filter(
+          {filter_of({event(first), event(turned ? R"("a")" : R"("b")")}), {0, 1}});
       std::this_thread::yield();
     }
   });
@@ -297,8 +320,8 @@ core::MessageText arbitrary_message() {
   return message;
 }
 
-/// Whatever is published, flushed and taken in between: each queue gets what the definition says, in
-/// order, all is settled, and all credit comes back.
+/// Whatever is published, flushed and taken in between: each queue gets what the definition says,
+/// in order, all is settled, and all credit comes back.
 RC_GTEST_PROP(FilteredTopic, is_its_definition, ()) {
   Policies policies;
   for (int count = *rc::gen::inRange(1, 6); count > 0; --count) {

@@ -26,8 +26,10 @@ class PublisherTest : public ::testing::Test {
         hand(line.hand(queue, 64)) {
     EXPECT_TRUE(line.open());
   }
-  Outcome emit(const std::string& text, std::uint64_t cookie, const core::MessageParts& parts = {}) {
-    return publisher.append({.body = bytes_of(text), .parts = parts, .cookie = cookie}, WhenFull::wait);
+  Outcome emit(const std::string& text, std::uint64_t cookie,
+               const core::MessageParts& parts = {}) {
+    return publisher.append({.body = bytes_of(text), .parts = parts, .cookie = cookie},
+                            WhenFull::wait);
   }
 
   Line line;
@@ -76,7 +78,8 @@ TEST_F(PublisherTest, order_is_kept_over_chunks_and_flushes) {
   EXPECT_EQ(line.settled.count(), 1000u);
 }
 
-TEST_F(PublisherTest, a_cookie_over_several_chunks_is_settled_once_when_all_are_done_and_it_is_closed) {
+TEST_F(PublisherTest,
+       a_cookie_over_several_chunks_is_settled_once_when_all_are_done_and_it_is_closed) {
   for (int i = 0; i < 150; ++i) {
     emit("x", 7);
   }
@@ -172,7 +175,8 @@ TEST_F(PublisherTest, a_body_written_in_place_is_published_as_it_was_written) {
     std::uint8_t* place = publisher.reserve(100, WhenFull::wait, &outcome);
     ASSERT_NE(place, nullptr);
     std::memset(place, 'a' + i % 26, 100);
-    EXPECT_EQ(publisher.commit(static_cast<std::uint64_t>(i % 100), {.cookie = 1}, WhenFull::wait), Outcome::ok);
+    EXPECT_EQ(publisher.commit(static_cast<std::uint64_t>(i % 100), {.cookie = 1}, WhenFull::wait),
+              Outcome::ok);
   }
   publisher.flush(true);
   Texts first = hand.receive();
@@ -184,7 +188,8 @@ TEST_F(PublisherTest, a_body_written_in_place_is_published_as_it_was_written) {
 
 TEST_F(PublisherTest, a_reserved_body_whose_attributes_need_a_larger_slab_moves_there) {
   std::string value(12'000, 'v'), name = "n";
-  sluice_attribute large{sizeof large, SLUICE_STRING, {name.data(), 1}, {value.data(), value.size()}};
+  sluice_attribute large{
+      sizeof large, SLUICE_STRING, {name.data(), 1}, {value.data(), value.size()}};
   const sluice_attribute* attributes[] = {&large};
   for (int i = 0; i < 64; ++i) {  // a full chunk whose cookie goes on: it must not be lost
     emit("x", 1);
@@ -194,7 +199,8 @@ TEST_F(PublisherTest, a_reserved_body_whose_attributes_need_a_larger_slab_moves_
   ASSERT_NE(place, nullptr);
   std::memset(place, 'b', core::kInlineBodyMax);
   core::MessageParts parts{.attribute_count = 1, .attributes = attributes};
-  EXPECT_EQ(publisher.commit(core::kInlineBodyMax, {.parts = parts, .cookie = 1}, WhenFull::wait), Outcome::ok);
+  EXPECT_EQ(publisher.commit(core::kInlineBodyMax, {.parts = parts, .cookie = 1}, WhenFull::wait),
+            Outcome::ok);
   publisher.flush(true);
   EXPECT_EQ(hand.receive().size(), 64u);
   hand.settle();
@@ -262,8 +268,11 @@ TEST_F(PublisherTest, a_body_that_can_never_fit_is_too_large_and_its_owner_hears
   std::string value(40'000, 'v');
   sluice_attribute large{sizeof large, SLUICE_STRING, {"n", 1}, {value.data(), value.size()}};
   const sluice_attribute* attributes[] = {&large};
-  core::ExternalBody* outside = core::ExternalBody::adopt(nullptr, 0, [](void*) { ++released; }, nullptr);
-  EXPECT_EQ(publisher.append({.external = outside, .parts = {.attribute_count = 1, .attributes = attributes}}, WhenFull::wait),
+  core::ExternalBody* outside = core::ExternalBody::adopt(
+      nullptr, 0, [](void*) { ++released; }, nullptr);
+  EXPECT_EQ(publisher.append(
+                {.external = outside, .parts = {.attribute_count = 1, .attributes = attributes}},
+                WhenFull::wait),
             Outcome::too_large);
   EXPECT_EQ(released, 1);
 }
@@ -271,7 +280,8 @@ TEST_F(PublisherTest, a_body_that_can_never_fit_is_too_large_and_its_owner_hears
 TEST_F(PublisherTest, big_bodies_do_not_gather_in_one_chunk) {
   std::string big(600'000, 'B');
   for (std::uint64_t i = 0; i < 4; ++i) {
-    publisher.append({.external = core::ExternalBody::copy_of(bytes_of(big)), .cookie = i}, WhenFull::wait);
+    publisher.append({.external = core::ExternalBody::copy_of(bytes_of(big)), .cookie = i},
+                     WhenFull::wait);
   }
   EXPECT_EQ(queue.counters().sent, 2u) << "a chunk is published when its bodies come to 1 MiB";
   publisher.flush(true);
@@ -289,7 +299,8 @@ struct Narrow {
     EXPECT_TRUE(line.open());
   }
   Outcome emit(std::uint64_t cookie, WhenFull when_full) {
-    Outcome outcome = publisher.append({.body = bytes_of(std::to_string(cookie)), .cookie = cookie}, when_full);
+    Outcome outcome =
+        publisher.append({.body = bytes_of(std::to_string(cookie)), .cookie = cookie}, when_full);
     publisher.flush(true);
     return outcome;
   }
@@ -305,10 +316,12 @@ struct Narrow {
 TEST(NarrowPublisher, try_emit_says_would_block_takes_no_credit_and_works_again_later) {
   Narrow narrow(1);
   EXPECT_EQ(narrow.emit(1, WhenFull::refuse), Outcome::ok);
-  narrow.publisher.append({.body = bytes_of("fills the open chunk"), .cookie = 2}, WhenFull::overdraw);
+  narrow.publisher.append({.body = bytes_of("fills the open chunk"), .cookie = 2},
+                          WhenFull::overdraw);
   narrow.publisher.close();
   EXPECT_EQ(narrow.emit(3, WhenFull::refuse), Outcome::would_block);
-  EXPECT_EQ(narrow.open.credits().messages(), 1000 - 2) << "nothing is held of the queue that has credit";
+  EXPECT_EQ(narrow.open.credits().messages(), 1000 - 2)
+      << "nothing is held of the queue that has credit";
   narrow.full_hand.drain();
   EXPECT_EQ(narrow.emit(4, WhenFull::refuse), Outcome::ok);
   narrow.full_hand.drain();
@@ -339,7 +352,8 @@ Texts drain_texts(Hand& hand) {
   return all;
 }
 
-TEST(NarrowPublisher, a_branch_without_credit_gets_its_messages_later_in_order_and_the_other_at_once) {
+TEST(NarrowPublisher,
+     a_branch_without_credit_gets_its_messages_later_in_order_and_the_other_at_once) {
   Narrow* self = nullptr;
   int looks = 0;
   Texts open_early, full_first;
@@ -348,7 +362,8 @@ TEST(NarrowPublisher, a_branch_without_credit_gets_its_messages_later_in_order_a
   options.keep_waiting = [&] {  // called while it waits: the consumers' turn
     if (++looks == 1) {
       open_early = drain_texts(self->open_hand);
-      EXPECT_FALSE(std::ranges::any_of(self->line.settled.all(), [](Settlement each) { return each.cookie == 64; }));
+      EXPECT_FALSE(std::ranges::any_of(self->line.settled.all(),
+                                       [](Settlement each) { return each.cookie == 64; }));
       full_first = drain_texts(self->full_hand);
     }
     return true;
@@ -382,8 +397,8 @@ TEST(NarrowPublisher, one_that_is_told_to_stop_waiting_overdraws) {
   EXPECT_EQ(narrow.line.settled.count(), 200u);
 }
 
-/// A waiting publisher that only a ring wakes (the step is an hour) against consumers: order, credit and
-/// acknowledgement hold, and no wake-up is lost.
+/// A waiting publisher that only a ring wakes (the step is an hour) against consumers: order,
+/// credit and acknowledgement hold, and no wake-up is lost.
 TEST(NarrowPublisher, publishers_and_consumers_on_threads_lose_no_wake_up_and_no_message) {
   core::PublisherOptions options;
   options.wait_step_ms = 3'600'000;
