@@ -1,0 +1,317 @@
+// Of the publisher: what it appended becomes an entry of the log, a mask for each branch, credit
+// taken and consumers woken; and the filter that decides on the masks.
+#include <algorithm>
+
+#include "topic/publisher.hpp"
+
+namespace sluice::core {
+namespace {
+
+/// One entry for each word.
+void merge(std::vector<ReadyBits>& all) {
+  std::vector<ReadyBits> words;
+  for (const ReadyBits& bits : all) {
+    auto same_word = std::ranges::find(words, bits.word, &ReadyBits::word);
+    if (same_word == words.end()) {
+      words.push_back(bits);
+    } else {
+      same_word->bits |= bits.bits;
+    }
+  }
+  all = std::move(words);
+}
+
+void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
+  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_release);
+}
+
+}  // namespace
+
+void Publisher::wire_ready() {
+  for (Branch& branch : branches_) {
+    if (branch.queue->has_service()) {
+      ready_ = branch.queue->ready();
+      ready_bits_.push_back(branch.queue->ready_bits());
+    }
+  }
+  merge(ready_bits_);
+  adopt_filter();
+}
+
+void Publisher::change_filter(FilterUse use) {
+  delete next_filter_.exchange(new FilterUse(std::move(use)), std::memory_order_acq_rel);
+}
+
+/// Between two chunks.
+void Publisher::adopt_filter() {
+  const std::unique_ptr<FilterUse> use(next_filter_.exchange(nullptr, std::memory_order_acq_rel));
+  if (use == nullptr) {
+    return;
+  }
+  if (!filters_.load(std::memory_order_relaxed)) {
+    for (std::size_t branch = 0; branch < branches_.size(); ++branch) {
+      counters_[branch].matched.store(published_total_.load(std::memory_order_relaxed),
+                                      std::memory_order_relaxed);
+    }
+  }
+  use_filter(*use);
+}
+
+void Publisher::use_filter(const FilterUse& use) {
+  filters_.store(true, std::memory_order_release);  // with the counters
+  matcher_ = std::make_unique<ChunkMatcher>(use.filter);
+  branch_of_.assign(use.filter->subscriptions(), FilterUse::kUnsubscribed);
+  for (std::uint32_t branch = 0; branch < branches_.size(); ++branch) {
+    const std::uint32_t subscription = use.subscriptions[branch];
+    const bool subscribed = subscription != FilterUse::kUnsubscribed;
+    branches_[branch].filtered = !subscribed || use.filter->has_policy(subscription);
+    if (subscribed) {
+      branch_of_[subscription] = branch;
+    }
+  }
+  sort_branches();
+}
+
+void Publisher::sort_branches() {
+  unfiltered_.clear();
+  unfiltered_bits_.clear();
+  for (std::uint32_t branch = 0; branch < branches_.size(); ++branch) {
+    if (!branches_[branch].filtered) {
+      unfiltered_.push_back(branch);
+      if (branches_[branch].queue->has_service()) {
+        unfiltered_bits_.push_back(branches_[branch].queue->ready_bits());
+      }
+    }
+  }
+  merge(unfiltered_bits_);
+}
+
+BranchCounts Publisher::counts(std::uint32_t branch) const {
+  const BranchCounters& counters = counters_[branch];
+  BranchCounts result;
+  const bool filters = filters_.load(std::memory_order_acquire);
+  result.matched = (filters ? counters.matched : published_total_).load(std::memory_order_acquire);
+  result.invalid_attributes = counters.invalid_attributes.load(std::memory_order_acquire);
+  result.invalid_body = counters.invalid_body.load(std::memory_order_acquire);
+  result.filtered =
+      filters ? published() - result.matched : 0;  // `matched` is counted after `published`
+  return result;
+}
+
+void Publisher::notify(std::span<const ReadyBits> ready_bits) {
+  for (const ReadyBits& bits : ready_bits) {
+    ready_->notify(bits);
+  }
+}
+
+/// Whoever has something of what was just published; when the chunk is sealed, all that had any of
+/// it, so that their cursors pass it and give its remainder back; at a new segment everybody, so
+/// that those who never get anything pass the last one.
+void Publisher::notify_readers() {
+  if (matcher_ == nullptr || passes_segment_) {
+    passes_segment_ = false;
+    notify(ready_bits_);
+    return;
+  }
+  notify(unfiltered_bits_);
+  for (const std::uint32_t branch : sealed_ ? reached_ : fresh_) {
+    branches_[branch].queue->notify();
+  }
+}
+
+/// Makes the appended messages of chunk_ visible; `seal`: it takes no more.
+void Publisher::publish_new(bool seal) {
+  std::uint32_t fresh = chunk_->count - published_;
+  if (fresh == 0 && !seal) {
+    return;
+  }
+  seal |= any_withheld_;
+  if (seal && published_ == 0) {
+    chunk_->spread_charge();
+  }
+  published_total_.store(published_total_.load(std::memory_order_relaxed) + fresh,
+                         std::memory_order_release);
+  std::int64_t units = chunk_->charge - chunk_charge_;
+  if (matcher_ == nullptr) {
+    share_out(fresh, units);
+  } else {
+    share_out_filtered(fresh, units);
+  }
+  chunk_charge_ = chunk_->charge;
+  published_ = chunk_->count;
+  if (seal) {
+    refund(chunk_charge_, published_, slab_units_);
+    sealed_ = true;
+    choose_class();
+  }
+  bool with_remainders = seal && matcher_ != nullptr;
+  if (with_remainders) {
+    set_remainders();
+  }
+  log_.publish(published_, seal, with_remainders);
+  notify_readers();
+  if (any_withheld_) {
+    publish_withheld();
+  }
+}
+
+/// The fresh messages go to every branch.
+void Publisher::share_out(std::uint32_t fresh, std::int64_t units) {
+  unreleased_ += fresh * branches_.size();
+  if (all_precharged_) {
+    return;
+  }
+  for (Branch& branch : branches_) {
+    if (!branch.precharged && !branch.withheld) {
+      branch.queue->credits().charge(branch.reservation, fresh, units);
+    }
+  }
+}
+
+/// The fresh messages go to the branches without a policy, and to whom the matcher gives them.
+void Publisher::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
+  unreleased_ += fresh * unfiltered_.size();
+  for (const std::uint32_t index : unfiltered_) {
+    Branch& branch = branches_[index];
+    add(counters_[index].matched, fresh);
+    if (!branch.precharged && !branch.withheld) {
+      branch.queue->credits().charge(branch.reservation, fresh, units);
+    }
+  }
+  matcher_->match(*chunk_, published_, chunk_->count);
+  fresh_.clear();
+  for (const std::uint32_t subscription : matcher_->takers()) {
+    const std::uint32_t index = branch_of_[subscription];
+    if (index == FilterUse::kUnsubscribed) {
+      continue;
+    }
+    Branch& branch = branches_[index];
+    const std::uint64_t mask = matcher_->mask(subscription);
+    const std::uint32_t count = bit_count(mask);
+    fresh_.push_back(index);
+    if (branch.matched == 0) {
+      reached_.push_back(index);
+    }
+    branch.matched |= mask;
+    unreleased_ += count;
+    add(counters_[index].matched, count);
+    if (!branch.withheld) {
+      branch.queue->credits().charge(branch.reservation, count,
+                                     static_cast<std::int64_t>(chunk_->charge_of_mask(mask)));
+      log_.add_to_mask(index, mask);
+    }
+  }
+  count_invalid();
+}
+
+void Publisher::count_invalid() {
+  for (const std::uint32_t subscription : matcher_->invalid_attributes()) {
+    if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
+      add(counters_[branch_of_[subscription]].invalid_attributes, 1);
+    }
+  }
+  for (const std::uint32_t subscription : matcher_->invalid_body()) {
+    if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
+      add(counters_[branch_of_[subscription]].invalid_body, 1);
+    }
+  }
+  if (matcher_->invalid_bodies() == 0) {
+    return;
+  }
+  for (const std::uint32_t subscription : matcher_->body_readers()) {
+    if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
+      add(counters_[branch_of_[subscription]].invalid_body, matcher_->invalid_bodies());
+    }
+  }
+}
+
+/// What the slab takes beyond the messages that a filtered branch got of it.
+std::uint32_t Publisher::remainder_of(const Branch& branch) const {
+  if (!branch.filtered || branch.matched == 0) {
+    return 0;
+  }
+  auto charged = static_cast<std::int64_t>(chunk_->charge_of_mask(branch.matched));
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(slab_units_ - charged, 0));
+}
+
+/// Of the sealed chunk's entry.
+void Publisher::set_remainders() {
+  for (std::uint32_t index = 0; index < branches_.size(); ++index) {
+    Branch& branch = branches_[index];
+    const std::uint32_t remainder = branch.withheld ? 0 : remainder_of(branch);
+    branch.queue->credits().charge(branch.reservation, 0, remainder);
+    log_.set_remainder(index, remainder);
+  }
+}
+
+/// Further entries for the sealed chunk, for the branches that had no credit. Waits for credit.
+void Publisher::publish_withheld() {
+  while (any_withheld_) {
+    bool waits = options_.keep_waiting == nullptr || options_.keep_waiting();
+    Branch* short_of_credit = nullptr;
+    late_.clear();
+    for (std::uint32_t i = 0; i < branches_.size(); ++i) {
+      Branch& branch = branches_[i];
+      if (!branch.withheld || (branch.filtered && branch.matched == 0)) {
+        branch.withheld = false;
+        continue;
+      }
+      if (waits && !branch.queue->credits().admit(branch.reservation)) {
+        short_of_credit = &branch;
+        continue;
+      }
+      branch.withheld = false;
+      late_.push_back(i);
+    }
+    if (!late_.empty()) {
+      publish_late();
+    }
+    any_withheld_ = short_of_credit != nullptr;
+    if (any_withheld_) {
+      wait_for_credit(*short_of_credit);
+    }
+  }
+}
+
+void Publisher::publish_late() {
+  passes_segment_ |= log_.begin(chunk_);
+  for (std::uint32_t index = 0; index < branches_.size(); ++index) {
+    log_.set_remainder(index, 0);
+  }
+  for (const std::uint32_t index : late_) {
+    Branch& branch = branches_[index];
+    const std::uint64_t mask = branch.filtered ? branch.matched : mask_between(0, chunk_->count);
+    const std::uint32_t remainder = remainder_of(branch);
+    branch.queue->credits().charge(
+        branch.reservation, bit_count(mask),
+        static_cast<std::int64_t>(chunk_->charge_of_mask(mask)) + remainder);
+    log_.add_to_mask(index, mask);
+    log_.set_remainder(index, remainder);
+  }
+  log_.publish(chunk_->count, true, true);
+  notify(ready_bits_);
+}
+
+/// Some microseconds: what a busy consumer needs to give credit back, and less than a wake-up costs
+/// it.
+constexpr int kLooksBeforeParking = 256;
+
+/// Both looks come after the announcement: credit that came before it, or the order to stop, rings
+/// nobody.
+void Publisher::wait_for_credit(Branch& branch) {
+  Credits& credits = branch.queue->credits();
+  for (int look = 0; look < kLooksBeforeParking; ++look) {
+    if (credits.available()) {
+      return;
+    }
+    pause_core();
+  }
+  std::uint32_t epoch = credits.announce_wait();
+  bool stops = options_.keep_waiting != nullptr && !options_.keep_waiting();
+  if (!stops && !credits.admit(branch.reservation)) {
+    credits.park(epoch, options_.wait_step_ms * 1'000'000);
+  }
+  credits.withdraw();
+}
+
+}  // namespace sluice::core
