@@ -219,10 +219,15 @@ struct Engine::State {
                                       changed.queues[topic.queues[i]].name, topic.name));
       }
     }
+    const auto& publishers = graph->topic_publishers[running];
+    const bool has_left = std::ranges::find(use.subscriptions, FilterUse::kUnsubscribed) != use.subscriptions.end();
+    if (use.filter == nullptr && !has_left && std::ranges::none_of(publishers, &Publisher::filters)) {
+      return;  // there was no filter and there is none: publishing to all needs no masks
+    }
     if (use.filter == nullptr) {
       use.filter = *TopicFilter::compile(std::vector<std::optional<FilterPolicy>>(topic.queues.size()));
     }
-    for (Publisher* publisher : graph->topic_publishers[running]) {
+    for (Publisher* publisher : publishers) {
       publisher->change_filter(use);
     }
   }

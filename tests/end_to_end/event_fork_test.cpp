@@ -145,6 +145,20 @@ TEST_F(Reload, sighup_puts_a_changed_filter_policy_into_force) {
       << ended.err;
 }
 
+TEST_F(Reload, without_filter_policies_leaves_a_topic_as_it_is) {
+  Process process(own(R"({"name":"reload","state":"@/state",
+      "sources":{"in":{"type":"lines","format":"text","path":"@/in.jsonl","publish_to":"events"}},
+      "topics":{"events":{}}, "queues":{"work":{"subscriptions":[{"topic":"events"}]}},
+      "services":{"write":{"queue":"work","stages":[{"type":"lines","path":"@/forks/out.jsonl"}]}}})"));
+  expect_passes(process, "a");
+  process.send(SIGHUP);
+  expect_passes(process, "b");
+  process.send(SIGTERM);
+  const Ended ended = process.wait();
+  EXPECT_NE(ended.err.find("reloaded"), std::string::npos) << ended.err;
+  EXPECT_FALSE(summary_of(ended).contains("topics"));
+}
+
 TEST_F(Reload, a_configuration_with_errors_changes_nothing) {
   Process process(config(R"({"event":["a"]})"));
   expect_passes(process, "a");
