@@ -65,7 +65,6 @@ class CompiledFilter {
       std::vector<FilterPolicy> policies, std::size_t memory_max = kFilterMemoryMax);
 
   const PathTree& paths() const { return paths_; }
-  std::uint32_t policies() const { return static_cast<std::uint32_t>(policies_.size()); }
   std::size_t bytes() const { return bytes_; }  ///< of memory, rather more than less
 
   /// Policies that take every message, also one whose body is no JSON; in rising order.

@@ -50,8 +50,6 @@ class ChunkMatcher {
  public:
   explicit ChunkMatcher(std::shared_ptr<const TopicFilter> filter);
 
-  const TopicFilter& filter() const { return *filter_; }
-
   /// Looks at messages `from` to `to` (not included) of `chunk`; the answers stand until the next
   /// call.
   void match(const Chunk& chunk, std::uint32_t from, std::uint32_t to);
