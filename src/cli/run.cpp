@@ -125,22 +125,24 @@ ServiceQueues service_queues(const PipelineDescription& pipeline) {
   return services;
 }
 
-/// Reads the configuration anew and puts its filter policies into force; all else stays as it is.
+/// Reads the configuration anew and puts its subscriptions and filter policies into force; all else
+/// stays as it is.
 void reload(Engine& engine, Registry& registry, const RunArguments& arguments) {
   Diagnostics diagnostics;
   const Result<PipelineDescription> changed =
       load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
   show_diagnostics(diagnostics, arguments);
   if (!changed) {
-    log_error("", "{}: not reloaded, the filter policies stay as they are",
+    log_error("", "{}: not reloaded, subscriptions and filter policies stay as they are",
               changed.error().message);
     return;
   }
   const std::vector<std::string> differences = engine.change_filters(*changed);
   for (const std::string& difference : differences)
     log_warning("", "{}: {}: that takes effect at the next start", arguments.config, difference);
-  log_info("", "{}: reloaded, the filter policies of its {}subscriptions are in force",
-           arguments.config, differences.empty() ? "" : "other ");
+  log_info("", "{}: reloaded, {} are in force", arguments.config,
+           differences.empty() ? "its subscriptions and filter policies"
+                               : "the filter policies of its other subscriptions");
 }
 
 /// A terminal that hangs up sends SIGHUP too: that ends what was started on it.

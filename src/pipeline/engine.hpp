@@ -42,9 +42,10 @@ class Engine {
   void request_abort();
   /// True when the run has ended; otherwise returns after `limit`.
   bool wait_for_end(std::chrono::milliseconds limit);
-  /// Puts the filter policies of `changed`, the same pipeline's changed configuration, into force: from the next
-  /// publish of each publisher on, which never waits for it. A subscription that `changed` lacks gets nothing more; a
-  /// topic that it lacks stays as it is. What else differs needs a restart: a text for each such thing. [control]
+  /// Puts the subscriptions and filter policies of `changed`, the same pipeline's changed configuration, into force:
+  /// from the next chunk of each publisher on, which never waits for it. A subscription that `changed` lacks gets
+  /// nothing more; a topic that it lacks stays as it is. What else differs needs a restart, and new subscriptions with
+  /// it: a text for each such thing. [control]
   std::vector<std::string> change_filters(const PipelineDescription& changed);
   Snapshot snapshot() const;  ///< [any]
   /// Joins all threads; the final numbers and the exit code. Once.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "queue/queue.hpp"
+#include "topic/fanout.hpp"
 
 namespace sluice::core {
 
@@ -16,12 +17,8 @@ struct SourceNumbers {
 };
 
 /// What became of a topic's messages at one subscription. `filtered` includes the two that follow it.
-struct SubscriptionNumbers {
-  std::string name;                 ///< the queue's
-  std::uint64_t matched = 0;        ///< messages that the queue got
-  std::uint64_t filtered = 0;       ///< messages that its filter policy kept away
-  std::uint64_t invalid_attributes = 0;  ///< an attribute that the policy names was not of its type
-  std::uint64_t invalid_body = 0;   ///< the policy looks at the body, and that was no JSON object
+struct SubscriptionNumbers : BranchCounts {
+  std::string name;  ///< the queue's
 };
 
 struct TopicNumbers {

@@ -107,7 +107,7 @@ class Consumer {
   Evacuator delayed_;  ///< what waits for a time: kept apart from what returns at once
   std::vector<std::unique_ptr<LeaseSlot>> slots_;
   std::vector<Lease> leases_;
-  std::uint32_t turn_ = 0;
+  Subscription* turn_ = nullptr;
   std::int64_t deadline_tick_ = 0;
   std::int64_t credit_messages_ = 0, credit_units_ = 0;
 };

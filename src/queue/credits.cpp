@@ -6,15 +6,25 @@
 #include "message/chunk.hpp"
 
 namespace sluice::core {
+namespace {
+
+std::int64_t units_in(std::int64_t bytes) {
+  return std::max<std::int64_t>(1, bytes / kCreditUnit);
+}
+
+}  // namespace
 
 void Credits::init(std::int64_t messages, std::int64_t bytes, std::uint32_t publishers) {
   assert(messages > 0 && messages <= kMessagesMax);
   assert(bytes > 0 && bytes <= kBytesMax);
-  std::int64_t units = std::max<std::int64_t>(1, bytes / kCreditUnit);
+  deal(messages, bytes, publishers);
+  packed_.store(pack(messages, units_in(bytes)), std::memory_order_relaxed);
+}
+
+void Credits::deal(std::int64_t messages, std::int64_t bytes, std::uint32_t publishers) {
   std::int64_t parts = std::max<std::int64_t>(16, std::int64_t{4} * publishers);
-  share_messages_ = messages / parts;
-  share_units_ = units / parts;
-  packed_.store(pack(messages, units), std::memory_order_relaxed);
+  share_messages_.store(messages / parts, std::memory_order_relaxed);
+  share_units_.store(units_in(bytes) / parts, std::memory_order_relaxed);
 }
 
 bool Credits::refill(Reservation& reservation) {
@@ -25,8 +35,8 @@ bool Credits::refill(Reservation& reservation) {
     if (messages <= 0 || units <= 0) {
       return false;
     }
-    Reservation wanted{std::clamp<std::int64_t>(share_messages_, 1, messages),
-                       std::clamp<std::int64_t>(share_units_, 1, units)};
+    Reservation wanted{std::clamp<std::int64_t>(share_messages_.load(std::memory_order_relaxed), 1, messages),
+                       std::clamp<std::int64_t>(share_units_.load(std::memory_order_relaxed), 1, units)};
     if (packed_.compare_exchange_weak(packed, pack(messages - wanted.messages, units - wanted.units),
                                       std::memory_order_acq_rel, std::memory_order_relaxed)) {
       reservation = wanted;

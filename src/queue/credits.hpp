@@ -28,8 +28,11 @@ class alignas(kCacheLine) Credits {
   static constexpr std::int64_t kMessagesMax = 67'000'000;
   static constexpr std::int64_t kBytesMax = std::int64_t{128} << 30;
 
-  /// `publishers`: how many reservations there will be.
+  /// `publishers`: how many reservations there will be. [control]
   void init(std::int64_t messages, std::int64_t bytes, std::uint32_t publishers);
+  /// For so many publishers now; what a reservation holds beyond its new share is used up first. [control, also
+  /// under traffic]
+  void deal(std::int64_t messages, std::int64_t bytes, std::uint32_t publishers);
 
   /// True: the reservation is above 0 in both, filled up from the queue if need be. False: the queue
   /// is full; nothing was taken.
@@ -46,7 +49,9 @@ class alignas(kCacheLine) Credits {
     }
   }
   /// A reservation is large enough that a whole chunk may be charged when it is opened.
-  bool shares_chunks() const { return share_messages_ >= 64 && share_units_ >= 1024; }
+  bool shares_chunks() const {
+    return share_messages_.load(std::memory_order_relaxed) >= 64 && share_units_.load(std::memory_order_relaxed) >= 1024;
+  }
   /// Takes without asking (moves to dead letters never wait).
   void take(std::int64_t messages, std::int64_t units) {
     packed_.fetch_sub(pack(messages, units), std::memory_order_relaxed);
@@ -93,8 +98,8 @@ class alignas(kCacheLine) Credits {
   static std::int64_t messages_of(std::int64_t packed) { return (packed - units_of(packed)) >> kUnitBits; }
   bool refill(Reservation& reservation);
 
-  std::int64_t share_messages_ = 0;  ///< a reservation's size
-  std::int64_t share_units_ = 0;
+  Atomic<std::int64_t> share_messages_{0};  ///< a reservation's size
+  Atomic<std::int64_t> share_units_{0};
   alignas(kCacheLine) Atomic<std::int64_t> packed_{0};
   Atomic<std::uint32_t> waiting_{0};
   Atomic<std::uint32_t> epoch_{0};

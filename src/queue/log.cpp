@@ -27,10 +27,8 @@ Log::~Log() {
   }
 }
 
-void Log::attach(std::uint32_t branch, Cursor* cursor, std::function<void(Taken, std::int64_t)> returned) {
-  cursor->log = this;
-  cursor->branch = branch;
-  cursors_[branch] = {cursor, std::move(returned)};
+void Log::attach(Cursor& cursor, std::function<void(Taken, std::int64_t)> returned) {
+  cursors_[cursor.branch] = {&cursor, std::move(returned)};
 }
 
 Log::Segment* Log::make_segment() {

@@ -42,9 +42,11 @@ class Log;
 
 /// A queue's place in a log. One line of its own.
 struct alignas(kCacheLine) Cursor {
-  Log* log = nullptr;
-  std::uint32_t branch = 0;
+  Log* const log;
+  const std::uint32_t branch;
   Atomic<std::uint64_t> position{0};
+
+  Cursor(Log& used_log, std::uint32_t used_branch) : log(&used_log), branch(used_branch) {}
 };
 
 class Log {
@@ -59,8 +61,8 @@ class Log {
   Log& operator=(const Log&) = delete;
 
   std::uint32_t branches() const { return static_cast<std::uint32_t>(cursors_.size()); }
-  /// [control] `returned` takes what the queue is handed when it is too far behind.
-  void attach(std::uint32_t branch, Cursor* cursor, std::function<void(Taken, std::int64_t freed)> returned);
+  /// [control] `returned` takes what the cursor's queue is handed when it is too far behind.
+  void attach(Cursor& cursor, std::function<void(Taken, std::int64_t freed)> returned);
 
   // [publisher]
   /// Begins the next entry for `chunk`, unpublished, all masks 0. Never waits. True: a new segment, so cursors

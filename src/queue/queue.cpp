@@ -5,14 +5,13 @@
 namespace sluice::core {
 
 void Queue::subscribe(Log& log, std::uint32_t branch, const SentCounter& sent) {
-  cursors_.emplace_back();
-  log.attach(branch, &cursors_.back(), [this](Taken taken, std::int64_t freed) {
+  log.attach(subscriptions_.append(log, branch, sent), [this](Taken taken, std::int64_t freed) {
     if (taken.mask != 0) {
       put_back(taken, false);
     }
     give_credit(0, freed);
   });
-  sent_.push_back(sent);
+  credits_.deal(options_.capacity, options_.capacity_bytes, ++subscribed_);
 }
 
 void Queue::set_service(ReadySet* ready, std::uint32_t service) {
@@ -21,10 +20,10 @@ void Queue::set_service(ReadySet* ready, std::uint32_t service) {
 }
 
 void Queue::open() {
-  credits_.init(options_.capacity, options_.capacity_bytes, static_cast<std::uint32_t>(cursors_.size()));
+  credits_.init(options_.capacity, options_.capacity_bytes, subscribed_);
 }
 
-Taken Queue::take(std::uint32_t count_max, std::uint32_t* turn, std::int64_t* freed, bool whole) {
+Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole) {
   Taken taken;
   if (returned_items_.load(std::memory_order_relaxed) > 0 && returned_.try_dequeue(taken)) {
     returned_items_.fetch_sub(1, std::memory_order_relaxed);
@@ -36,11 +35,10 @@ Taken Queue::take(std::uint32_t count_max, std::uint32_t* turn, std::int64_t* fr
     }
     return taken;
   }
-  auto logs = static_cast<std::uint32_t>(cursors_.size());
-  for (std::uint32_t i = 0; i < logs; ++i) {
-    Cursor& cursor = cursors_[*turn];
-    *turn = *turn + 1 == logs ? 0 : *turn + 1;
-    taken = cursor.log->take(cursor, count_max, freed, whole);
+  Subscription* const start = *turn != nullptr ? *turn : subscriptions_.first();
+  for (Subscription* at = start; at != nullptr; at = *turn != start ? *turn : nullptr) {
+    *turn = subscriptions_.after(*at);
+    taken = at->log->take(*at, count_max, freed, whole);
     if (taken.mask != 0) {
       return taken;
     }
@@ -52,8 +50,8 @@ bool Queue::has_news() const {
   if (returned_items_.load(std::memory_order_seq_cst) > 0) {
     return true;
   }
-  for (const Cursor& cursor : cursors_) {
-    if (cursor.log->has_news(cursor)) {
+  for (const Subscription& subscription : subscriptions_) {
+    if (subscription.log->has_news(subscription)) {
       return true;
     }
   }
@@ -75,8 +73,8 @@ void Queue::give_credit(std::int64_t messages, std::int64_t units) {
     return;
   }
   credits_.ring();
-  for (auto [ready, service] : credit_waiters_) {
-    ready->wake(service);
+  for (const CreditWaiter& waiter : credit_waiters_) {
+    waiter.ready->wake(waiter.service);
   }
 }
 
@@ -87,8 +85,8 @@ ConsumerCounters& Queue::lend_counters() {
 
 std::uint64_t Queue::created() const {
   std::uint64_t sum = moved_in.load(std::memory_order_acquire);
-  for (const SentCounter& sent : sent_) {
-    sum += sent.load();
+  for (const Subscription& subscription : subscriptions_) {
+    sum += subscription.sent.load();
   }
   return sum;
 }
@@ -115,8 +113,8 @@ QueueCounters Queue::counters() const {
     }
   }
   result.moved_in = moved_in.load(std::memory_order_acquire);
-  for (const SentCounter& sent : sent_) {
-    result.sent += sent.load();
+  for (const Subscription& subscription : subscriptions_) {
+    result.sent += subscription.sent.load();
   }
   // Read in this order a moving queue never shows less than nothing; at rest the sums are exact.
   std::uint64_t ended = result.deleted + result.moved_to_dead_letter + result.dropped + came_back;

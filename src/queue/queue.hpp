@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "base/append_list.hpp"
 #include "message/chunk.hpp"
 #include "queue/credits.hpp"
 #include "queue/log.hpp"
@@ -54,6 +55,15 @@ struct SentCounter {
   }
 };
 
+/// A queue's place in a log, one of those that it reads.
+struct Subscription : Cursor {
+  SentCounter sent;
+  Atomic<Subscription*> next{nullptr};
+
+  Subscription(Log& used_log, std::uint32_t used_branch, const SentCounter& used_sent)
+      : Cursor(used_log, used_branch), sent(used_sent) {}
+};
+
 struct QueueOptions {
   std::string name;
   std::int64_t capacity = 100'000;
@@ -73,24 +83,24 @@ class Queue {
   const std::string& name() const { return options_.name; }
 
   // [control] Wiring, in this order: subscribe for each publisher, then set_service, then open.
-  /// A cursor into `log`, which reaches this queue as its `branch`. `sent` counts what was published there.
+  /// A cursor into `log`, which reaches this queue as its `branch`. `sent` counts what was published
+  /// there. Also under traffic, before anything is published in `log`.
   void subscribe(Log& log, std::uint32_t branch, const SentCounter& sent);
   /// Who consumes; `ready` outlives the queue.
   void set_service(ReadySet* ready, std::uint32_t service);
   void set_dead_letter_queue(Queue* queue) { dead_letter_queue_ = queue; }
-  /// A pool service that publishes into this queue hears when credit comes back.
-  void add_credit_waiter(ReadySet* ready, std::uint32_t service) { credit_waiters_.push_back({ready, service}); }
+  /// A pool service that publishes into this queue hears when credit comes back. Also under traffic.
+  void add_credit_waiter(ReadySet* ready, std::uint32_t service) { credit_waiters_.append(ready, service); }
   void open();
 
   Queue* dead_letter_queue() const { return dead_letter_queue_; }
   bool has_service() const { return ready_ != nullptr; }
   Credits& credits() { return credits_; }
-  std::size_t publishers() const { return cursors_.size(); }
 
   /// At most `count_max` messages of one chunk: returned ones first, then from the logs, beginning
-  /// with the one that `*turn` names. Empty mask: nothing there. `whole`: no part of what a log's chunk has.
+  /// with `*turn` (nullptr: any), which moves on. Empty mask: nothing there. `whole`: no part of what a log's chunk has.
   /// Credit units that the caller is to give back are added to `freed` (Log::take).
-  Taken take(std::uint32_t count_max, std::uint32_t* turn, std::int64_t* freed, bool whole = false);
+  Taken take(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole = false);
   /// True if take() would find something; for the last look before parking.
   bool has_news() const;
   /// Puts messages (of an evacuated chunk, or handed over from a log) back, visible now, and wakes the service.
@@ -123,14 +133,23 @@ class Queue {
   Atomic<std::uint64_t> unloaded{0};  ///< dead letters that are in the file only; they count as visible
 
  private:
+  struct CreditWaiter {
+    ReadySet* const ready;
+    const std::uint32_t service;
+    Atomic<CreditWaiter*> next{nullptr};
+
+    CreditWaiter(ReadySet* used_ready, std::uint32_t used_service) : ready(used_ready), service(used_service) {}
+  };
+
   // Constant after open().
   const QueueOptions options_;
-  std::deque<Cursor> cursors_;
-  std::vector<SentCounter> sent_;
   ReadySet* ready_ = nullptr;
   ReadyBits ready_bits_{};
   Queue* dead_letter_queue_ = nullptr;
-  std::vector<std::pair<ReadySet*, std::uint32_t>> credit_waiters_;
+  // Grow under traffic.
+  AppendList<Subscription> subscriptions_;
+  std::uint32_t subscribed_ = 0;  ///< control's
+  AppendList<CreditWaiter> credit_waiters_;
   // Everybody's.
   Credits credits_;
   moodycamel::ConcurrentQueue<Taken> returned_;

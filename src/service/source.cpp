@@ -10,7 +10,7 @@ Source::Source(SourceOptions options, Instance instance, Clock& clock)
     : options_(std::move(options)),
       instance_(std::move(instance)),
       publisher_({.queues = options_.queues, .kind = Chunk::Kind::source, .listener = this,
-                  .keep_waiting = [this] { return !cancelled(); }},
+                  .wait = {.keep_on = [this] { return !cancelled(); }}},
                  clock) {}
 
 Source::~Source() = default;
@@ -33,9 +33,6 @@ void Source::run() {
 void Source::cancel() {
   cancelled_.store(true, std::memory_order_seq_cst);
   instance_.cancel();
-  for (Queue* queue : options_.queues) {
-    queue->credits().ring();
-  }
 }
 
 Result<void> Source::finish() {

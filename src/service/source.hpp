@@ -32,7 +32,7 @@ class Source final : public sluice_out, private SettleListener {
   Publisher& publisher() { return publisher_; }
   bool repeats() const { return (instance_.component().descriptor->flags & SLUICE_REPEATS) != 0; }
   void start();
-  /// run() is to return; waiting for credit ends. [any]
+  /// run() is to return, and not to wait for credit any more; who waits already sees it when the queue rings. [any]
   void cancel();
   bool running() const { return running_.load(std::memory_order_acquire); }
   /// Nothing is left to emit for now. [any]

@@ -22,12 +22,12 @@ Worker::Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadL
                      ? std::make_unique<Publisher>(
                            PublisherOptions{
                                .queues = options_.publish_to, .kind = Chunk::Kind::derived,
-                               .keep_waiting =
-                                   [this] {
-                                     consumer_.extend();
-                                     return !options_.stopping->load(std::memory_order_relaxed);
-                                   },
-                               .wait_step_ms = std::max<std::int64_t>(1, queue.options().visibility_timeout_ms / 4)},
+                               .wait = {.keep_on =
+                                            [this] {
+                                              consumer_.extend();
+                                              return !options_.stopping->load(std::memory_order_relaxed);
+                                            },
+                                        .step_ms = std::max<std::int64_t>(1, queue.options().visibility_timeout_ms / 4)}},
                            timers.clock())
                      : nullptr),
       chain_(std::move(stages), consumer_, publisher_.get(),

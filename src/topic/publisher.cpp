@@ -8,51 +8,76 @@ namespace sluice::core {
 Publisher::Publisher(PublisherOptions options, Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
-      log_(static_cast<std::uint32_t>(options_.queues.size())),
-      counters_(std::make_unique<BranchCounters[]>(options_.queues.size())),
+      newest_(&fanouts_.append(options_.queues, options_.wait)),
+      fanout_(newest_),
       pool_(options_.kind == Chunk::Kind::source ? ChunkPool::kRotation : 0),
       origins_(options_.kind == Chunk::Kind::source
                    ? std::make_unique<OriginPool>(options_.listener)
                    : nullptr),
       id_high_(random_.next()),
-      id_low_(random_.next()) {
-  for (std::uint32_t branch = 0; branch < options_.queues.size(); ++branch) {
-    Queue* queue = options_.queues[branch];
-    queue->subscribe(log_, branch, {&published_total_, &counters_[branch].matched, &filters_});
-    branches_.push_back({queue, {}});
-  }
-}
+      id_low_(random_.next()) {}
 
 Publisher::~Publisher() {
   assert(chunk_ == nullptr && leaving_ == nullptr);
-  delete next_filter_.load(std::memory_order_relaxed);
+  delete next_change_.load(std::memory_order_relaxed);
 }
 
-bool Publisher::has_credit() const {
-  return std::ranges::all_of(branches_, [](const Branch& branch) {
-    return (branch.reservation.messages > 0 && branch.reservation.units > 0) ||
-           branch.queue->credits().available();
-  });
+void Publisher::wire_ready() {
+  fanout().wire_ready();
+  adopt_change();
 }
 
-bool Publisher::queues_have_credit() const {
-  return std::ranges::all_of(
-      branches_, [](const Branch& branch) { return branch.queue->credits().available(); });
+void Publisher::change_filter(FilterUse use) {
+  if (!use.added.empty()) {
+    std::vector<Queue*> queues = newest_->queues();
+    queues.insert(queues.end(), use.added.begin(), use.added.end());
+    newest_ = &fanouts_.append(std::move(queues), options_.wait);
+    newest_->wire_ready();
+  }
+  delete next_change_.exchange(new Change{std::move(use), newest_}, std::memory_order_acq_rel);
 }
 
-void Publisher::announce_wait(bool waits) {
-  for (Branch& branch : branches_) {
-    if (waits) {
-      branch.queue->credits().announce_wait();
-    } else {
-      branch.queue->credits().withdraw();
-    }
+/// Between two chunks.
+void Publisher::adopt_change() {
+  const std::unique_ptr<Change> change(next_change_.exchange(nullptr, std::memory_order_acq_rel));
+  if (change == nullptr) {
+    return;
+  }
+  if (change->fanout != &fanout()) {
+    fanout().give_reservations_back();
+    fanout_.store(change->fanout, std::memory_order_release);
+  }
+  if (change->use.filter != nullptr) {
+    fanout().use_filter(std::move(change->use.filter), change->use.subscriptions);
   }
 }
 
-bool Publisher::all_admit() {
-  return std::ranges::all_of(
-      branches_, [](Branch& branch) { return branch.queue->credits().admit(branch.reservation); });
+bool Publisher::filters() const {
+  for (const Fanout& fanout : fanouts_) {
+    if (fanout.filters()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::uint64_t Publisher::published() const {
+  std::uint64_t sum = 0;
+  for (const Fanout& fanout : fanouts_) {
+    sum += fanout.published();
+  }
+  return sum;
+}
+
+BranchCounts Publisher::counts(const Queue& queue) const {
+  BranchCounts sum;
+  for (const Fanout& fanout : fanouts_) {
+    const auto branch = std::ranges::find(fanout.queues(), &queue) - fanout.queues().begin();
+    if (static_cast<std::size_t>(branch) < fanout.queues().size()) {
+      sum += fanout.counts(static_cast<std::uint32_t>(branch));
+    }
+  }
+  return sum;
 }
 
 /// Makes chunk_ an open, held chunk that has room for one more message with `inline_bytes` of body
@@ -64,7 +89,7 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_
   if (chunk_ != nullptr && !sealed_ &&
       (chunk_->count == chunk_->capacity || chunk_->used + inline_bytes > chunk_->limit ||
        chunk_->body_bytes >= kChunkBytesMax ||
-       next_filter_.load(std::memory_order_relaxed) != nullptr)) {
+       next_change_.load(std::memory_order_relaxed) != nullptr)) {
     publish_new(true);
   }
   if (chunk_ != nullptr && sealed_) {
@@ -73,8 +98,9 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_
   if (chunk_ != nullptr) {
     return Outcome::ok;
   }
-  if (when_full == WhenFull::refuse && !all_admit()) {
-    give_reservations_back();  // nobody holds one queue's credit while waiting for another's
+  if (when_full == WhenFull::refuse && !fanout().admits()) {
+    fanout()
+        .give_reservations_back();  // nobody holds one queue's credit while waiting for another's
     return Outcome::would_block;
   }
   std::uint32_t needed = ChunkPool::class_for(inline_bytes);
@@ -108,54 +134,35 @@ bool Publisher::hold_again() {
 /// The open chunk was settled whole: cursors may pass its entry, and what was charged ahead comes
 /// back.
 void Publisher::seal_ended() {
-  log_.publish(published_, true);
-  refund(chunk_charge_, published_, slab_units_);
-  size_class_ = published_ < kChunkMessages / 4 ? 0 : size_class_;
+  fanout().end();
+  size_class_ = fanout().published_of_chunk() < kChunkMessages / 4 ? 0 : size_class_;
 }
 
 void Publisher::open_chunk(Chunk* chunk, WhenFull when_full) {
-  adopt_filter();
+  adopt_change();
   chunk_ = chunk;
   held_ = true;
   sealed_ = false;
   stamped_ = false;
-  published_ = 0;
   unreleased_ = 0;
-  chunk_charge_ = 0;
-  slab_units_ = chunk->slab_bytes / kCreditUnit;
   chunk->id_base = uuid7(clock_.wall_ms(), id_high_, ++id_low_ << 6);
   chunk->id_base.bytes[15] &= 0xc0;
   if (options_.kind == Chunk::Kind::source) {
     chunk->origin = origins_->take();
   }
-  passes_segment_ |= log_.begin(chunk);
-  reached_.clear();
-  all_precharged_ = true;
-  for (std::uint32_t i = 0; i < branches_.size(); ++i) {
-    Branch& branch = branches_[i];
-    Credits& credits = branch.queue->credits();
-    branch.withheld = when_full != WhenFull::overdraw && !credits.admit(branch.reservation);
-    branch.precharged = !branch.withheld && !branch.filtered && credits.shares_chunks();
-    branch.matched = 0;
-    all_precharged_ &= branch.precharged;
-    any_withheld_ |= branch.withheld;
-    if (branch.withheld || branch.filtered) {
-      continue;
-    }
-    if (branch.precharged) {
-      credits.charge(branch.reservation, kChunkMessages, slab_units_);
-    }
-    log_.add_to_mask(i, ~std::uint64_t{0});  // bits above the published count are not looked at
-  }
+  fanout().begin(chunk, when_full);
 }
 
-/// Gives back what precharged branches were charged beyond `messages` and `units`.
-void Publisher::refund(std::int64_t units, std::int64_t messages, std::int64_t slab) {
-  for (Branch& branch : branches_) {
-    if (branch.precharged) {
-      branch.queue->credits().charge(branch.reservation, messages - kChunkMessages, units - slab);
-      branch.precharged = false;
-    }
+/// Makes the appended messages of chunk_ visible; `seal`: it takes no more.
+void Publisher::publish_new(bool seal) {
+  if (chunk_->count == fanout().published_of_chunk() && !seal) {
+    return;
+  }
+  seal |= fanout().withholds();
+  unreleased_ += fanout().publish(seal);
+  if (seal) {
+    sealed_ = true;
+    choose_class();
   }
 }
 
@@ -293,7 +300,7 @@ void Publisher::choose_class() {
 
 void Publisher::flush(bool closes_cookie) {
   if (chunk_ != nullptr && held_ && !sealed_) {
-    publish_new(next_filter_.load(std::memory_order_relaxed) != nullptr);
+    publish_new(next_change_.load(std::memory_order_relaxed) != nullptr);
   }
   if (closes_cookie && cookie_open_) {
     if (leaving_ != nullptr) {
@@ -324,14 +331,7 @@ void Publisher::close() {
     flush(true);
   }
   chunk_ = nullptr;
-  give_reservations_back();
-}
-
-void Publisher::give_reservations_back() {
-  for (Branch& branch : branches_) {
-    branch.queue->give_credit(branch.reservation.messages, branch.reservation.units);
-    branch.reservation = {};
-  }
+  fanout().give_reservations_back();
 }
 
 }  // namespace sluice::core

@@ -15,7 +15,7 @@ Summary example() {
   summary.exit = 75;
   summary.dead_letters = 2;
   summary.sources.push_back({"uploads", 10, 9});
-  summary.topics.push_back({"new", 10, {{"resize-16", 7, 3, 1, 2}}});
+  summary.topics.push_back({"new", 10, {{{7, 3, 1, 2}, "resize-16"}}});
   QueueNumbers& queue = summary.queues.emplace_back();
   queue.name = "resize-16";
   queue.sent = 10;

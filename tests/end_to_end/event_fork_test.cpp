@@ -145,6 +145,85 @@ TEST_F(Reload, sighup_puts_a_changed_filter_policy_into_force) {
       << ended.err;
 }
 
+TEST_F(Reload, sighup_adds_a_subscription) {
+  const auto both = [this](const std::string& late) {
+    return own(R"({"name":"reload","state":"@/state",
+      "sources":{"in":{"type":"lines","format":"text","path":"@/in.jsonl","publish_to":"events"}},
+      "topics":{"events":{}},
+      "queues":{"work":{"subscriptions":[{"topic":"events"}]},"late":{)" +
+               late + R"(}},
+      "services":{"write":{"queue":"work","stages":[{"type":"lines","path":"@/forks/out.jsonl"}]},
+        "late":{"queue":"late","stages":[{"type":"lines","path":"@/forks/late.jsonl"}]}}})");
+  };
+  Process process(both(""));
+  expect_passes(process, "a");
+  (void)both(R"("subscriptions":[{"topic":"events","filter_policy":{"event":["b"]},
+                                   "filter_policy_scope":"MessageBody"}])");
+  process.send(SIGHUP);
+  process.until("the new subscription", [&] {
+    write(R"({"event":"b"})");
+    return !fork("late").empty();
+  });
+  expect_passes(process, "c");
+  process.send(SIGTERM);
+  const Ended ended = process.wait();
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(std::ranges::count(fork("late"), R"({"event":"b"})"), std::ssize(fork("late")));
+  const auto subscriptions = summary_of(ended)["topics"]["events"]["subscriptions"];
+  EXPECT_EQ(subscriptions["late"]["matched"], fork("late").size());
+  EXPECT_EQ(subscriptions["work"]["matched"], fork("out").size());
+}
+
+/// A service on the CPU pool is asked again when credit comes back, also by the queue that was
+/// added.
+TEST_F(Reload, sighup_adds_a_subscription_that_holds_up_a_service_on_the_pool) {
+  const auto chain = [this](const std::string& subscriptions) {
+    return own(R"({"name":"reload","state":"@/state",
+      "sources":{"in":{"type":"lines","format":"text","path":"@/in.jsonl","publish_to":"first"}},
+      "topics":{"events":{}},
+      "queues":{"first":{},"work":{"subscriptions":[{"topic":"events"}]},
+        "late":{"capacity":1)" +
+               subscriptions + R"(}},
+      "services":{"tag":{"queue":"first","batch_size":1,"publish_to":"events",
+          "stages":[{"type":"attributes","attributes":{"event":"/event"}}]},
+        "write":{"queue":"work","stages":[{"type":"lines","path":"@/forks/out.jsonl"}]},
+        "late":{"queue":"late","stages":[{"type":"lines","path":"@/forks/late.jsonl"}]}}})");
+  };
+  Process process(chain(""));
+  expect_passes(process, "a");
+  (void)chain(R"(,"subscriptions":[{"topic":"events"}])");
+  process.send(SIGHUP);
+  process.until("the new subscription", [&] {
+    write(R"({"event":"b"})");
+    return !fork("late").empty();
+  });
+  for (int i = 0; i < 500; ++i)
+    write(R"({"event":"c"})");
+  write(R"({"event":"last"})");
+  process.until("the last one", [&] { return fork("late").back() == R"({"event":"last"})"; });
+  process.send(SIGTERM);
+  const Ended ended = process.wait();
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  const Bodies out = fork("out"), late = fork("late");
+  ASSERT_GE(out.size(), late.size());
+  EXPECT_TRUE(std::equal(late.begin(), late.end(), out.end() - std::ssize(late)));
+}
+
+TEST_F(Reload, a_new_subscription_waits_for_the_next_start_where_other_things_have_changed) {
+  Process process(config(R"({"event":["a"]})", R"(,"more":{})"));
+  expect_passes(process, "a");
+  (void)config(R"({"event":["b"]})",
+               R"(,"more":{"capacity":7,"subscriptions":[{"topic":"events"}]})");
+  process.send(SIGHUP);
+  expect_passes(process, "b");
+  process.send(SIGTERM);
+  const Ended ended = process.wait();
+  EXPECT_NE(ended.err.find("the subscription of queue 'more' to topic 'events' is new: "
+                           "that takes effect at the next start"),
+            std::string::npos)
+      << ended.err;
+}
+
 TEST_F(Reload, without_filter_policies_leaves_a_topic_as_it_is) {
   Process process(own(R"({"name":"reload","state":"@/state",
       "sources":{"in":{"type":"lines","format":"text","path":"@/in.jsonl","publish_to":"events"}},
@@ -171,7 +250,8 @@ TEST_F(Reload, a_configuration_with_errors_changes_nothing) {
   const Ended ended = process.wait();
   EXPECT_EQ(ended.exit, 0) << ended.err;
   EXPECT_NE(ended.err.find("Unrecognized match type prefx"), std::string::npos) << ended.err;
-  EXPECT_NE(ended.err.find("not reloaded, the filter policies stay as they are"), std::string::npos)
+  EXPECT_NE(ended.err.find("not reloaded, subscriptions and filter policies stay as they are"),
+            std::string::npos)
       << ended.err;
 }
 

@@ -1,6 +1,7 @@
 // The log: one entry for all branches, a cursor each.
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <thread>
 
 #include "queue/log.hpp"
@@ -20,10 +21,9 @@ Chunk* name(std::uint64_t number) { return reinterpret_cast<Chunk*>((number + 1)
 struct Branches {
   explicit Branches(std::uint32_t count)
       : log(count),
-        cursors(count),
         returned(count) {
     for (std::uint32_t branch = 0; branch < count; ++branch) {
-      log.attach(branch, &cursors[branch], [this, branch](Taken taken, std::int64_t units) {
+      log.attach(cursors.emplace_back(log, branch), [this, branch](Taken taken, std::int64_t units) {
         freed += units;
         if (taken.mask != 0) {
           returned[branch].push_back(taken);
@@ -46,7 +46,7 @@ struct Branches {
   }
 
   Log log;
-  std::vector<Cursor> cursors;
+  std::deque<Cursor> cursors;
   std::vector<std::vector<Taken>> returned;
   std::atomic<std::int64_t> freed{0};
 };
@@ -253,7 +253,7 @@ TEST(Log, competing_receivers_get_each_message_exactly_once) {
   Race race(scaled(200'000));
   for (std::uint32_t branch = 0; branch < Race::kBranches; ++branch) {
     race.left[branch] = static_cast<std::int64_t>(race.entries * 8);
-    race.branches.log.attach(branch, &race.branches.cursors[branch], [&race, branch](Taken taken, std::int64_t) { race.note(branch, taken); });
+    race.branches.log.attach(race.branches.cursors[branch], [&race, branch](Taken taken, std::int64_t) { race.note(branch, taken); });
   }
   std::vector<std::thread> threads;
   for (std::uint32_t branch = 0; branch < Race::kBranches; ++branch) {

@@ -213,7 +213,7 @@ TEST(Timers, a_posted_entry_always_wakes_the_sleeping_ticker) {
       timers.sleep_until(timers.advance());
     }
   });
-  std::uint32_t turn = 0;
+  core::Subscription* turn = nullptr;
   std::int64_t freed = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     timers.return_at(queue, {reinterpret_cast<core::Chunk*>(64), 1}, 0);

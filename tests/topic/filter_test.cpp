@@ -15,6 +15,7 @@
 namespace sluice::test {
 namespace {
 
+using core::Fanout;
 using core::FilterUse;
 using core::Publisher;
 using core::Queue;
@@ -144,7 +145,7 @@ TEST(FilteredTopic, counts_say_what_was_filtered_and_why) {
   topic.emit({.body = "{}", .attributes = {{"other", "[", SLUICE_STRING_ARRAY}}});
   topic.publisher->flush(true);
   const auto counts = [&](std::uint32_t branch) {
-    const core::BranchCounts found = topic.publisher->counts(branch);
+    const core::BranchCounts found = topic.publisher->counts(*topic.queues[branch]);
     return std::vector<std::uint64_t>{found.matched, found.filtered, found.invalid_attributes,
                                       found.invalid_body};
   };
@@ -161,9 +162,9 @@ TEST(FilteredTopic, a_damaged_value_is_counted_where_a_policy_names_it) {
   topic.emit({.body = R"({"a":"x","b":01})"});
   topic.publisher->flush(true);
   EXPECT_EQ(topic.take(0).size(), 1u);
-  EXPECT_EQ(topic.publisher->counts(0).invalid_body, 0u);
-  EXPECT_EQ(topic.publisher->counts(1).invalid_body, 1u);
-  EXPECT_EQ(topic.publisher->counts(1).filtered, 1u);
+  EXPECT_EQ(topic.publisher->counts(*topic.queues[0]).invalid_body, 0u);
+  EXPECT_EQ(topic.publisher->counts(*topic.queues[1]).invalid_body, 1u);
+  EXPECT_EQ(topic.publisher->counts(*topic.queues[1]).filtered, 1u);
 }
 
 TEST(FilteredTopic, one_message_of_a_chunk_is_charged_the_slab_that_it_keeps) {
@@ -183,7 +184,7 @@ TEST(FilteredTopic, one_message_of_a_chunk_is_charged_the_slab_that_it_keeps) {
 
 TEST(FilteredTopic, a_queue_without_credit_holds_nobody_up_that_has_nothing_for_it) {
   core::PublisherOptions options;
-  options.keep_waiting = [] {
+  options.wait.keep_on = [] {
     ADD_FAILURE() << "it waits";
     return false;
   };
@@ -201,8 +202,8 @@ TEST(FilteredTopic, a_queue_without_credit_gets_its_part_later_and_no_more) {
   Topic* self = nullptr;
   int looks = 0;
   core::PublisherOptions options;
-  options.wait_step_ms = 1;
-  options.keep_waiting = [&] {
+  options.wait.step_ms = 1;
+  options.wait.keep_on = [&] {
     if (++looks == 1) {
       EXPECT_EQ(self->take(0), Texts{"rare"});
     }
@@ -242,7 +243,7 @@ TEST(ChangedFilter, leaves_out_who_unsubscribed_and_gives_all_to_who_has_no_poli
   Topic topic({std::nullopt, event(R"("b")")});
   topic.emit_event("a");
   topic.publisher->flush(true);
-  topic.publisher->change_filter({filter_of({std::nullopt}), {FilterUse::kUnsubscribed, 0}});
+  topic.publisher->change_filter({filter_of({std::nullopt}), {Fanout::kUnsubscribed, 0}});
   topic.emit_event("b");
   topic.emit_event("c");
   topic.publisher->flush(true);
@@ -250,7 +251,7 @@ TEST(ChangedFilter, leaves_out_who_unsubscribed_and_gives_all_to_who_has_no_poli
   EXPECT_EQ(topic.take(1), (Texts{"b", "c"}));
   EXPECT_EQ(topic.line.settled.count(), 3u);
   EXPECT_EQ(topic.queues[0]->counters().sent, 1u);
-  EXPECT_EQ(topic.publisher->counts(0).filtered, 2u);
+  EXPECT_EQ(topic.publisher->counts(*topic.queues[0]).filtered, 2u);
 }
 
 TEST(ChangedFilter, comes_to_a_topic_that_had_none) {
@@ -264,8 +265,8 @@ TEST(ChangedFilter, comes_to_a_topic_that_had_none) {
   line.publish(publisher, {"c"});
   EXPECT_EQ(hand.drain(), 2u);
   EXPECT_EQ(queue.counters().sent, 2u);
-  EXPECT_EQ(publisher.counts(0).matched, 2u);
-  EXPECT_EQ(publisher.counts(0).filtered, 1u);
+  EXPECT_EQ(publisher.counts(queue).matched, 2u);
+  EXPECT_EQ(publisher.counts(queue).filtered, 1u);
 }
 
 /// Each of two policies takes what the other does not, and they change places: a message that met
@@ -306,7 +307,140 @@ TEST(ChangedFilter, under_traffic_every_message_meets_one_filter_whole) {
   topic.publisher->close();
   EXPECT_EQ(received.load(), total);
   EXPECT_EQ(topic.line.settled.count(), total);
-  EXPECT_EQ(topic.publisher->counts(0).matched + topic.publisher->counts(1).matched, total);
+  EXPECT_EQ(topic.publisher->counts(*topic.queues[0]).matched +
+                topic.publisher->counts(*topic.queues[1]).matched,
+            total);
+}
+
+TEST(AddedSubscription, gets_what_is_published_from_then_on) {
+  Topic topic({std::nullopt});
+  Queue& late = topic.line.queue({.name = "late"});
+  Hand& hand = topic.line.hand(late, 64);
+  late.open();
+  topic.emit_event("a");
+  topic.publisher->flush(true);
+  topic.publisher->change_filter({filter_of({std::nullopt, event(R"("b")")}), {0, 1}, {&late}});
+  for (const char* each : {"b", "c", "b"}) {
+    topic.emit_event(each);
+  }
+  topic.publisher->close();
+  EXPECT_EQ(topic.take(0), (Texts{"a", "b", "c", "b"}));
+  EXPECT_EQ(hand.drain(), 2u);
+  EXPECT_EQ(topic.line.settled.count(), 4u);
+  EXPECT_EQ(topic.publisher->published(), 4u);
+  EXPECT_EQ(topic.queues[0]->counters().sent, 4u);
+  EXPECT_EQ(late.counters().sent, 2u);
+  EXPECT_EQ(topic.publisher->counts(late).matched, 2u);
+  EXPECT_EQ(topic.publisher->counts(late).filtered, 1u);
+  EXPECT_EQ(late.credits().units(), kUnits);
+}
+
+TEST(AddedSubscription, of_a_topic_without_filters_leaves_it_without) {
+  Line line;
+  Queue& first = line.queue({.name = "first"});
+  Queue& late = line.queue({.name = "late"});
+  Publisher& publisher = line.publisher({&first});
+  Hand& first_hand = line.hand(first, 64);
+  Hand& late_hand = line.hand(late, 64);
+  ASSERT_TRUE(line.open());
+  line.publish(publisher, {"a", "b"});
+  publisher.change_filter({nullptr, {0, 1}, {&late}});
+  line.publish(publisher, {"c"});
+  EXPECT_FALSE(publisher.filters());
+  EXPECT_EQ(first_hand.drain(), 3u);
+  EXPECT_EQ(late_hand.drain(), 1u);
+  EXPECT_EQ(first.counters().sent, 3u);
+  EXPECT_EQ(late.counters().sent, 1u);
+}
+
+TEST(AddedSubscription, that_was_replaced_before_it_came_into_force_gets_nothing) {
+  Topic topic({std::nullopt});
+  Queue& late = topic.line.queue({.name = "late"});
+  Hand& hand = topic.line.hand(late, 64);
+  late.open();
+  topic.publisher->change_filter({filter_of({std::nullopt, std::nullopt}), {0, 1}, {&late}});
+  topic.publisher->change_filter({filter_of({std::nullopt}), {0, Fanout::kUnsubscribed}});
+  topic.emit_event("a");
+  topic.publisher->close();
+  EXPECT_EQ(topic.take(0), Texts{"a"});
+  EXPECT_EQ(hand.drain(), 0u);
+  EXPECT_EQ(late.counters().sent, 0u);
+}
+
+/// Queues are added one after another while messages run and are read: those that were there get
+/// every message, an added one all from its first on, and each message is settled.
+TEST(AddedSubscription, under_traffic_loses_nothing_and_has_no_gap) {
+  constexpr std::size_t kQueues = 6;
+  Line line;
+  std::vector<Queue*> queues;
+  std::vector<Hand*> hands;
+  for (std::size_t i = 0; i < kQueues; ++i) {
+    queues.push_back(&line.queue({.name = "q" + std::to_string(i), .capacity = 2000}));
+  }
+  core::PublisherOptions options;
+  options.wait.step_ms = 1;
+  Publisher& publisher = line.publisher({queues[0]}, std::move(options));
+  ASSERT_TRUE(line.open());
+  for (Queue* queue : queues) {
+    hands.push_back(&line.hand(*queue, 64));
+  }
+  const std::uint64_t total = scaled(300'000);
+  std::atomic<std::uint64_t> emitted{0};
+  std::atomic<bool> over{false};
+  std::vector<std::vector<std::uint64_t>> found(kQueues);
+  std::vector<std::thread> readers;
+  for (std::size_t i = 0; i < kQueues; ++i) {
+    readers.emplace_back([&, i] {
+      for (bool last = false; !last;) {
+        last = over.load(std::memory_order_acquire);
+        for (Texts batch = hands[i]->receive(); !batch.empty(); batch = hands[i]->receive()) {
+          std::ranges::transform(batch, std::back_inserter(found[i]),
+                                 [](const std::string& text) { return std::stoull(text); });
+          hands[i]->settle();
+        }
+        hands[i]->consumer.idle();
+        std::this_thread::yield();
+      }
+    });
+  }
+  std::thread changer([&] {
+    for (std::size_t added = 1; added < kQueues; ++added) {
+      while (emitted.load(std::memory_order_relaxed) < added * total / kQueues) {
+        std::this_thread::yield();
+      }
+      FilterUse use{added % 2 == 0 ? nullptr : filter_of(Policies(added + 1)),
+                    std::vector<std::uint32_t>(added + 1),
+                    {queues[added]}};
+      std::iota(use.subscriptions.begin(), use.subscriptions.end(), 0U);
+      publisher.change_filter(std::move(use));
+    }
+  });
+  for (std::uint64_t i = 0; i < total; ++i) {
+    const std::string text = std::to_string(i);
+    publisher.append({.body = bytes_of(text), .cookie = i + 1}, WhenFull::wait);
+    emitted.store(i + 1, std::memory_order_relaxed);
+    if (i % 7 == 0) {
+      publisher.flush(true);
+    }
+  }
+  changer.join();
+  publisher.close();
+  over.store(true, std::memory_order_release);
+  for (std::thread& reader : readers) {
+    reader.join();
+  }
+  EXPECT_EQ(line.settled.count(), total);
+  EXPECT_EQ(publisher.published(), total);
+  for (std::size_t i = 0; i < kQueues; ++i) {
+    std::ranges::sort(found[i]);
+    EXPECT_EQ(queues[i]->counters().sent, found[i].size());
+    EXPECT_EQ(queues[i]->credits().messages(), 2000);
+    const std::uint64_t first = total - found[i].size();
+    for (std::size_t n = 0; n < found[i].size(); ++n) {
+      ASSERT_EQ(found[i][n], first + n) << "queue " << i;
+    }
+  }
+  EXPECT_EQ(found[0].size(), total);
 }
 
 core::MessageText arbitrary_message() {

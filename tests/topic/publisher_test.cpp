@@ -358,8 +358,8 @@ TEST(NarrowPublisher,
   int looks = 0;
   Texts open_early, full_first;
   core::PublisherOptions options;
-  options.wait_step_ms = 1;
-  options.keep_waiting = [&] {  // called while it waits: the consumers' turn
+  options.wait.step_ms = 1;
+  options.wait.keep_on = [&] {  // called while it waits: the consumers' turn
     if (++looks == 1) {
       open_early = drain_texts(self->open_hand);
       EXPECT_FALSE(std::ranges::any_of(self->line.settled.all(),
@@ -387,7 +387,7 @@ TEST(NarrowPublisher,
 
 TEST(NarrowPublisher, one_that_is_told_to_stop_waiting_overdraws) {
   core::PublisherOptions options;
-  options.keep_waiting = [] { return false; };
+  options.wait.keep_on = [] { return false; };
   Narrow narrow(1, std::move(options));
   for (std::uint64_t i = 0; i < 200; ++i) {
     EXPECT_EQ(narrow.emit(i, WhenFull::wait), Outcome::ok);
@@ -401,7 +401,7 @@ TEST(NarrowPublisher, one_that_is_told_to_stop_waiting_overdraws) {
 /// credit and acknowledgement hold, and no wake-up is lost.
 TEST(NarrowPublisher, publishers_and_consumers_on_threads_lose_no_wake_up_and_no_message) {
   core::PublisherOptions options;
-  options.wait_step_ms = 3'600'000;
+  options.wait.step_ms = 3'600'000;
   Narrow narrow(70, std::move(options));
   const std::uint64_t total = scaled(100'000);
   auto consume = [total](Hand& hand) {

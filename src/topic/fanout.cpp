@@ -1,8 +1,6 @@
-// Of the publisher: what it appended becomes an entry of the log, a mask for each branch, credit
-// taken and consumers woken; and the filter that decides on the masks.
-#include <algorithm>
+#include "topic/fanout.hpp"
 
-#include "topic/publisher.hpp"
+#include <algorithm>
 
 namespace sluice::core {
 namespace {
@@ -27,52 +25,92 @@ void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
 
 }  // namespace
 
-void Publisher::wire_ready() {
-  for (Branch& branch : branches_) {
-    if (branch.queue->has_service()) {
-      ready_ = branch.queue->ready();
-      ready_bits_.push_back(branch.queue->ready_bits());
+BranchCounts& BranchCounts::operator+=(const BranchCounts& other) {
+  matched += other.matched;
+  filtered += other.filtered;
+  invalid_attributes += other.invalid_attributes;
+  invalid_body += other.invalid_body;
+  return *this;
+}
+
+Fanout::Fanout(std::vector<Queue*> queues, const CreditWait& wait)
+    : queues_(std::move(queues)),
+      wait_(wait),
+      log_(static_cast<std::uint32_t>(queues_.size())),
+      counters_(std::make_unique<BranchCounters[]>(queues_.size())) {
+  for (std::uint32_t branch = 0; branch < queues_.size(); ++branch) {
+    queues_[branch]->subscribe(log_, branch,
+                               {&published_total_, &counters_[branch].matched, &filters_});
+    branches_.push_back({queues_[branch], {}});
+  }
+}
+
+void Fanout::wire_ready() {
+  for (Queue* queue : queues_) {
+    if (queue->has_service()) {
+      ready_ = queue->ready();
+      ready_bits_.push_back(queue->ready_bits());
     }
   }
   merge(ready_bits_);
-  adopt_filter();
 }
 
-void Publisher::change_filter(FilterUse use) {
-  delete next_filter_.exchange(new FilterUse(std::move(use)), std::memory_order_acq_rel);
+bool Fanout::queues_have_credit() const {
+  return std::ranges::all_of(queues_, [](Queue* queue) { return queue->credits().available(); });
 }
 
-/// Between two chunks.
-void Publisher::adopt_filter() {
-  const std::unique_ptr<FilterUse> use(next_filter_.exchange(nullptr, std::memory_order_acq_rel));
-  if (use == nullptr) {
-    return;
+bool Fanout::has_credit() const {
+  return std::ranges::all_of(branches_, [](const Branch& branch) {
+    return (branch.reservation.messages > 0 && branch.reservation.units > 0) ||
+           branch.queue->credits().available();
+  });
+}
+
+bool Fanout::admits() {
+  return std::ranges::all_of(
+      branches_, [](Branch& branch) { return branch.queue->credits().admit(branch.reservation); });
+}
+
+void Fanout::give_reservations_back() {
+  for (Branch& branch : branches_) {
+    branch.queue->give_credit(branch.reservation.messages, branch.reservation.units);
+    branch.reservation = {};
   }
+}
+
+void Fanout::announce_wait(bool waits) {
+  for (Queue* queue : queues_) {
+    if (waits) {
+      queue->credits().announce_wait();
+    } else {
+      queue->credits().withdraw();
+    }
+  }
+}
+
+void Fanout::use_filter(std::shared_ptr<const TopicFilter> filter,
+                        std::span<const std::uint32_t> subscriptions) {
   if (!filters_.load(std::memory_order_relaxed)) {
     for (std::size_t branch = 0; branch < branches_.size(); ++branch) {
       counters_[branch].matched.store(published_total_.load(std::memory_order_relaxed),
                                       std::memory_order_relaxed);
     }
+    filters_.store(true, std::memory_order_release);  // with the counters
   }
-  use_filter(*use);
-}
-
-void Publisher::use_filter(const FilterUse& use) {
-  filters_.store(true, std::memory_order_release);  // with the counters
-  matcher_ = std::make_unique<ChunkMatcher>(use.filter);
-  branch_of_.assign(use.filter->subscriptions(), FilterUse::kUnsubscribed);
+  branch_of_.assign(filter->subscriptions(), kUnsubscribed);
   for (std::uint32_t branch = 0; branch < branches_.size(); ++branch) {
-    const std::uint32_t subscription = use.subscriptions[branch];
-    const bool subscribed = subscription != FilterUse::kUnsubscribed;
-    branches_[branch].filtered = !subscribed || use.filter->has_policy(subscription);
+    const std::uint32_t subscription = subscriptions[branch];
+    const bool subscribed = subscription != kUnsubscribed;
+    branches_[branch].filtered = !subscribed || filter->has_policy(subscription);
     if (subscribed) {
       branch_of_[subscription] = branch;
     }
   }
+  matcher_ = std::make_unique<ChunkMatcher>(std::move(filter));
   sort_branches();
 }
 
-void Publisher::sort_branches() {
+void Fanout::sort_branches() {
   unfiltered_.clear();
   unfiltered_bits_.clear();
   for (std::uint32_t branch = 0; branch < branches_.size(); ++branch) {
@@ -86,7 +124,7 @@ void Publisher::sort_branches() {
   merge(unfiltered_bits_);
 }
 
-BranchCounts Publisher::counts(std::uint32_t branch) const {
+BranchCounts Fanout::counts(std::uint32_t branch) const {
   const BranchCounters& counters = counters_[branch];
   BranchCounts result;
   const bool filters = filters_.load(std::memory_order_acquire);
@@ -98,7 +136,7 @@ BranchCounts Publisher::counts(std::uint32_t branch) const {
   return result;
 }
 
-void Publisher::notify(std::span<const ReadyBits> ready_bits) {
+void Fanout::notify(std::span<const ReadyBits> ready_bits) {
   for (const ReadyBits& bits : ready_bits) {
     ready_->notify(bits);
   }
@@ -107,57 +145,94 @@ void Publisher::notify(std::span<const ReadyBits> ready_bits) {
 /// Whoever has something of what was just published; when the chunk is sealed, all that had any of
 /// it, so that their cursors pass it and give its remainder back; at a new segment everybody, so
 /// that those who never get anything pass the last one.
-void Publisher::notify_readers() {
+void Fanout::notify_readers(bool sealed) {
   if (matcher_ == nullptr || passes_segment_) {
     passes_segment_ = false;
     notify(ready_bits_);
     return;
   }
   notify(unfiltered_bits_);
-  for (const std::uint32_t branch : sealed_ ? reached_ : fresh_) {
+  for (const std::uint32_t branch : sealed ? reached_ : fresh_) {
     branches_[branch].queue->notify();
   }
 }
 
-/// Makes the appended messages of chunk_ visible; `seal`: it takes no more.
-void Publisher::publish_new(bool seal) {
-  std::uint32_t fresh = chunk_->count - published_;
-  if (fresh == 0 && !seal) {
-    return;
+void Fanout::begin(Chunk* chunk, WhenFull when_full) {
+  chunk_ = chunk;
+  published_ = 0;
+  charge_ = 0;
+  slab_units_ = chunk->slab_bytes / kCreditUnit;
+  passes_segment_ |= log_.begin(chunk);
+  reached_.clear();
+  all_precharged_ = true;
+  for (std::uint32_t i = 0; i < branches_.size(); ++i) {
+    Branch& branch = branches_[i];
+    Credits& credits = branch.queue->credits();
+    branch.withheld = when_full != WhenFull::overdraw && !credits.admit(branch.reservation);
+    branch.precharged = !branch.withheld && !branch.filtered && credits.shares_chunks();
+    branch.matched = 0;
+    all_precharged_ &= branch.precharged;
+    any_withheld_ |= branch.withheld;
+    if (branch.withheld || branch.filtered) {
+      continue;
+    }
+    if (branch.precharged) {
+      credits.charge(branch.reservation, kChunkMessages, slab_units_);
+    }
+    log_.add_to_mask(i, ~std::uint64_t{0});  // bits above the published count are not looked at
   }
-  seal |= any_withheld_;
+}
+
+std::uint64_t Fanout::publish(bool seal) {
+  const std::uint32_t fresh = chunk_->count - published_;
   if (seal && published_ == 0) {
     chunk_->spread_charge();
   }
   published_total_.store(published_total_.load(std::memory_order_relaxed) + fresh,
                          std::memory_order_release);
-  std::int64_t units = chunk_->charge - chunk_charge_;
+  const std::int64_t units = chunk_->charge - charge_;
+  deliveries_ = 0;
   if (matcher_ == nullptr) {
     share_out(fresh, units);
   } else {
     share_out_filtered(fresh, units);
   }
-  chunk_charge_ = chunk_->charge;
+  charge_ = chunk_->charge;
   published_ = chunk_->count;
+  const bool with_remainders = seal && matcher_ != nullptr;
   if (seal) {
-    refund(chunk_charge_, published_, slab_units_);
-    sealed_ = true;
-    choose_class();
+    refund();
   }
-  bool with_remainders = seal && matcher_ != nullptr;
   if (with_remainders) {
     set_remainders();
   }
   log_.publish(published_, seal, with_remainders);
-  notify_readers();
+  notify_readers(seal);
   if (any_withheld_) {
     publish_withheld();
+  }
+  return deliveries_;
+}
+
+void Fanout::end() {
+  log_.publish(published_, true);
+  refund();
+}
+
+/// Gives back what precharged branches were charged beyond the published messages.
+void Fanout::refund() {
+  for (Branch& branch : branches_) {
+    if (branch.precharged) {
+      branch.queue->credits().charge(branch.reservation, published_ - std::int64_t{kChunkMessages},
+                                     charge_ - slab_units_);
+      branch.precharged = false;
+    }
   }
 }
 
 /// The fresh messages go to every branch.
-void Publisher::share_out(std::uint32_t fresh, std::int64_t units) {
-  unreleased_ += fresh * branches_.size();
+void Fanout::share_out(std::uint32_t fresh, std::int64_t units) {
+  deliveries_ += fresh * branches_.size();
   if (all_precharged_) {
     return;
   }
@@ -169,8 +244,8 @@ void Publisher::share_out(std::uint32_t fresh, std::int64_t units) {
 }
 
 /// The fresh messages go to the branches without a policy, and to whom the matcher gives them.
-void Publisher::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
-  unreleased_ += fresh * unfiltered_.size();
+void Fanout::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
+  deliveries_ += fresh * unfiltered_.size();
   for (const std::uint32_t index : unfiltered_) {
     Branch& branch = branches_[index];
     add(counters_[index].matched, fresh);
@@ -182,7 +257,7 @@ void Publisher::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
   fresh_.clear();
   for (const std::uint32_t subscription : matcher_->takers()) {
     const std::uint32_t index = branch_of_[subscription];
-    if (index == FilterUse::kUnsubscribed) {
+    if (index == kUnsubscribed) {
       continue;
     }
     Branch& branch = branches_[index];
@@ -193,7 +268,7 @@ void Publisher::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
       reached_.push_back(index);
     }
     branch.matched |= mask;
-    unreleased_ += count;
+    deliveries_ += count;
     add(counters_[index].matched, count);
     if (!branch.withheld) {
       branch.queue->credits().charge(branch.reservation, count,
@@ -204,14 +279,14 @@ void Publisher::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
   count_invalid();
 }
 
-void Publisher::count_invalid() {
+void Fanout::count_invalid() {
   for (const std::uint32_t subscription : matcher_->invalid_attributes()) {
-    if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
+    if (branch_of_[subscription] != kUnsubscribed) {
       add(counters_[branch_of_[subscription]].invalid_attributes, 1);
     }
   }
   for (const std::uint32_t subscription : matcher_->invalid_body()) {
-    if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
+    if (branch_of_[subscription] != kUnsubscribed) {
       add(counters_[branch_of_[subscription]].invalid_body, 1);
     }
   }
@@ -219,14 +294,14 @@ void Publisher::count_invalid() {
     return;
   }
   for (const std::uint32_t subscription : matcher_->body_readers()) {
-    if (branch_of_[subscription] != FilterUse::kUnsubscribed) {
+    if (branch_of_[subscription] != kUnsubscribed) {
       add(counters_[branch_of_[subscription]].invalid_body, matcher_->invalid_bodies());
     }
   }
 }
 
 /// What the slab takes beyond the messages that a filtered branch got of it.
-std::uint32_t Publisher::remainder_of(const Branch& branch) const {
+std::uint32_t Fanout::remainder_of(const Branch& branch) const {
   if (!branch.filtered || branch.matched == 0) {
     return 0;
   }
@@ -235,7 +310,7 @@ std::uint32_t Publisher::remainder_of(const Branch& branch) const {
 }
 
 /// Of the sealed chunk's entry.
-void Publisher::set_remainders() {
+void Fanout::set_remainders() {
   for (std::uint32_t index = 0; index < branches_.size(); ++index) {
     Branch& branch = branches_[index];
     const std::uint32_t remainder = branch.withheld ? 0 : remainder_of(branch);
@@ -245,9 +320,9 @@ void Publisher::set_remainders() {
 }
 
 /// Further entries for the sealed chunk, for the branches that had no credit. Waits for credit.
-void Publisher::publish_withheld() {
+void Fanout::publish_withheld() {
   while (any_withheld_) {
-    bool waits = options_.keep_waiting == nullptr || options_.keep_waiting();
+    bool waits = wait_.keep_on == nullptr || wait_.keep_on();
     Branch* short_of_credit = nullptr;
     late_.clear();
     for (std::uint32_t i = 0; i < branches_.size(); ++i) {
@@ -273,7 +348,7 @@ void Publisher::publish_withheld() {
   }
 }
 
-void Publisher::publish_late() {
+void Fanout::publish_late() {
   passes_segment_ |= log_.begin(chunk_);
   for (std::uint32_t index = 0; index < branches_.size(); ++index) {
     log_.set_remainder(index, 0);
@@ -298,7 +373,7 @@ constexpr int kLooksBeforeParking = 256;
 
 /// Both looks come after the announcement: credit that came before it, or the order to stop, rings
 /// nobody.
-void Publisher::wait_for_credit(Branch& branch) {
+void Fanout::wait_for_credit(Branch& branch) {
   Credits& credits = branch.queue->credits();
   for (int look = 0; look < kLooksBeforeParking; ++look) {
     if (credits.available()) {
@@ -307,9 +382,9 @@ void Publisher::wait_for_credit(Branch& branch) {
     pause_core();
   }
   std::uint32_t epoch = credits.announce_wait();
-  bool stops = options_.keep_waiting != nullptr && !options_.keep_waiting();
+  bool stops = wait_.keep_on != nullptr && !wait_.keep_on();
   if (!stops && !credits.admit(branch.reservation)) {
-    credits.park(epoch, options_.wait_step_ms * 1'000'000);
+    credits.park(epoch, wait_.step_ms * 1'000'000);
   }
   credits.withdraw();
 }
