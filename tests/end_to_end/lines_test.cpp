@@ -78,13 +78,23 @@ TEST_F(LinesPipeline,
   EXPECT_EQ(dead_letters("work-dead").at(0)["dead_letter"]["reason"], "invalid_body");
 }
 
+/// What stood before the line was delivered, or comes at the next start; never both.
 TEST_F(LinesPipeline, a_line_that_cannot_be_read_stops_the_engine_if_it_is_told_to) {
-  write(R"({"body":"{}"})"
-        "\noops\n");
-  const Ended ended = run(until_idle(R"(,"on_error":"stop")"));
+  const std::string first = R"({"body":"{}"})"
+                            "\n";
+  write(first + "oops\n");
+  Ended ended = run(until_idle(R"(,"on_error":"stop")"));
   EXPECT_EQ(ended.exit, 65);
   EXPECT_NE(ended.err.find("in.jsonl:2: "), std::string::npos) << ended.err;
-  EXPECT_EQ(out().size(), 1U);
+
+  std::filesystem::resize_file(folder() / "in.jsonl", first.size());
+  write(R"({"body":"{\"n\":2}"})"
+        "\n");
+  ended = run(until_idle(R"(,"on_error":"stop")"));
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  ASSERT_EQ(out().size(), 2U);
+  EXPECT_EQ(out()[0]["body"], "{}");
+  EXPECT_EQ(out()[1]["body"], R"({"n":2})");
 }
 
 TEST_F(LinesPipeline, what_came_through_a_fifo_and_is_left_at_a_signal_comes_at_the_next_start) {
