@@ -125,6 +125,8 @@ ServiceQueues service_queues(const PipelineDescription& pipeline) {
   return services;
 }
 
+constexpr std::string_view kUnchanged = "subscriptions and filter policies stay as they are";
+
 /// Reads the configuration anew and puts its subscriptions and filter policies into force; all else
 /// stays as it is.
 void reload(Engine& engine, Registry& registry, const RunArguments& arguments) {
@@ -133,16 +135,16 @@ void reload(Engine& engine, Registry& registry, const RunArguments& arguments) {
       load_pipeline(arguments.config, arguments.overrides, registry, diagnostics);
   show_diagnostics(diagnostics, arguments);
   if (!changed) {
-    log_error("", "{}: not reloaded, subscriptions and filter policies stay as they are",
-              changed.error().message);
+    log_error("", "{}: not reloaded; {}", changed.error().message, kUnchanged);
     return;
   }
-  const std::vector<std::string> differences = engine.change_filters(*changed);
-  for (const std::string& difference : differences)
-    log_warning("", "{}: {}: that takes effect at the next start", arguments.config, difference);
-  log_info("", "{}: reloaded, {} are in force", arguments.config,
-           differences.empty() ? "its subscriptions and filter policies"
-                               : "the filter policies of its other subscriptions");
+  if (const std::optional<std::string> other = engine.resubscribe(*changed)) {
+    log_error("", "{}: not reloaded: {} has changed too, which takes a restart; {}",
+              arguments.config, *other, kUnchanged);
+    return;
+  }
+  log_info("", "{}: reloaded, its subscriptions and filter policies are in force",
+           arguments.config);
 }
 
 /// A terminal that hangs up sends SIGHUP too: that ends what was started on it.
@@ -192,6 +194,9 @@ int end_run(const std::string& name, const Summary& summary, const RunArguments&
 
 int run_pipeline(const RunArguments& arguments) {
   configure_log(arguments.log_level, arguments.log_format);
+  const Signals signals;  // one that comes while the configuration is read waits for the engine
+  if (!signals.usable())
+    return report({Errc::internal, "the system has no descriptor left for signals"});
   Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
   if (!folders)
     return report(folders.error());
@@ -203,9 +208,6 @@ int run_pipeline(const RunArguments& arguments) {
   if (!pipeline)
     return report(pipeline.error());
 
-  const Signals signals;
-  if (!signals.usable())
-    return report({Errc::internal, "the system has no descriptor left for signals"});
   const std::string name = pipeline->name, what = start_text(*pipeline);
   ServiceQueues services = service_queues(*pipeline);
   const RunOptions options{.until_idle = arguments.until_idle,

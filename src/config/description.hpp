@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.hpp"
 #include "plugin/options.hpp"
 #include "topic/topic_filter.hpp"
 
@@ -80,9 +81,9 @@ struct PipelineDescription {
   std::vector<TopicDescription> topics;
   std::vector<QueueDescription> queues;
   std::vector<ServiceDescription> services;
-  /// All of the configuration but its subscriptions and filter profiles, as compact JSON: equal texts differ only
-  /// in what Engine::change_filters() can change.
-  std::string fixed_part;
+  /// All of the configuration but its subscriptions and filter profiles, members sorted by name: what
+  /// cannot change while it runs.
+  Json fixed_part;
 };
 
 }  // namespace sluice::core

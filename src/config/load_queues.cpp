@@ -146,7 +146,7 @@ void Loader::compile_filters() {
   }
 }
 
-std::string Loader::fixed_part() const {
+Json Loader::fixed_part() const {
   Json rest = reporter_.document.root();
   for (const auto& [section, key] :
        {std::pair{"queues", "subscriptions"}, std::pair{"topics", "filter_profile"}}) {
@@ -159,7 +159,7 @@ std::string Loader::fixed_part() const {
     }
   }
   sort_members(rest);
-  return to_text(rest);
+  return rest;
 }
 
 void Loader::read_redrive_policy(std::uint32_t queue, const ObjectReader& fields) {

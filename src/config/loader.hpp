@@ -42,7 +42,7 @@ class Loader {
   std::optional<FilterPolicy> read_filter_policy(const ObjectReader& subscription, FilterProfile profile,
                                                  std::string& text);
   void compile_filters();
-  std::string fixed_part() const;
+  Json fixed_part() const;
   void read_redrive_policy(std::uint32_t queue, const ObjectReader& fields);
   std::optional<std::uint32_t> dead_letter_queue(std::uint32_t queue, const ObjectReader* policy,
                                                  std::uint32_t offset);

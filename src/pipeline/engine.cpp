@@ -10,6 +10,7 @@
 #include "base/units.hpp"
 #include "pipeline/graph.hpp"
 #include "pipeline/leftovers.hpp"
+#include "pipeline/resubscribe.hpp"
 
 namespace sluice::core {
 namespace {
@@ -197,82 +198,6 @@ struct Engine::State {
     }
   }
 
-  /// The running topic's branches, as subscriptions of the changed one.
-  std::vector<std::uint32_t> branches_in(const TopicDescription& running, const PipelineDescription& changed,
-                                         const TopicDescription& topic) const {
-    std::vector<std::uint32_t> subscriptions;
-    for (const std::uint32_t queue : running.queues) {
-      const auto found = std::ranges::find(topic.queues, pipeline.queues[queue].name,
-                                           [&](std::uint32_t other) -> const std::string& { return changed.queues[other].name; });
-      subscriptions.push_back(found == topic.queues.end() ? Fanout::kUnsubscribed
-                                                          : static_cast<std::uint32_t>(found - topic.queues.begin()));
-    }
-    return subscriptions;
-  }
-
-  /// Names of the queues whose subscription to the running topic is new in `topic`, in its order.
-  std::vector<std::string> new_subscribers(const TopicDescription& running, const PipelineDescription& changed,
-                                           const TopicDescription& topic) const {
-    std::vector<std::string> added;
-    for (const std::uint32_t queue : topic.queues) {
-      const std::string& name = changed.queues[queue].name;
-      if (std::ranges::find(running.queues, name, [&](std::uint32_t index) -> const std::string& {
-            return pipeline.queues[index].name;
-          }) == running.queues.end()) {
-        added.push_back(name);
-      }
-    }
-    return added;
-  }
-
-  /// The queues become branches of the running topic; publishers are to take them over with their next filter.
-  std::vector<Queue*> add_branches(std::size_t topic, const std::vector<std::string>& names) {
-    std::vector<Queue*> added;
-    std::vector<std::uint32_t> queues;
-    for (const std::string& name : names) {
-      const auto queue = std::ranges::find(pipeline.queues, name, &QueueDescription::name);
-      queues.push_back(static_cast<std::uint32_t>(queue - pipeline.queues.begin()));
-      added.push_back(graph->queues[queues.back()].get());
-      for (std::uint32_t service = 0; service < graph->services.size(); ++service) {
-        const auto& target = pipeline.services[service].publish_to;
-        if (target && target->kind == Target::Kind::topic && target->index == topic &&
-            !graph->services[service]->own_threads()) {
-          added.back()->add_credit_waiter(graph->ready.get(), service);
-        }
-      }
-    }
-    std::lock_guard lock(mutex);
-    pipeline.topics[topic].queues.insert(pipeline.topics[topic].queues.end(), queues.begin(), queues.end());
-    return added;
-  }
-
-  /// `fixed`: what cannot change is the same, so that branches may be added.
-  void change_filter(std::size_t running, const PipelineDescription& changed, const TopicDescription& topic, bool fixed,
-                     std::vector<std::string>& refused) {
-    const TopicDescription& description = pipeline.topics[running];
-    FilterUse use{topic.filter, {}, {}};
-    const std::vector<std::string> names = new_subscribers(description, changed, topic);
-    if (fixed) {
-      use.added = add_branches(running, names);
-    } else {
-      for (const std::string& name : names) {
-        refused.push_back(fmt::format("the subscription of queue '{}' to topic '{}' is new", name, topic.name));
-      }
-    }
-    use.subscriptions = branches_in(description, changed, topic);
-    const auto& publishers = graph->topic_publishers[running];
-    const bool has_left = std::ranges::find(use.subscriptions, Fanout::kUnsubscribed) != use.subscriptions.end();
-    if (use.filter == nullptr && (has_left || std::ranges::any_of(publishers, &Publisher::filters))) {
-      use.filter = *TopicFilter::compile(std::vector<std::optional<FilterPolicy>>(topic.queues.size()));
-    }
-    if (use.filter == nullptr && use.added.empty()) {
-      return;  // there was no filter and there is none: publishing to all needs no masks
-    }
-    for (Publisher* publisher : publishers) {
-      publisher->change_filter(use);
-    }
-  }
-
   TopicNumbers topic_numbers(std::size_t topic) const {
     const TopicDescription& description = pipeline.topics[topic];
     TopicNumbers numbers{description.name, 0, {}};
@@ -424,21 +349,8 @@ bool Engine::wait_for_end(std::chrono::milliseconds limit) {
   }
 }
 
-std::vector<std::string> Engine::change_filters(const PipelineDescription& changed) {
-  std::vector<std::string> refused;
-  const bool fixed = changed.fixed_part == state_->pipeline.fixed_part;
-  for (std::size_t i = 0; i < state_->pipeline.topics.size(); ++i) {
-    const auto topic = std::ranges::find(changed.topics, state_->pipeline.topics[i].name, &TopicDescription::name);
-    if (topic != changed.topics.end()) {
-      state_->change_filter(i, changed, *topic, fixed, refused);
-    } else {
-      refused.push_back(fmt::format("topic '{}' is gone", state_->pipeline.topics[i].name));
-    }
-  }
-  if (!fixed) {
-    refused.emplace_back("something other than subscriptions and filter policies has changed");
-  }
-  return refused;
+std::optional<std::string> Engine::resubscribe(const PipelineDescription& changed) {
+  return core::resubscribe(*state_->graph, state_->pipeline, state_->mutex, changed);
 }
 
 Snapshot Engine::snapshot() const {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,11 +43,9 @@ class Engine {
   void request_abort();
   /// True when the run has ended; otherwise returns after `limit`.
   bool wait_for_end(std::chrono::milliseconds limit);
-  /// Puts the subscriptions and filter policies of `changed`, the same pipeline's changed configuration, into force:
-  /// from the next chunk of each publisher on, which never waits for it. A subscription that `changed` lacks gets
-  /// nothing more; a topic that it lacks stays as it is. What else differs needs a restart, and new subscriptions with
-  /// it: a text for each such thing. [control]
-  std::vector<std::string> change_filters(const PipelineDescription& changed);
+  /// Puts the subscriptions and filter policies of `changed`, the same pipeline's changed configuration, into force,
+  /// under traffic (resubscribe.hpp). Where something else has changed, nothing is done: its JSON pointer. [control]
+  std::optional<std::string> resubscribe(const PipelineDescription& changed);
   Snapshot snapshot() const;  ///< [any]
   /// Joins all threads; the final numbers and the exit code. Once.
   Summary finish();

@@ -85,7 +85,14 @@ class Log {
                            std::memory_order_seq_cst);
   }
 
+  /// No entry will follow. Publishing is over for good.
+  void retire() { end_.store(started_ ? number_ + 1 : 0, std::memory_order_release); }
+
   // [any]
+  /// It is retired, and the cursor has passed its last entry.
+  bool is_drained(const Cursor& cursor) const {
+    return cursor.position.load(std::memory_order_acquire) >> 7 >= end_.load(std::memory_order_acquire);
+  }
   /// Takes the oldest at most `count_max` messages that `cursor` has not passed, all of one chunk.
   /// Empty mask: nothing there. `whole`: nothing either if the chunk holds more than that. Lock-free: a failed
   /// CAS means that another receiver took something. Remainders of the entries that it passed are added to `freed`.
@@ -142,6 +149,7 @@ class Log {
   // Everybody's.
   ReturnStack<Segment> returned_segments_;
   alignas(kCacheLine) Atomic<std::uint64_t> seen_{~std::uint64_t{0}};
+  Atomic<std::uint64_t> end_{~std::uint64_t{0}};  ///< entries, once it is retired
   std::unique_ptr<Atomic<Segment*>[]> directory_;
 };
 

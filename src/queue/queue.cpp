@@ -4,14 +4,27 @@
 
 namespace sluice::core {
 
-void Queue::subscribe(Log& log, std::uint32_t branch, const SentCounter& sent) {
-  log.attach(subscriptions_.append(log, branch, sent), [this](Taken taken, std::int64_t freed) {
+bool Subscription::may_take() {
+  for (Subscription* before = older.load(std::memory_order_acquire); before != nullptr;
+       before = older.load(std::memory_order_acquire)) {
+    if (!before->log->is_drained(*before)) {
+      return false;
+    }
+    older.store(before->older.load(std::memory_order_acquire), std::memory_order_release);
+  }
+  return true;
+}
+
+Subscription& Queue::subscribe(Log& log, std::uint32_t branch, const SentCounter& sent, Subscription* older) {
+  Subscription& subscription = subscriptions_.append(log, branch, sent, older);
+  log.attach(subscription, [this](Taken taken, std::int64_t freed) {
     if (taken.mask != 0) {
       put_back(taken, false);
     }
     give_credit(0, freed);
   });
   credits_.deal(options_.capacity, options_.capacity_bytes, ++subscribed_);
+  return subscription;
 }
 
 void Queue::set_service(ReadySet* ready, std::uint32_t service) {
@@ -38,6 +51,9 @@ Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* fr
   Subscription* const start = *turn != nullptr ? *turn : subscriptions_.first();
   for (Subscription* at = start; at != nullptr; at = *turn != start ? *turn : nullptr) {
     *turn = subscriptions_.after(*at);
+    if (!at->may_take()) {
+      continue;
+    }
     taken = at->log->take(*at, count_max, freed, whole);
     if (taken.mask != 0) {
       return taken;
@@ -69,9 +85,12 @@ void Queue::put_back(Taken taken, bool was_in_flight) {
 }
 
 void Queue::give_credit(std::int64_t messages, std::int64_t units) {
-  if (!credits_.give_back(messages, units)) {
-    return;
+  if (credits_.give_back(messages, units)) {
+    wake_credit_waiters();
   }
+}
+
+void Queue::wake_credit_waiters() {
   credits_.ring();
   for (const CreditWaiter& waiter : credit_waiters_) {
     waiter.ready->wake(waiter.service);

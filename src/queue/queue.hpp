@@ -49,19 +49,25 @@ struct SentCounter {
   const Atomic<std::uint64_t>* published;  ///< all that it published
   const Atomic<std::uint64_t>* matched;    ///< of it, what the branch got; counted once `filters` is set
   const Atomic<bool>* filters;
+  const Atomic<std::uint64_t>* forgone;  ///< of those, what it unsubscribed from before it was delivered
 
   std::uint64_t load() const {
-    return (filters->load(std::memory_order_acquire) ? matched : published)->load(std::memory_order_acquire);
+    std::uint64_t got = (filters->load(std::memory_order_acquire) ? matched : published)->load(std::memory_order_acquire);
+    return got - forgone->load(std::memory_order_acquire);
   }
 };
 
 /// A queue's place in a log, one of those that it reads.
 struct Subscription : Cursor {
-  SentCounter sent;
+  Atomic<Subscription*> older;  ///< the queue's place in the log that this one took the place of; nullptr: done with
   Atomic<Subscription*> next{nullptr};
+  SentCounter sent;
 
-  Subscription(Log& used_log, std::uint32_t used_branch, const SentCounter& used_sent)
-      : Cursor(used_log, used_branch), sent(used_sent) {}
+  Subscription(Log& used_log, std::uint32_t used_branch, const SentCounter& used_sent, Subscription* used_older)
+      : Cursor(used_log, used_branch), older(used_older), sent(used_sent) {}
+
+  /// Everything that its publisher published before this log was taken, so that order is kept.
+  bool may_take();
 };
 
 struct QueueOptions {
@@ -84,8 +90,9 @@ class Queue {
 
   // [control] Wiring, in this order: subscribe for each publisher, then set_service, then open.
   /// A cursor into `log`, which reaches this queue as its `branch`. `sent` counts what was published
-  /// there. Also under traffic, before anything is published in `log`.
-  void subscribe(Log& log, std::uint32_t branch, const SentCounter& sent);
+  /// there. Also under traffic, before anything is published in `log`. `older`: in the log that this one
+  /// follows; nothing is taken here before that one is retired and at its end.
+  Subscription& subscribe(Log& log, std::uint32_t branch, const SentCounter& sent, Subscription* older = nullptr);
   /// Who consumes; `ready` outlives the queue.
   void set_service(ReadySet* ready, std::uint32_t service);
   void set_dead_letter_queue(Queue* queue) { dead_letter_queue_ = queue; }
@@ -115,6 +122,8 @@ class Queue {
   const ReadyBits& ready_bits() const { return ready_bits_; }
   /// Gives credit back and wakes who waits for it.
   void give_credit(std::int64_t messages, std::int64_t units);
+  /// Lets everybody who waits for its credit look again.
+  void wake_credit_waiters();
 
   /// Counters of a consumer; lives as long as the queue.
   ConsumerCounters& lend_counters();

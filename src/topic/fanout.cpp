@@ -33,16 +33,36 @@ BranchCounts& BranchCounts::operator+=(const BranchCounts& other) {
   return *this;
 }
 
-Fanout::Fanout(std::vector<Queue*> queues, const CreditWait& wait)
+Fanout::Fanout(std::vector<Queue*> queues, const CreditWait& wait, const Fanout* older)
     : queues_(std::move(queues)),
       wait_(wait),
       log_(static_cast<std::uint32_t>(queues_.size())),
-      counters_(std::make_unique<BranchCounters[]>(queues_.size())) {
+      counters_(std::make_unique<BranchCounters[]>(queues_.size())),
+      unwanted_(std::make_unique<Atomic<bool>[]>(queues_.size())) {
   for (std::uint32_t branch = 0; branch < queues_.size(); ++branch) {
-    queues_[branch]->subscribe(log_, branch,
-                               {&published_total_, &counters_[branch].matched, &filters_});
+    const BranchCounters& counters = counters_[branch];
+    Subscription* before = nullptr;
+    if (older != nullptr && branch < older->subscriptions_.size()) {  // the older one's come first
+      before = older->subscriptions_[branch];
+    }
+    subscriptions_.push_back(&queues_[branch]->subscribe(
+        log_, branch, {&published_total_, &counters.matched, &filters_, &counters.forgone},
+        before));
     branches_.push_back({queues_[branch], {}});
   }
+}
+
+void Fanout::want(const Queue& queue, bool wanted) {
+  const auto branch =
+      static_cast<std::size_t>(std::ranges::find(queues_, &queue) - queues_.begin());
+  if (branch < queues_.size()) {
+    unwanted_[branch].store(!wanted, std::memory_order_seq_cst);
+  }
+}
+
+void Fanout::retire() {
+  give_reservations_back();
+  log_.retire();
 }
 
 void Fanout::wire_ready() {
@@ -56,19 +76,32 @@ void Fanout::wire_ready() {
 }
 
 bool Fanout::queues_have_credit() const {
-  return std::ranges::all_of(queues_, [](Queue* queue) { return queue->credits().available(); });
+  for (std::size_t branch = 0; branch < queues_.size(); ++branch) {
+    if (is_wanted(branch) && !queues_[branch]->credits().available()) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool Fanout::has_credit() const {
-  return std::ranges::all_of(branches_, [](const Branch& branch) {
-    return (branch.reservation.messages > 0 && branch.reservation.units > 0) ||
-           branch.queue->credits().available();
-  });
+  for (std::size_t i = 0; i < branches_.size(); ++i) {
+    const Branch& branch = branches_[i];
+    const bool reserved = branch.reservation.messages > 0 && branch.reservation.units > 0;
+    if (!reserved && is_wanted(i) && !branch.queue->credits().available()) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool Fanout::admits() {
-  return std::ranges::all_of(
-      branches_, [](Branch& branch) { return branch.queue->credits().admit(branch.reservation); });
+  for (std::size_t i = 0; i < branches_.size(); ++i) {
+    if (!branches_[i].queue->credits().admit(branches_[i].reservation) && is_wanted(i)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void Fanout::give_reservations_back() {
@@ -101,6 +134,7 @@ void Fanout::use_filter(std::shared_ptr<const TopicFilter> filter,
   for (std::uint32_t branch = 0; branch < branches_.size(); ++branch) {
     const std::uint32_t subscription = subscriptions[branch];
     const bool subscribed = subscription != kUnsubscribed;
+    note_subscribed(counters_[branch], subscribed);
     branches_[branch].filtered = !subscribed || filter->has_policy(subscription);
     if (subscribed) {
       branch_of_[subscription] = branch;
@@ -108,6 +142,19 @@ void Fanout::use_filter(std::shared_ptr<const TopicFilter> filter,
   }
   matcher_ = std::make_unique<ChunkMatcher>(std::move(filter));
   sort_branches();
+}
+
+/// What is published while it is unsubscribed is not told as filtered.
+void Fanout::note_subscribed(BranchCounters& counters, bool subscribed) {
+  const std::uint64_t left_at = counters.left_at.load(std::memory_order_relaxed);
+  if (subscribed == (left_at == kSubscribed)) {
+    return;
+  }
+  const std::uint64_t published = published_total_.load(std::memory_order_relaxed);
+  if (subscribed) {
+    add(counters.unseen, published - left_at);
+  }
+  counters.left_at.store(subscribed ? kSubscribed : published, std::memory_order_release);
 }
 
 void Fanout::sort_branches() {
@@ -128,11 +175,15 @@ BranchCounts Fanout::counts(std::uint32_t branch) const {
   const BranchCounters& counters = counters_[branch];
   BranchCounts result;
   const bool filters = filters_.load(std::memory_order_acquire);
-  result.matched = (filters ? counters.matched : published_total_).load(std::memory_order_acquire);
+  const std::uint64_t matched =
+      (filters ? counters.matched : published_total_).load(std::memory_order_acquire);
+  const std::uint64_t left_at = counters.left_at.load(std::memory_order_acquire);
+  const std::uint64_t seen = (left_at == kSubscribed ? published() : left_at) -
+                             counters.unseen.load(std::memory_order_acquire);
+  result.matched = matched - counters.forgone.load(std::memory_order_acquire);
+  result.filtered = filters && seen > matched ? seen - matched : 0;
   result.invalid_attributes = counters.invalid_attributes.load(std::memory_order_acquire);
   result.invalid_body = counters.invalid_body.load(std::memory_order_acquire);
-  result.filtered =
-      filters ? published() - result.matched : 0;  // `matched` is counted after `published`
   return result;
 }
 
@@ -168,7 +219,8 @@ void Fanout::begin(Chunk* chunk, WhenFull when_full) {
   for (std::uint32_t i = 0; i < branches_.size(); ++i) {
     Branch& branch = branches_[i];
     Credits& credits = branch.queue->credits();
-    branch.withheld = when_full != WhenFull::overdraw && !credits.admit(branch.reservation);
+    branch.withheld =
+        when_full != WhenFull::overdraw && !credits.admit(branch.reservation) && is_wanted(i);
     branch.precharged = !branch.withheld && !branch.filtered && credits.shares_chunks();
     branch.matched = 0;
     all_precharged_ &= branch.precharged;
@@ -331,6 +383,10 @@ void Fanout::publish_withheld() {
         branch.withheld = false;
         continue;
       }
+      if (!is_wanted(i)) {
+        forgo(i);
+        continue;
+      }
       if (waits && !branch.queue->credits().admit(branch.reservation)) {
         short_of_credit = &branch;
         continue;
@@ -346,6 +402,15 @@ void Fanout::publish_withheld() {
       wait_for_credit(*short_of_credit);
     }
   }
+}
+
+/// The branch unsubscribed while its part of the chunk waited for credit: it does not get it.
+void Fanout::forgo(std::uint32_t index) {
+  Branch& branch = branches_[index];
+  const std::uint32_t count = branch.filtered ? bit_count(branch.matched) : chunk_->count;
+  branch.withheld = false;
+  deliveries_ -= count;
+  add(counters_[index].forgone, count);
 }
 
 void Fanout::publish_late() {
@@ -383,7 +448,8 @@ void Fanout::wait_for_credit(Branch& branch) {
   }
   std::uint32_t epoch = credits.announce_wait();
   bool stops = wait_.keep_on != nullptr && !wait_.keep_on();
-  if (!stops && !credits.admit(branch.reservation)) {
+  if (!stops && is_wanted(static_cast<std::size_t>(&branch - branches_.data())) &&
+      !credits.admit(branch.reservation)) {
     credits.park(epoch, wait_.step_ms * 1'000'000);
   }
   credits.withdraw();

@@ -55,8 +55,9 @@ class Fanout {
  public:
   static constexpr std::uint32_t kUnsubscribed = ~std::uint32_t{0};  ///< the branch gets nothing
 
-  /// [control] Subscribes the queues, its branches, to its log. `wait` outlives it.
-  Fanout(std::vector<Queue*> queues, const CreditWait& wait);
+  /// [control] Subscribes the queues, its branches, to its log. `wait` outlives it. `older`: whose
+  /// place it takes.
+  Fanout(std::vector<Queue*> queues, const CreditWait& wait, const Fanout* older = nullptr);
   Fanout(const Fanout&) = delete;
   Fanout& operator=(const Fanout&) = delete;
 
@@ -64,8 +65,10 @@ class Fanout {
   void wire_ready();
 
   const std::vector<Queue*>& queues() const { return queues_; }  ///< by branch [any]
-  /// Every queue has credit of its own. [any]
+  /// Every queue that is wanted has credit of its own. [any]
   bool queues_have_credit() const;
+  /// A queue that unsubscribed is not waited for any more, from now on. [control]
+  void want(const Queue& queue, bool wanted);
   /// It has or had a filter, so that counts() tell something. [any]
   bool filters() const { return filters_.load(std::memory_order_acquire); }
   BranchCounts counts(std::uint32_t branch) const;  ///< [any]
@@ -76,7 +79,10 @@ class Fanout {
   void use_filter(std::shared_ptr<const TopicFilter> filter,
                   std::span<const std::uint32_t> subscriptions);
 
-  /// Every branch has credit, or a reservation of it.
+  /// Nothing more is begun here; the queues read the rest.
+  void retire();
+
+  /// Every branch that is wanted has credit, or a reservation of it.
   bool has_credit() const;
   /// As has_credit(), and takes a reservation at each; what some took is to be given back where not
   /// all did.
@@ -108,11 +114,20 @@ class Fanout {
     bool filtered = false;      ///< a policy says what it gets
     std::uint64_t matched = 0;  ///< filtered: of chunk_
   };
+  static constexpr std::uint64_t kSubscribed = ~std::uint64_t{0};
   /// One writer, read by anybody.
   struct BranchCounters {
     Atomic<std::uint64_t> matched{0}, invalid_attributes{0}, invalid_body{0};
+    Atomic<std::uint64_t> forgone{0};  ///< of `matched`: it unsubscribed before it was delivered
+    Atomic<std::uint64_t> unseen{
+        0};  ///< published while it was unsubscribed, up to the last change
+    Atomic<std::uint64_t> left_at{kSubscribed};  ///< published when it unsubscribed
   };
 
+  bool is_wanted(std::size_t branch) const {
+    return !unwanted_[branch].load(std::memory_order_seq_cst);
+  }
+  void note_subscribed(BranchCounters& counters, bool subscribed);
   void share_out(std::uint32_t fresh, std::int64_t units);
   void share_out_filtered(std::uint32_t fresh, std::int64_t units);
   void count_invalid();
@@ -121,6 +136,7 @@ class Fanout {
   void sort_branches();
   void refund();
   void publish_withheld();
+  void forgo(std::uint32_t index);
   void publish_late();
   void wait_for_credit(Branch& branch);
   void notify(std::span<const ReadyBits> ready_bits);
@@ -132,7 +148,9 @@ class Fanout {
   Log log_;
   std::vector<ReadyBits> ready_bits_;
   ReadySet* ready_ = nullptr;
+  std::vector<Subscription*> subscriptions_;  ///< by branch
   const std::unique_ptr<BranchCounters[]> counters_;
+  const std::unique_ptr<Atomic<bool>[]> unwanted_;  ///< by branch
   // Read by anybody.
   alignas(kCacheLine) Atomic<std::uint64_t> published_total_{0};
   Atomic<bool> filters_{false};  ///< has or had a filter: branches are counted one by one

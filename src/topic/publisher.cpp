@@ -31,10 +31,24 @@ void Publisher::change_filter(FilterUse use) {
   if (!use.added.empty()) {
     std::vector<Queue*> queues = newest_->queues();
     queues.insert(queues.end(), use.added.begin(), use.added.end());
-    newest_ = &fanouts_.append(std::move(queues), options_.wait);
+    newest_ = &fanouts_.append(std::move(queues), options_.wait, newest_);
     newest_->wire_ready();
   }
+  was_given_filter_ |= use.filter != nullptr;
+  for (std::size_t branch = 0; branch < use.subscriptions.size(); ++branch) {
+    want(*newest_->queues()[branch], use.subscriptions[branch] != Fanout::kUnsubscribed);
+  }
   delete next_change_.exchange(new Change{std::move(use), newest_}, std::memory_order_acq_rel);
+}
+
+/// Who waits for the queue's credit and need not any more is woken, whatever fan-out is in use.
+void Publisher::want(Queue& queue, bool wanted) {
+  for (Fanout& fanout : fanouts_) {
+    fanout.want(queue, wanted);
+  }
+  if (!wanted) {
+    queue.wake_credit_waiters();
+  }
 }
 
 /// Between two chunks.
@@ -44,7 +58,10 @@ void Publisher::adopt_change() {
     return;
   }
   if (change->fanout != &fanout()) {
-    fanout().give_reservations_back();
+    for (Fanout* old = &fanout(); old != change->fanout;
+         old = old->next.load(std::memory_order_acquire)) {
+      old->retire();
+    }
     fanout_.store(change->fanout, std::memory_order_release);
   }
   if (change->use.filter != nullptr) {
@@ -98,6 +115,7 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_
   if (chunk_ != nullptr) {
     return Outcome::ok;
   }
+  adopt_change();
   if (when_full == WhenFull::refuse && !fanout().admits()) {
     fanout()
         .give_reservations_back();  // nobody holds one queue's credit while waiting for another's
@@ -139,7 +157,6 @@ void Publisher::seal_ended() {
 }
 
 void Publisher::open_chunk(Chunk* chunk, WhenFull when_full) {
-  adopt_change();
   chunk_ = chunk;
   held_ = true;
   sealed_ = false;

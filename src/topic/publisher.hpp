@@ -96,11 +96,14 @@ class Publisher {
   /// Publishes, seals and lets go of everything.
   void close();
 
-  /// From the next flush or chunk on, this decides. Never waits. [control]
+  /// From the next flush or chunk on, this decides; who unsubscribes is not waited for from now on.
+  /// Never waits. [control]
   void change_filter(FilterUse use);
 
   /// By branch, the added ones with them. [control]
   const std::vector<Queue*>& queues() const { return newest_->queues(); }
+  /// It was given a filter; that may not be in force yet. [control]
+  bool was_given_filter() const { return was_given_filter_; }
   /// It has or had a filter, so that counts() tell something. [any]
   bool filters() const;
   /// Of the branches to `queue`. [any]
@@ -133,6 +136,7 @@ class Publisher {
   void appended_cookie(std::uint64_t cookie);
   void publish_new(bool seal);
   void adopt_change();
+  void want(Queue& queue, bool wanted);
   void seal_ended();
   void choose_class();
   void stamp() {
@@ -152,6 +156,7 @@ class Publisher {
   // Control appends, anybody reads: the last one is in use, or will be.
   AppendList<Fanout> fanouts_;
   Fanout* newest_;                        ///< control's
+  bool was_given_filter_ = false;         ///< control's
   Atomic<Change*> next_change_{nullptr};  ///< owned; to be taken over
   // The publisher's.
   alignas(kCacheLine) Atomic<Fanout*> fanout_;

@@ -144,6 +144,15 @@ bool Process::until(const char* what, const std::function<bool()>& holds) {
   return false;
 }
 
+bool Process::until_logged(std::string_view text, int times) {
+  return until(std::string(text).c_str(), [&] {
+    int found = 0;
+    for (std::size_t at = 0; (at = err_.text.find(text, at)) != std::string::npos; ++at)
+      ++found;
+    return found >= times;
+  });
+}
+
 Ended Process::wait() {
   if (!ends_within(kDeadline)) {
     ADD_FAILURE() << "it does not end";

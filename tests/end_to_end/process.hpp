@@ -45,6 +45,8 @@ class Process {
   /// Asks `holds` until it does. False, and the test has failed, at the deadline or if the process
   /// has ended and it still does not hold. `what` names it in the failure.
   bool until(const char* what, const std::function<bool()>& holds);
+  /// The same for what stands on stderr, so often.
+  bool until_logged(std::string_view text, int times);
   /// Its end and all that it said. Past the deadline the test has failed and it is killed.
   Ended wait();
   std::uint64_t peak_memory_bytes() const;  ///< VmHWM. REQUIRES: it runs
