@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define SLUICE_ABI_MAJOR 1
-#define SLUICE_ABI_MINOR 0
+#define SLUICE_ABI_MINOR 1
 
 /* Bytes, not ended by NUL. Never grows. `data` may be NULL when size is 0. */
 typedef struct sluice_str {
@@ -124,6 +124,9 @@ typedef struct sluice_emission {
   sluice_str group_id, deduplication_id;
   uint32_t attribute_count;
   const sluice_attribute* const* attributes; /* any order; added to, or over, the parent's */
+  /* Since 1.1. From a source or a last stage: how long it stays hidden in each queue, at most 900000. 0: the queue's own
+     delay; < 0: none. */
+  int64_t delay_ms;
 } sluice_emission;
 
 /* Told for each object. Returns SLUICE_OK to go on; anything else ends the call with that status. */

@@ -11,6 +11,7 @@
 
 #include "base/json.hpp"
 #include "plugin/options.hpp"
+#include "queue/queue.hpp"
 #include "topic/topic_filter.hpp"
 
 namespace sluice::core {
@@ -57,6 +58,10 @@ struct QueueDescription {
   std::int64_t capacity = 100'000;  ///< messages
   std::int64_t capacity_bytes = std::int64_t{256} << 20;
   std::int64_t visibility_timeout_ms = 30'000;
+  std::int64_t delay_ms = 0;
+  std::int64_t retention_ms = 0;  ///< 0: for ever
+  std::uint32_t in_flight_max = 120'000;
+  WhenFull when_full = WhenFull::block;
   std::optional<RedrivePolicy> redrive_policy;  ///< implied ones are filled in
   bool implied = false;                         ///< the "NAME-dead" of DESIGN §2.6
 };
@@ -65,6 +70,8 @@ struct ServiceDescription {
   std::string name;
   std::uint32_t queue;
   std::uint32_t batch_size = 10;
+  std::int64_t visibility_timeout_ms = -1;  ///< of what it receives; -1: the queue's
+  std::int64_t batch_window_ms = 0;
   std::int64_t max_body_bytes = std::int64_t{64} << 20;
   std::vector<std::unique_ptr<sluice_config>> stages;  ///< options are copied for each worker
   std::optional<Target> publish_to;

@@ -90,6 +90,7 @@ PipelineDescription Loader::load() {
   read_buckets();
   read_sources();  // they name buckets, topics, queues
   read_services();
+  keep_dead_letters();
   check_cycles();
   check_dead_letter_cycles();
   if (reporter_.document.is_expanded())
@@ -206,6 +207,8 @@ void Loader::read_services() {
     service.queue = 0;
     service.batch_size = static_cast<std::uint32_t>(*fields.number("batch_size"));
     service.max_body_bytes = *fields.number("max_body_bytes");
+    service.batch_window_ms = *fields.number("batch_window");
+    service.visibility_timeout_ms = fields.number("visibility_timeout").value_or(-1);
     service.publish_to = resolve_target(fields);
     publish_offsets_.push_back(fields.offset("publish_to"));
     if (const Json* queue = fields.find("queue")) {
@@ -224,6 +227,8 @@ void Loader::read_services() {
     }
     read_scaling(service, fields);
     read_stages(service, fields);
+    if (serving.contains(service.queue))
+      check_window(service, fields);
   }
 }
 

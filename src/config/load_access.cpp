@@ -91,7 +91,7 @@ std::string Loader::watched_prefix(const SourceDescription& source) const {
 /// A result that is an input again, directly or by way of other sources, keeps the pipeline busy
 /// for ever. REQUIRES: no errors.
 void Loader::check_feedback() {
-  std::vector<std::vector<std::uint32_t>> next = next_queues(result_);
+  std::vector<std::vector<std::uint32_t>> next = next_queues(result_, Edges::all);
   for (const Put& put : puts_) {
     for (const SourceDescription& source : result_.sources) {
       if (!is_watched(put, source))

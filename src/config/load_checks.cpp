@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/units.hpp"
 #include "config/loader.hpp"
 #include "config/topology.hpp"
 
@@ -55,8 +56,21 @@ void Loader::check_chain(const ServiceDescription& service, const ObjectReader& 
   }
 }
 
+/// A batch's first message must not expire while the batch gathers.
+void Loader::check_window(const ServiceDescription& service, const ObjectReader& fields) {
+  const std::int64_t timeout_ms = service.visibility_timeout_ms >= 0
+                                      ? service.visibility_timeout_ms
+                                      : result_.queues[service.queue].visibility_timeout_ms;
+  if (service.batch_window_ms != 0 && service.batch_window_ms >= timeout_ms) {
+    reporter_.error(fields.offset("batch_window"),
+                    fmt::format("{}: its \"batch_window\" is not below the visibility timeout of {}: a batch would "
+                                "expire while it gathers",
+                                fields.who(), format_duration(timeout_ms)));
+  }
+}
+
 void Loader::check_cycles() {
-  for (const std::vector<std::uint32_t>& cycle : find_cycles(next_queues(result_))) {
+  for (const std::vector<std::uint32_t>& cycle : find_cycles(next_queues(result_, Edges::blocking))) {
     std::size_t closing = 0;
     for (std::size_t i = 0; i < result_.services.size(); ++i) {
       if (result_.services[i].queue == cycle.back() && result_.services[i].publish_to)

@@ -10,6 +10,8 @@ namespace sluice::core {
 
 namespace {
 
+constexpr std::int64_t kRetentionMs = 4 * 86'400'000;  // SQS: 4 days
+
 void sort_members(Json& value) {
   std::ranges::sort(value.members, {}, &JsonMember::name);
   for (JsonMember& member : value.members)
@@ -65,8 +67,38 @@ void Loader::read_queues() {
               "still worked on, and is worked on again; give the longest time a batch takes",
               fields.who()));
     }
+    queue.delay_ms = *fields.number("delay");
+    queue.retention_ms = fields.number("retention").value_or(kRetentionMs);
+    keeps_letters_.push_back(!fields.number("retention").has_value());
+    queue.in_flight_max = static_cast<std::uint32_t>(*fields.number("in_flight_max"));
     read_subscriptions(index, fields);
     read_redrive_policy(index, fields);
+    read_when_full(index, fields);
+  }
+}
+
+void Loader::read_when_full(std::uint32_t queue, const ObjectReader& fields) {
+  const std::string text = fields.text("when_full");
+  QueueDescription& description = result_.queues[queue];
+  description.when_full = text == "drop_new"      ? WhenFull::drop_new
+                          : text == "drop_old"    ? WhenFull::drop_old
+                          : text == "dead_letter" ? WhenFull::dead_letter
+                                                  : WhenFull::block;
+  if (description.when_full == WhenFull::dead_letter && !description.redrive_policy) {
+    reporter_.error(fields.offset("when_full"),
+                    fmt::format("{} has no dead-letter queue for what finds it full: give it a \"redrive_policy\"",
+                                fields.who()));
+  }
+}
+
+/// Dead letters are never lost (DESIGN §2.6): they expire only where it says so.
+void Loader::keep_dead_letters() {
+  for (const QueueDescription& queue : result_.queues) {
+    if (!queue.redrive_policy)
+      continue;
+    const std::uint32_t target = queue.redrive_policy->dead_letter_queue;
+    if (target >= keeps_letters_.size() || keeps_letters_[target])
+      result_.queues[target].retention_ms = 0;
   }
 }
 

@@ -42,6 +42,9 @@ class Loader {
   std::optional<FilterPolicy> read_filter_policy(const ObjectReader& subscription, FilterProfile profile,
                                                  std::string& text);
   void compile_filters();
+  void read_when_full(std::uint32_t queue, const ObjectReader& fields);
+  void keep_dead_letters();
+  void check_window(const ServiceDescription& service, const ObjectReader& fields);
   Json fixed_part() const;
   void read_redrive_policy(std::uint32_t queue, const ObjectReader& fields);
   std::optional<std::uint32_t> dead_letter_queue(std::uint32_t queue, const ObjectReader* policy,
@@ -90,6 +93,7 @@ class Loader {
   std::vector<FilterProfile> profiles_;  ///< of each topic
   std::vector<std::vector<std::optional<FilterPolicy>>> policies_;  ///< of each topic's subscriptions
   std::vector<std::vector<std::uint32_t>> policy_offsets_;          ///< of the same
+  std::vector<bool> keeps_letters_;  ///< by declared queue: it names no retention
   std::vector<std::uint32_t> queue_offsets_, topic_offsets_, redrive_offsets_;
   std::vector<Put> puts_;
   std::vector<std::uint32_t> publish_offsets_;  ///< of each service

@@ -181,8 +181,9 @@ bool ObjectReader::check_choice(const Key& key, const Json& value) const {
   if (std::ranges::find(key.choices, value.text) != key.choices.end())
     return true;
   reporter_.error(value.offset,
-                  fmt::format("\"{}\" of {} is {}, found {}{}", key.name, who_,
-                              fmt::join(key.choices, " or "), in_quotes(value.text),
+                  fmt::format("\"{}\" of {} is {} or {}, found {}{}", key.name, who_,
+                              fmt::join(key.choices.first(key.choices.size() - 1), ", "),
+                              key.choices.back(), in_quotes(value.text),
                               hint(value.text, {key.choices.begin(), key.choices.end()})));
   return false;
 }

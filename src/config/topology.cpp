@@ -14,17 +14,6 @@ constexpr std::int64_t kRotationMax = std::int64_t{ChunkPool::kClasses} * ChunkP
 /// Emissions of one message by a stage that does not split (plugin.h: emit).
 constexpr std::int64_t kEmissionsMax = 64;
 
-/// Whether its workers share the CPU pool: nothing in it waits (DESIGN §2.7).
-bool runs_on_pool(const ServiceDescription& service) {
-  if (service.batch_size > 64)
-    return false;
-  return std::none_of(
-      service.stages.begin(), service.stages.end(),
-      [](const std::unique_ptr<sluice_config>& stage) {
-        return (stage->component->descriptor->flags & (SLUICE_BLOCKS | SLUICE_SPLITS)) != 0;
-      });
-}
-
 /// find_cycles() reports no more.
 constexpr std::size_t kCyclesMax = 100;
 
@@ -49,12 +38,35 @@ std::vector<std::uint32_t> queues_of(const PipelineDescription& pipeline, const 
   return pipeline.topics[target.index].queues;
 }
 
-std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& pipeline) {
+bool runs_on_pool(const ServiceDescription& service) {
+  if (service.batch_window_ms != 0 || (service.publish_to && service.batch_size > kChunkMessages))
+    return false;
+  return std::none_of(
+      service.stages.begin(), service.stages.end(),
+      [](const std::unique_ptr<sluice_config>& stage) {
+        return (stage->component->descriptor->flags & (SLUICE_BLOCKS | SLUICE_SPLITS)) != 0;
+      });
+}
+
+namespace {
+
+/// Of the target's queues those that count for `edges`.
+std::vector<std::uint32_t> ends_of(const PipelineDescription& pipeline, const Target& target, Edges edges) {
+  std::vector<std::uint32_t> queues = queues_of(pipeline, target);
+  std::erase_if(queues, [&](std::uint32_t queue) {
+    return edges == Edges::blocking && pipeline.queues[queue].when_full != WhenFull::block;
+  });
+  return queues;
+}
+
+}  // namespace
+
+std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& pipeline, Edges edges) {
   std::vector<std::vector<std::uint32_t>> next(pipeline.queues.size());
   for (const ServiceDescription& service : pipeline.services) {
     if (!service.publish_to)
       continue;
-    for (const std::uint32_t queue : queues_of(pipeline, *service.publish_to))
+    for (const std::uint32_t queue : ends_of(pipeline, *service.publish_to, edges))
       next[service.queue].push_back(queue);
   }
   return next;
@@ -80,7 +92,8 @@ std::vector<std::uint32_t> reached_queues(const std::vector<std::vector<std::uin
 
 std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline,
                                            const SourceDescription& source) {
-  return reached_queues(next_queues(pipeline), queues_of(pipeline, source.publish_to));
+  return reached_queues(next_queues(pipeline, Edges::blocking),
+                        ends_of(pipeline, source.publish_to, Edges::blocking));
 }
 
 std::vector<std::vector<std::uint32_t>> find_cycles(

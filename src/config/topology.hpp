@@ -12,15 +12,21 @@ namespace sluice::core {
 /// Queues that a message sent to `target` is put into at once.
 std::vector<std::uint32_t> queues_of(const PipelineDescription& pipeline, const Target& target);
 
+/// Whether a service's workers share the CPU pool: nothing in it waits, and no batch is much (DESIGN §2.7).
+bool runs_on_pool(const ServiceDescription& service);
+
+/// Which ways count: all that messages go, or those to queues that make their publishers wait.
+enum class Edges : std::uint8_t { all, blocking };
+
 /// For each queue: those that its services publish to.
-std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& pipeline);
+std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& pipeline, Edges edges);
 
 /// `from` and every queue that a way leads to from there, by the edges `next`. Ascending.
 std::vector<std::uint32_t> reached_queues(const std::vector<std::vector<std::uint32_t>>& next,
                                           std::vector<std::uint32_t> from);
 
 /// Queues that make the source wait when they are full, directly or through the services between:
-/// every queue that its messages, or what becomes of them, can be published to. Ascending.
+/// every blocking queue that its messages, or what becomes of them, can be published to. Ascending.
 std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline,
                                            const SourceDescription& source);
 

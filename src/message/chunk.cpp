@@ -203,6 +203,11 @@ std::span<const std::uint8_t> Chunk::body(std::uint32_t index) const {
   return {bytes() + entries[index].body_offset, entries[index].body_size};
 }
 
+Lineage Chunk::lineage_of(std::uint32_t index) const {
+  return kind == Kind::source ? Lineage{origin, index, 0, 0, nullptr, nullptr}
+                              : Lineage{lineage[index].origin, lineage[index].message, 0, 0, nullptr, nullptr};
+}
+
 Uuid Chunk::id(std::uint32_t index) const {
   Uuid result;
   if (entries[index].meta_offset != 0 && read_header(*this, index).has_id != 0) {

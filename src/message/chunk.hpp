@@ -54,6 +54,8 @@ struct ExternalBody {
   void drop();
 };
 
+class Queue;
+
 /// Why a message failed last, while it may be tried again.
 struct LastError {
   std::string stage, reason, detail;
@@ -65,7 +67,7 @@ struct Lineage {
   std::uint32_t message;        ///< in the origin
   std::uint32_t receive_count;  ///< receives so far, over all queues
   std::int64_t first_received_ms;  ///< 0: never
-  bool stored;                  ///< stands in a dead-letter file
+  Queue* stored_in;             ///< the dead-letter queue in whose file it stands; nullptr: none
   LastError* last_error;        ///< owned; nullptr: none
 };
 
@@ -98,7 +100,7 @@ struct alignas(kCacheLine) Chunk {
 
   // Constant while in use.
   ChunkPool* pool;
-  Chunk* next;                  ///< in the pool
+  std::int64_t begun_ms;        ///< kinds source and derived: no message of it was sent before
   std::uint32_t slab_bytes;
   std::uint32_t pool_index;     ///< in the pool's list of slabs
   std::uint64_t generation;     ///< grows with each use of the slab
@@ -108,6 +110,7 @@ struct alignas(kCacheLine) Chunk {
   Lineage* lineage;             ///< other kinds: [capacity] at the slab's end
   std::uint32_t capacity;       ///< messages at most
   Uuid id_base;
+  Chunk* next;                  ///< in the pool
 
   // The owner's, while open; constant afterwards.
   alignas(kCacheLine) std::uint32_t count;
@@ -161,6 +164,8 @@ struct alignas(kCacheLine) Chunk {
     return entry.body_size == kExternal ? 0 : slab_bytes - entry.body_offset - entry.body_size;
   }
   Uuid id(std::uint32_t index) const;
+  /// Where message `index` came from, for what is made of it: no receives, nothing owned.
+  Lineage lineage_of(std::uint32_t index) const;
   /// Credit units charged for message `index`; for those in `mask`.
   std::uint32_t charge_of(std::uint32_t index) const {
     return entries[index].charge_end - (index == 0 ? 0 : entries[index - 1].charge_end);

@@ -7,6 +7,7 @@
 
 #include "base/cpu.hpp"
 #include "base/log.hpp"
+#include "config/topology.hpp"
 
 namespace sluice::core {
 namespace {
@@ -79,13 +80,25 @@ class Builder {
     for (const QueueDescription& description : pipeline_.queues) {
       QueueOptions options{description.name, description.capacity, description.capacity_bytes,
                            description.visibility_timeout_ms,
-                           description.redrive_policy ? description.redrive_policy->max_receive_count : 0};
+                           description.redrive_policy ? description.redrive_policy->max_receive_count : 0,
+                           description.delay_ms, description.retention_ms, description.in_flight_max,
+                           description.when_full};
       graph_->queues.push_back(std::make_unique<Queue>(std::move(options)));
+      sweep(*graph_->queues.back());
     }
     std::string folder = pipeline_.state + "/dead-letters";
     graph_->dead_letters = std::make_unique<DeadLetters>(file_storage(), std::move(folder), graph_->clock,
                                                          [failed = failed_](const Error& error) { failed(error); });
     return {};
+  }
+
+  /// Nothing is handed out past its retention; what nobody asks for goes at times.
+  void sweep(Queue& queue) {
+    constexpr std::int64_t kSecondMs = 1000, kHourMs = 3600 * kSecondMs, kPart = 64;
+    if (queue.options().retention_ms != 0) {
+      graph_->timers.every(std::clamp(queue.options().retention_ms / kPart, kSecondMs, kHourMs),
+                           [&queue, &timers = graph_->timers] { queue.sweep(timers.now_ms()); });
+    }
   }
 
   /// The queues that a target fans out to.
@@ -99,14 +112,6 @@ class Builder {
       }
     }
     return queues;
-  }
-
-  /// DESIGN §2.7: what may wait, or may publish much at once, gets threads of its own.
-  static bool needs_own_threads(const ServiceDescription& service) {
-    bool waits = std::ranges::any_of(service.stages, [](const std::unique_ptr<sluice_config>& stage) {
-      return (stage->component->descriptor->flags & (SLUICE_BLOCKS | SLUICE_SPLITS)) != 0;
-    });
-    return waits || (service.publish_to && service.batch_size > kChunkMessages);
   }
 
   Result<void> make_services() {
@@ -125,7 +130,7 @@ class Builder {
         });
     std::uint32_t pool_workers = 0;
     for (const ServiceDescription& service : pipeline_.services) {
-      pool_workers += needs_own_threads(service) ? 0 : service.desired_capacity;
+      pool_workers += runs_on_pool(service) ? service.desired_capacity : 0;
     }
     graph->pool = std::make_unique<Pool>(
         PoolOptions{std::min(pool_threads, pool_workers), options_.pool_cores, &graph->stopping}, *graph->ready,
@@ -140,8 +145,9 @@ class Builder {
 
   Result<void> make_service(ServiceDescription& description, std::uint32_t index) {
     Queue& queue = *graph_->queues[description.queue];
-    bool own_threads = needs_own_threads(description);
+    bool own_threads = !runs_on_pool(description);
     WorkerOptions options{description.name, description.batch_size, description.desired_capacity,
+                          description.visibility_timeout_ms, description.batch_window_ms,
                           description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, own_threads,
                           description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
                           description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};
@@ -161,7 +167,8 @@ class Builder {
       failed({Errc::internal, fmt::format("a stage of service '{}' failed and cannot go on; its log line says why", service)});
     };
     graph_->services.push_back(std::make_unique<Service>(
-        ServiceOptions{description.name, index, own_threads, &graph_->stopping, std::move(failed)}, queue,
+        ServiceOptions{description.name, index, own_threads, description.batch_window_ms, &graph_->stopping,
+                       std::move(failed)}, queue,
         graph_->timers, *graph_->ready, std::move(workers)));
     queue.set_service(graph_->ready.get(), index);
     if (!own_threads) {
@@ -191,7 +198,7 @@ class Builder {
       };
       graph_->sources.push_back(std::make_unique<Source>(
           SourceOptions{description.name, branches(description.publish_to), core, std::move(failed)},
-          std::move(*instance), graph_->clock));
+          std::move(*instance), graph_->timers, *graph_->dead_letters));
     }
     return {};
   }

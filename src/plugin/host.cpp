@@ -212,6 +212,10 @@ Refusal refusal_of(const sluice_emission& emission, bool bodiless) {
     return {SLUICE_INVALID,
             "an emission with a group or deduplication id that is NULL, but has a size"};
   }
+  constexpr std::int64_t kDelayMaxMs = 900'000;  // SQS: DelaySeconds, 15 minutes
+  if (emission.struct_size >= sizeof emission && emission.delay_ms > kDelayMaxMs) {
+    return {SLUICE_INVALID, "an emission with a delay_ms over 900000, which is 15 minutes"};
+  }
   if (emission.attribute_count > kAttributesMax) {
     return {SLUICE_TOO_LARGE, "an emission with more than 64 attributes"};
   }
@@ -228,6 +232,14 @@ Refusal refusal_of(const sluice_emission& emission, bool bodiless) {
     }
   }
   return {};
+}
+
+/// As this version has it: fields that an older plugin does not know are 0.
+sluice_emission whole(const sluice_emission& emission) {
+  sluice_emission result{};
+  std::memcpy(&result, &emission, std::min<std::size_t>(emission.struct_size, sizeof result));
+  result.struct_size = sizeof result;
+  return result;
 }
 
 void release_body(const sluice_emission* emission) {
@@ -249,7 +261,7 @@ int32_t with_emission(sluice_out* out, const sluice_emission* emission, Forward&
     release_body(emission);
     return guarded([&] { return failed(refusal.status, refusal.text); });
   }
-  return guarded([&] { return forward(*out, *emission); });
+  return guarded([&] { return forward(*out, whole(*emission)); });
 }
 
 int32_t call_emit(sluice_out* out, const sluice_emission* emission) {
@@ -284,8 +296,11 @@ int32_t call_commit(sluice_out* out, uint64_t body_size, const sluice_emission* 
       return to.commit(body_size, emission);
     }
     const Refusal refusal = refusal_of(*emission, true);
-    return refusal.status == SLUICE_OK ? to.commit(body_size, emission)
-                                       : failed(refusal.status, refusal.text);
+    if (refusal.status != SLUICE_OK) {
+      return failed(refusal.status, refusal.text);
+    }
+    const sluice_emission all = whole(*emission);
+    return to.commit(body_size, &all);
   });
 }
 

@@ -11,7 +11,7 @@ namespace sluice::core {
 inline bool is_plain(const sluice_emission* emission) {
   return emission == nullptr ||
          (emission->struct_size >= sizeof(sluice_emission) && emission->attribute_count == 0 && emission->id == nullptr &&
-          emission->group_id.size == 0 && emission->deduplication_id.size == 0);
+          emission->group_id.size == 0 && emission->deduplication_id.size == 0 && emission->delay_ms == 0);
 }
 
 }  // namespace sluice::core

@@ -9,29 +9,37 @@ namespace sluice::core {
 namespace {
 
 /// One slot per chunk of a full batch, and some for batches out of sparse masks.
-std::uint32_t slots_for(std::uint32_t batch_size) {
-  return std::min(batch_size, (batch_size + kChunkMessages - 1) / kChunkMessages * 2 + 14);
+std::uint32_t slots_for(const ConsumerOptions& options) {
+  std::uint32_t chunks = (options.batch_size + kChunkMessages - 1) / kChunkMessages;
+  return options.gathers ? options.batch_size : std::min(options.batch_size, chunks * 2 + 14);
+}
+
+/// Credit is given back in steps of this part of what the queue has.
+std::int64_t credit_step(std::int64_t capacity, const ConsumerOptions& options) {
+  return std::max<std::int64_t>(1, capacity / (8 * std::int64_t{options.consumers}));
 }
 
 }  // namespace
 
-Consumer::Consumer(Queue& queue, Timers& timers, DeadLetters& dead_letters, ChunkPool& pool,
-                   std::string service, std::uint32_t batch_size, std::uint32_t consumers)
+Consumer::Consumer(Queue& queue, Timers& timers, DeadLetters& dead_letters, ChunkPool& pool, ConsumerOptions options)
     : queue_(queue),
       timers_(timers),
       dead_letters_(dead_letters),
-      service_(std::move(service)),
-      batch_size_(batch_size),
+      options_(std::move(options)),
+      visibility_timeout_ms_(options_.visibility_timeout_ms >= 0 ? options_.visibility_timeout_ms
+                                                                 : queue.options().visibility_timeout_ms),
       counters_(queue.lend_counters()),
-      credit_step_messages_(std::max<std::int64_t>(1, queue.options().capacity / (8 * std::int64_t{consumers}))),
-      credit_step_units_(std::max<std::int64_t>(1, queue.options().capacity_bytes / kCreditUnit / (8 * std::int64_t{consumers}))),
+      credit_step_messages_(credit_step(queue.options().capacity, options_)),
+      credit_step_units_(credit_step(queue.options().capacity_bytes / kCreditUnit, options_)),
       evacuator_(pool),
       delayed_(pool) {
-  for (std::uint32_t i = 0; i < slots_for(batch_size); ++i) {
+  for (std::uint32_t i = 0; i < slots_for(options_); ++i) {
     slots_.push_back(std::make_unique<LeaseSlot>());
     slots_.back()->queue = &queue_;
+    slots_.back()->visibility_timeout_ms = visibility_timeout_ms_;
   }
   leases_.reserve(slots_.size());
+  queue.expect_in_hand(options_.batch_size);
 }
 
 Consumer::~Consumer() {
@@ -60,37 +68,70 @@ void Consumer::let_go_of_origins(const Taken& taken) {
   }
 }
 
-void Consumer::open_lease(Taken taken, std::uint32_t count) {
+void Consumer::open_lease(Taken taken, std::uint32_t count, std::uint32_t purges) {
   if (taken.chunk->kind == Chunk::Kind::evacuated) {
     hold_origins(taken);
   }
   LeaseSlot& slot = *slots_[leases_.size()];
-  std::uint64_t word = slot.open(taken.chunk, taken.mask, deadline_tick_);
+  std::uint64_t word = slot.open(taken.chunk, taken.mask, deadline_tick_, purges);
   timers_.watch(slot, deadline_tick_);
-  leases_.push_back({&slot, word, taken, count});
+  leases_.push_back({&slot, word, taken, count, purges});
 }
 
 std::uint32_t Consumer::receive(std::int64_t now_tick) {
   assert(leases_.empty());
-  deadline_tick_ = now_tick + queue_.options().visibility_timeout_ms;
+  in_hand_ = 0;
+  return receive_more(now_tick);
+}
+
+std::uint32_t Consumer::receive_more(std::int64_t now_tick) {
+  std::uint32_t count_max = room(options_.batch_size - in_hand_, now_tick);
+  std::uint32_t count = count_max == 0 ? 0 : gather(now_tick, count_max);
+  in_hand_ += count;
+  return count;
+}
+
+/// Where as much is in flight as the queue allows, it is looked at again in a moment; until then nobody looks.
+std::uint32_t Consumer::room(std::uint32_t count_max, std::int64_t now_tick) {
+  constexpr std::int64_t kLookAgainMs = 10;
+  std::uint32_t left = queue_.in_flight_room();
+  if (left == 0 && !queue_.limited.exchange(true, std::memory_order_seq_cst)) {
+    queue_.over_limit.fetch_add(1, std::memory_order_relaxed);
+    timers_.look_again(queue_, now_tick + kLookAgainMs);
+  }
+  return std::min(count_max, left);
+}
+
+bool Consumer::may_be_old(const Taken& taken, std::int64_t horizon_ms) const {
+  return queue_.options().retention_ms != 0 &&
+         (taken.chunk->kind == Chunk::Kind::evacuated || taken.chunk->begun_ms < horizon_ms);
+}
+
+std::uint32_t Consumer::gather(std::int64_t now_tick, std::uint32_t count_max) {
+  deadline_tick_ = now_tick + visibility_timeout_ms_;
+  const std::int64_t horizon_ms = timers_.wall_ms_of(now_tick) - queue_.options().retention_ms;
   std::uint32_t count = 0;
-  while (count < batch_size_ && leases_.size() < slots_.size()) {
+  while (count < count_max && leases_.size() < slots_.size()) {
     // A batch that may hold a chunk ends where it would split one: else each of the following would as well.
-    bool whole = batch_size_ >= kChunkMessages && count != 0;
-    Taken taken = queue_.take(batch_size_ - count, &turn_, &credit_units_, whole);
+    bool whole = options_.batch_size >= kChunkMessages && in_hand_ + count != 0;
+    Taken taken = queue_.take(count_max - count, &turn_, &credit_units_, whole);
     if (taken.mask == 0) {
       break;
+    }
+    std::uint32_t purges = queue_.purges();
+    if (may_be_old(taken, horizon_ms)) {
+      taken = queue_.remove_older(taken, horizon_ms);
     }
     std::uint32_t messages = bit_count(taken.mask);
     ConsumerCounters::add(counters_.taken, messages);
     if (taken.chunk->kind == Chunk::Kind::evacuated) {
       taken.mask = sort_out_overdue(taken);
       messages = bit_count(taken.mask);
-      if (messages == 0) {
-        continue;
-      }
     }
-    open_lease(taken, messages);
+    if (messages == 0) {
+      continue;
+    }
+    open_lease(taken, messages, purges);
     count += messages;
   }
   return count;
@@ -129,7 +170,7 @@ std::uint64_t Consumer::sort_out_overdue(Taken taken) {
 }
 
 bool Consumer::extend() {
-  deadline_tick_ = timers_.now_tick() + queue_.options().visibility_timeout_ms;
+  deadline_tick_ = timers_.now_tick() + visibility_timeout_ms_;
   bool all = true;
   for (Lease& lease : leases_) {
     all &= lease.slot->extend(&lease.word, deadline_tick_);
@@ -137,19 +178,12 @@ bool Consumer::extend() {
   return all;
 }
 
-Lineage Consumer::lineage_of(const Chunk& chunk, std::uint32_t bit) {
-  if (chunk.kind == Chunk::Kind::source) {
-    return Lineage{chunk.origin, bit, 0, 0, false, nullptr};
-  }
-  return Lineage{chunk.lineage[bit].origin, chunk.lineage[bit].message, 0, 0, false, nullptr};
-}
-
 void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome) {
   std::int64_t now_ms = timers_.clock().wall_ms();
   Queue* target = queue_.dead_letter_queue();
   if (target == nullptr) {  // "redrive_policy": null
     queue_.dropped.fetch_add(1, std::memory_order_release);
-    Lineage lineage = lineage_of(*chunk, bit);
+    Lineage lineage = chunk->lineage_of(bit);
     if (lineage.origin != nullptr) {
       lineage.origin->reject(lineage.message);
     }
@@ -161,10 +195,10 @@ void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receiv
     throw std::bad_alloc();
   }
   copy.chunk->lineage[copy.index].receive_count += receives;
-  bool moves_on = chunk->kind == Chunk::Kind::evacuated && chunk->lineage[bit].stored;
-  dead_letters_.submit(DeadLetter{&queue_, target, {copy.chunk, std::uint64_t{1} << copy.index}, service_,
+  Queue* stood_in = chunk->kind == Chunk::Kind::evacuated ? chunk->lineage[bit].stored_in : nullptr;
+  dead_letters_.submit(DeadLetter{&queue_, target, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
                                   std::move(outcome.stage), std::move(outcome.reason), std::move(outcome.detail),
-                                  now_ms, moves_on});
+                                  now_ms, stood_in});
 }
 
 void Consumer::retry(const Lease& lease, std::uint32_t bit, Outcome& outcome) {
@@ -181,32 +215,18 @@ void Consumer::retry(const Lease& lease, std::uint32_t bit, Outcome& outcome) {
   }
   Taken returned{copy.chunk, std::uint64_t{1} << copy.index};
   if (outcome.retry_after_ms == 0) {
-    queue_.put_back(returned, true);
+    queue_.put_back(returned, true, lease.purges);
     return;
   }
   std::int64_t tick = outcome.retry_after_ms < 0 ? LeaseSlot::deadline_of(lease.word)
                                                  : timers_.now_tick() + std::min(outcome.retry_after_ms, kInvisibleMaxMs);
-  timers_.return_at(queue_, returned, tick);
+  timers_.return_at(queue_, returned, tick, lease.purges);
 }
 
 /// Messages of `mask` are at their end here: credit goes back, and what is counted by itself is dropped.
 void Consumer::finish(Chunk* chunk, std::uint64_t mask, std::uint32_t count) {
   give_credit(count, static_cast<std::int64_t>(chunk->charge_of_mask(mask)));
-  if (chunk->kind != Chunk::Kind::evacuated) {
-    return;
-  }
-  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-    auto bit = lowest_bit(left);
-    Lineage& lineage = chunk->lineage[bit];
-    delete lineage.last_error;
-    lineage.last_error = nullptr;
-    if (lineage.stored) {
-      dead_letters_.submit_removal(queue_, chunk->id(bit));
-    }
-    if (lineage.origin != nullptr) {
-      lineage.origin->drop_copy(lineage.message);
-    }
-  }
+  queue_.let_go(*chunk, mask);
 }
 
 Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
@@ -284,8 +304,8 @@ bool Consumer::reject_part(std::span<const std::uint8_t> body, const MessagePart
   if (lineage.origin != nullptr) {
     lineage.origin->add_copy(lineage.message);
   }
-  dead_letters_.submit(DeadLetter{nullptr, target, {copy.chunk, std::uint64_t{1} << copy.index}, service_,
-                                  std::move(stage), std::move(reason), std::move(detail), now_ms, false});
+  dead_letters_.submit(DeadLetter{nullptr, target, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
+                                  std::move(stage), std::move(reason), std::move(detail), now_ms, nullptr});
   return true;
 }
 

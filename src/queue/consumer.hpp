@@ -24,7 +24,8 @@ struct Lease {
   LeaseSlot* slot;
   std::uint64_t word;
   Taken taken;
-  std::uint32_t count;  ///< bits of taken.mask
+  std::uint32_t count;   ///< bits of taken.mask
+  std::uint32_t purges;  ///< of the queue, when they were taken
 };
 
 /// How a received message fared. Messages of a batch are numbered through its leases, lowest bit first.
@@ -46,11 +47,18 @@ struct Settled {
   std::uint32_t ok = 0, retried = 0, rejected = 0, stale = 0;
 };
 
+struct ConsumerOptions {
+  std::string service;                     ///< named in dead letters
+  std::uint32_t batch_size;
+  std::uint32_t consumers;                 ///< of the service
+  std::int64_t visibility_timeout_ms = -1; ///< of what it receives; -1: the queue's
+  bool gathers = false;                    ///< its batches grow over time, message by message
+};
+
 class Consumer {
  public:
-  /// `service` names the service in dead letters. Everything outlives the consumer; `pool` is its own.
-  Consumer(Queue& queue, Timers& timers, DeadLetters& dead_letters, ChunkPool& pool, std::string service,
-           std::uint32_t batch_size, std::uint32_t consumers);
+  /// Everything outlives the consumer; `pool` is its own.
+  Consumer(Queue& queue, Timers& timers, DeadLetters& dead_letters, ChunkPool& pool, ConsumerOptions options);
   ~Consumer();
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
@@ -60,18 +68,19 @@ class Consumer {
   /// Gathers at most the batch size; never waits. Messages that were received too often are sent to
   /// the dead letters instead. The number of messages in leases(). REQUIRES: end() was called.
   std::uint32_t receive(std::int64_t now_tick);
+  /// The same, added to what is in hand already, up to the batch size. How many came.
+  std::uint32_t receive_more(std::int64_t now_tick);
   std::span<const Lease> leases() const { return leases_; }
+  /// Nothing more can be added to what is in hand.
+  bool is_full() const { return in_hand_ == options_.batch_size || leases_.size() == slots_.size(); }
   /// Wall-clock end of the leases.
   std::int64_t lease_until_ms() const { return timers_.wall_ms_of(deadline_tick_); }
 
-  /// Moves all deadlines to now + the queue's visibility timeout. False: one has expired already.
+  /// Moves all deadlines to now + the visibility timeout. False: one has expired already.
   bool extend();
 
   /// Settles the batch. `failures` is sorted by message. What it held of its chunks goes to `releases`.
   Settled end(std::span<Failure> failures, Releases& releases);
-
-  /// Where a message came from, for what its stages emit.
-  static Lineage lineage_of(const Chunk& chunk, std::uint32_t bit);
 
   /// Sends a part of a received message to the dead letters alone. False: the queue has none; it is dropped.
   bool reject_part(std::span<const std::uint8_t> body, const MessageParts& parts, const Lineage& parent,
@@ -84,7 +93,10 @@ class Consumer {
   /// SQS API reference, ChangeMessageVisibility: 12 hours.
   static constexpr std::int64_t kInvisibleMaxMs = 43'200'000;
 
-  void open_lease(Taken taken, std::uint32_t count);
+  std::uint32_t gather(std::int64_t now_tick, std::uint32_t count_max);
+  std::uint32_t room(std::uint32_t count_max, std::int64_t now_tick);
+  bool may_be_old(const Taken& taken, std::int64_t horizon_ms) const;
+  void open_lease(Taken taken, std::uint32_t count, std::uint32_t purges);
   std::uint64_t sort_out_overdue(Taken taken);
   void dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome);
   void retry(const Lease& lease, std::uint32_t bit, Outcome& outcome);
@@ -98,8 +110,8 @@ class Consumer {
   Queue& queue_;
   Timers& timers_;
   DeadLetters& dead_letters_;
-  const std::string service_;
-  const std::uint32_t batch_size_;
+  const ConsumerOptions options_;
+  const std::int64_t visibility_timeout_ms_;
   ConsumerCounters& counters_;
   const std::int64_t credit_step_messages_, credit_step_units_;
   // The worker's.
@@ -108,6 +120,7 @@ class Consumer {
   std::vector<std::unique_ptr<LeaseSlot>> slots_;
   std::vector<Lease> leases_;
   Subscription* turn_ = nullptr;
+  std::uint32_t in_hand_ = 0;  ///< messages in leases_
   std::int64_t deadline_tick_ = 0;
   std::int64_t credit_messages_ = 0, credit_units_ = 0;
 };

@@ -149,6 +149,7 @@ Result<void> DeadLetters::open(Queue& queue) {
   }
   File& file = files_[&queue];
   file.queue = &queue;
+  queue.set_letters(this);
   file.path = fmt::format("{}/{}.jsonl", folder_, queue.name());
   file.evacuator = std::make_unique<Evacuator>(pool_);
   if (Result<void> compacted = compact(file); !compacted) {
@@ -231,7 +232,7 @@ bool DeadLetters::deliver(File& file, const MessageText& text) {
   Lineage lineage{};
   lineage.receive_count = text.receive_count;
   lineage.first_received_ms = text.dead_letter ? text.dead_letter->first_ms : 0;
-  lineage.stored = true;
+  lineage.stored_in = file.queue;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.body.data());
   Evacuator::Copy copy = file.evacuator->store({bytes, text.body.size()}, letter.parts, text.sent_ms, lineage);
   if (copy.chunk == nullptr) {
@@ -409,12 +410,12 @@ Result<void> DeadLetters::write(std::vector<Job>& jobs) {
 Result<void> DeadLetters::move_on(const std::vector<Job>& jobs) {
   std::vector<File*> touched;
   for (const Job& job : jobs) {
-    if (job.kind != Job::Kind::letter || !job.letter->moves_on) {
+    if (job.kind != Job::Kind::letter || job.letter->stood_in == nullptr || job.letter->stood_in == job.letter->to) {
       continue;
     }
     const Taken& copy = job.letter->copy;
     Uuid id = copy.chunk->id(lowest_bit(copy.mask));
-    if (Result<void> appended = append_removal(files_.at(job.letter->from), id, touched); !appended) {
+    if (Result<void> appended = append_removal(files_.at(job.letter->stood_in), id, touched); !appended) {
       return appended;
     }
   }
@@ -468,15 +469,17 @@ void DeadLetters::complete(DeadLetter& letter, bool is_new, std::uint64_t line_e
   lineage.origin = nullptr;
   delete lineage.last_error;
   lineage.last_error = nullptr;
-  lineage.stored = true;
-  if (is_new) {
+  lineage.stored_in = letter.to;
+  // One that was redriven and failed again stands in the file still; it is next in memory.
+  bool comes_back = letter.stood_in == letter.to;
+  if (is_new || comes_back) {
     tell(letter, chunk->id(index));
-    stored_.fetch_add(1, std::memory_order_relaxed);
+    stored_.fetch_add(is_new ? 1 : 0, std::memory_order_relaxed);
     File& file = files_.at(letter.to);
     bool next_in_line = letter.to->unloaded.load(std::memory_order_acquire) == 0;
-    bool fits = next_in_line && letter.to->credits().available();
+    bool fits = comes_back || (next_in_line && letter.to->credits().available());
     if (fits) {
-      file.read_offset = line_end;
+      file.read_offset = comes_back ? file.read_offset : line_end;
       letter.to->credits().take(1, units);
     } else {
       letter.to->unloaded.fetch_add(1, std::memory_order_seq_cst);

@@ -37,7 +37,7 @@ struct DeadLetter {
   Taken copy;                 ///< one message of an evacuated chunk, whose receipt goes along
   std::string service, stage, reason, detail;
   std::int64_t last_ms = 0;
-  bool moves_on = false;      ///< stands in the file of `from`, and leaves it once it is stored in that of `to`
+  Queue* stood_in = nullptr;  ///< in whose file it stands; another than that of `to` it leaves once it is stored there
 };
 
 class DeadLetters {

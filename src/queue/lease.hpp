@@ -20,21 +20,24 @@ struct alignas(kCacheLine) LeaseSlot {
   static constexpr std::uint64_t kGenerationMask = (1 << 24) - 1;
 
   Queue* queue = nullptr;             ///< constant
+  std::int64_t visibility_timeout_ms = 0;  ///< constant: of every lease
   std::uint64_t generation = 0;       ///< the worker's
   bool watched = false;               ///< the worker's: the slot has its entry in the wheel
   Atomic<std::uint64_t> word{0};
   Atomic<Chunk*> chunk{nullptr};
   Atomic<std::uint64_t> mask{0};
+  Atomic<std::uint32_t> purges{0};    ///< of the queue, when the messages were taken
 
   static std::int64_t deadline_of(std::uint64_t word) { return static_cast<std::int64_t>((word & ~kExpired) >> 24); }
 
   /// [worker] Returns the word.
-  std::uint64_t open(Chunk* of, std::uint64_t messages, std::int64_t deadline_tick) {
+  std::uint64_t open(Chunk* of, std::uint64_t messages, std::int64_t deadline_tick, std::uint32_t purges_seen) {
     chunk.store(of, std::memory_order_relaxed);
     mask.store(messages, std::memory_order_relaxed);
+    purges.store(purges_seen, std::memory_order_relaxed);
     generation = generation % kGenerationMask + 1;  // never 0, so that the word is not either
     std::uint64_t opened = static_cast<std::uint64_t>(deadline_tick) << 24 | generation;
-    word.store(opened, std::memory_order_release);  // with chunk and mask
+    word.store(opened, std::memory_order_release);  // with chunk, mask and purges
     return opened;
   }
 

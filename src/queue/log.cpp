@@ -83,7 +83,7 @@ void Log::evacuate(std::uint64_t before) {
   }
 }
 
-bool Log::begin(Chunk* chunk) {
+bool Log::begin(Chunk* chunk, std::int64_t now_ms) {
   if (started_) {
     ++number_;
   }
@@ -94,6 +94,7 @@ bool Log::begin(Chunk* chunk) {
   started_ = true;
   current_ = entry(segment_, number_);
   current_->chunk.store(chunk, std::memory_order_relaxed);
+  current_->begun_ms.store(now_ms, std::memory_order_relaxed);
   for (std::uint32_t branch = 0; branch < cursors_.size(); ++branch) {
     masks(current_)[branch].store(0, std::memory_order_relaxed);
   }
@@ -183,6 +184,16 @@ bool Log::has_news(const Cursor& cursor) const {
   std::uint64_t mask = masks(at)[cursor.branch].load(std::memory_order_relaxed);
   auto bit = static_cast<std::uint32_t>(position & 127);
   return (mask & mask_between(bit, static_cast<std::uint32_t>(pub & 0xff))) != 0 || (pub & kSealed) != 0;
+}
+
+bool Log::begins_before(const Cursor& cursor, std::int64_t ms) const {
+  std::uint64_t number = cursor.position.load(std::memory_order_relaxed) >> 7;
+  Segment* segment = directory_[number / kSegmentEntries % kDirectory].load(std::memory_order_acquire);
+  if (segment == nullptr) {
+    return false;
+  }
+  Entry* at = entry(segment, number);
+  return at->pub.load(std::memory_order_acquire) >> 16 == number && at->begun_ms.load(std::memory_order_relaxed) < ms;
 }
 
 }  // namespace sluice::core

@@ -66,12 +66,17 @@ class Log {
 
   // [publisher]
   /// Begins the next entry for `chunk`, unpublished, all masks 0. Never waits. True: a new segment, so cursors
-  /// that had nothing to take should be woken once, to pass the last one.
-  bool begin(Chunk* chunk);
+  /// that had nothing to take should be woken once, to pass the last one. `now_ms`: no message of it is older.
+  bool begin(Chunk* chunk, std::int64_t now_ms = 0);
   /// Adds `bits` to a branch's mask of the current entry; visible with the next publish().
   void add_to_mask(std::uint32_t branch, std::uint64_t bits) {
     Atomic<std::uint64_t>& mask = masks(current_)[branch];
     mask.store(mask.load(std::memory_order_relaxed) | bits, std::memory_order_relaxed);
+  }
+  /// Takes unpublished bits back.
+  void remove_from_mask(std::uint32_t branch, std::uint64_t bits) {
+    Atomic<std::uint64_t>& mask = masks(current_)[branch];
+    mask.store(mask.load(std::memory_order_relaxed) & ~bits, std::memory_order_relaxed);
   }
   /// Credit units that the branch was charged for the current entry beyond its messages; to be set for all
   /// branches before a publish() that says so.
@@ -99,11 +104,14 @@ class Log {
   Taken take(Cursor& cursor, std::uint32_t count_max, std::int64_t* freed, bool whole = false);
   /// True if take() would find something. seq_cst, for the last look before parking.
   bool has_news(const Cursor& cursor) const;
+  /// True if the entry that `cursor` stands at is published and was begun before `ms`.
+  bool begins_before(const Cursor& cursor, std::int64_t ms) const;
 
  private:
   struct Entry {
     Atomic<Chunk*> chunk{nullptr};
     Atomic<std::uint64_t> pub{0};
+    Atomic<std::int64_t> begun_ms{0};
   };
   struct Segment {
     Atomic<std::uint32_t> passed{0};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "queue/dead_letters.hpp"
+
 namespace sluice::core {
 
 bool Subscription::may_take() {
@@ -36,16 +38,28 @@ void Queue::open() {
   credits_.init(options_.capacity, options_.capacity_bytes, subscribed_);
 }
 
-Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole) {
-  Taken taken;
-  if (returned_items_.load(std::memory_order_relaxed) > 0 && returned_.try_dequeue(taken)) {
+Taken Queue::take_returned(std::uint32_t count_max) {
+  Returned item;
+  while (returned_items_.load(std::memory_order_relaxed) > 0 && returned_.try_dequeue(item)) {
     returned_items_.fetch_sub(1, std::memory_order_relaxed);
-    std::uint64_t rest = taken.mask & ~lowest_bits(taken.mask, count_max);
-    if (rest != 0) {
-      returned_.enqueue({taken.chunk, rest});
-      returned_items_.fetch_add(1, std::memory_order_seq_cst);
-      taken.mask &= ~rest;
+    if (item.purges != purges()) {
+      remove(item.taken, purged);
+      continue;
     }
+    std::uint64_t rest = item.taken.mask & ~lowest_bits(item.taken.mask, count_max);
+    if (rest != 0) {
+      returned_.enqueue({{item.taken.chunk, rest}, item.purges});
+      returned_items_.fetch_add(1, std::memory_order_seq_cst);
+      item.taken.mask &= ~rest;
+    }
+    return item.taken;
+  }
+  return {};
+}
+
+Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole) {
+  Taken taken = take_returned(count_max);
+  if (taken.mask != 0) {
     return taken;
   }
   Subscription* const start = *turn != nullptr ? *turn : subscriptions_.first();
@@ -63,6 +77,9 @@ Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* fr
 }
 
 bool Queue::has_news() const {
+  if (limited.load(std::memory_order_relaxed)) {
+    return false;
+  }
   if (returned_items_.load(std::memory_order_seq_cst) > 0) {
     return true;
   }
@@ -74,8 +91,8 @@ bool Queue::has_news() const {
   return false;
 }
 
-void Queue::put_back(Taken taken, bool was_in_flight) {
-  returned_.enqueue(taken);
+void Queue::put_back(Taken taken, bool was_in_flight, std::uint32_t purges) {
+  returned_.enqueue({taken, purges});
   if (was_in_flight) {
     came_back_.fetch_add(bit_count(taken.mask), std::memory_order_release);
   }
@@ -97,9 +114,108 @@ void Queue::wake_credit_waiters() {
   }
 }
 
-ConsumerCounters& Queue::lend_counters() {
-  std::lock_guard lock(mutex_);
-  return consumers_.emplace_back();
+void Queue::let_go(Chunk& chunk, std::uint64_t mask) {
+  if (chunk.kind != Chunk::Kind::evacuated) {
+    return;
+  }
+  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
+    auto bit = lowest_bit(left);
+    Lineage& lineage = chunk.lineage[bit];
+    delete lineage.last_error;
+    lineage.last_error = nullptr;
+    if (lineage.stored_in != nullptr) {
+      lineage.stored_in->letters_->submit_removal(*lineage.stored_in, chunk.id(bit));
+    }
+    if (lineage.origin != nullptr) {
+      lineage.origin->drop_copy(lineage.message);
+    }
+  }
+}
+
+void Queue::remove(Taken taken, Atomic<std::uint64_t>& counter) {
+  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
+    Lineage lineage = taken.chunk->lineage_of(lowest_bit(left));
+    if (lineage.origin != nullptr) {
+      lineage.origin->reject(lineage.message);
+    }
+  }
+  let_go(*taken.chunk, taken.mask);
+  std::uint32_t count = bit_count(taken.mask);
+  withdrawn.fetch_add(count, std::memory_order_relaxed);
+  counter.fetch_add(count, std::memory_order_release);
+  give_credit(count, static_cast<std::int64_t>(taken.chunk->charge_of_mask(taken.mask)));
+  release_chunk(taken.chunk, count);
+}
+
+Taken Queue::remove_older(Taken taken, std::int64_t horizon_ms) {
+  std::uint64_t old = 0;
+  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
+    if (taken.chunk->sent_ms[lowest_bit(left)] < horizon_ms) {
+      old |= left & -left;
+    }
+  }
+  if (old != 0) {
+    remove({taken.chunk, old}, expired);
+  }
+  return {taken.chunk, taken.mask & ~old};
+}
+
+/// What is young and was taken goes back; it may be met again by nobody but consumers.
+void Queue::sweep(std::int64_t now_ms) {
+  if (options_.retention_ms == 0) {
+    return;
+  }
+  std::int64_t horizon_ms = now_ms - options_.retention_ms, freed = 0;
+  for (Subscription& subscription : subscriptions_) {
+    while (subscription.log->begins_before(subscription, horizon_ms)) {
+      Taken taken = subscription.log->take(subscription, kChunkMessages, &freed);
+      if (taken.mask == 0) {
+        break;
+      }
+      if (Taken young = remove_older(taken, horizon_ms); young.mask != 0) {
+        put_back(young, false);
+      }
+    }
+  }
+  for (std::int64_t items = returned_items_.load(std::memory_order_relaxed); items > 0; --items) {
+    std::uint32_t seen = purges();
+    Taken taken = take_returned(kChunkMessages);
+    if (taken.mask == 0) {
+      break;
+    }
+    if (Taken young = remove_older(taken, horizon_ms); young.mask != 0) {
+      put_back(young, false, seen);
+    }
+  }
+  give_credit(0, freed);
+}
+
+std::uint32_t Queue::drop_oldest(std::uint32_t count_max, Subscription** turn) {
+  std::int64_t freed = 0;
+  Taken taken = take(count_max, turn, &freed);
+  if (taken.mask != 0) {
+    remove(taken, dropped);
+  }
+  if (freed != 0) {
+    give_credit(0, freed);
+  }
+  return bit_count(taken.mask);
+}
+
+void Queue::purge() {
+  std::uint64_t left = counters().visible;
+  purges_.fetch_add(1, std::memory_order_acq_rel);
+  Subscription* turn = nullptr;
+  std::int64_t freed = 0;
+  while (left > 0) {
+    Taken taken = take(kChunkMessages, &turn, &freed);
+    if (taken.mask == 0) {
+      break;
+    }
+    left -= std::min<std::uint64_t>(left, bit_count(taken.mask));
+    remove(taken, purged);
+  }
+  give_credit(0, freed);
 }
 
 std::uint64_t Queue::created() const {
@@ -111,37 +227,52 @@ std::uint64_t Queue::created() const {
 }
 
 std::uint64_t Queue::ended() const {
-  std::uint64_t sum = moved_to_dead_letter.load(std::memory_order_acquire) + dropped.load(std::memory_order_acquire);
-  std::lock_guard lock(mutex_);
+  std::uint64_t sum = moved_to_dead_letter.load(std::memory_order_acquire);
+  for (const Atomic<std::uint64_t>* counter : {&dropped, &expired, &purged}) {
+    sum += counter->load(std::memory_order_acquire);
+  }
   for (const ConsumerCounters& consumer : consumers_) {
     sum += consumer.deleted.load(std::memory_order_acquire);
   }
   return sum;
 }
 
+/// Read in this order a moving queue never shows less than nothing; at rest the sums are exact.
 QueueCounters Queue::counters() const {
   QueueCounters result;
+  result.delayed = delayed.load(std::memory_order_acquire);
   result.moved_to_dead_letter = moved_to_dead_letter.load(std::memory_order_acquire);
   result.dropped = dropped.load(std::memory_order_acquire);
+  result.expired = expired.load(std::memory_order_acquire);
+  result.purged = purged.load(std::memory_order_acquire);
+  std::uint64_t taken_by_nobody = withdrawn.load(std::memory_order_acquire);
   std::uint64_t came_back = came_back_.load(std::memory_order_acquire);
-  {
-    std::lock_guard lock(mutex_);
-    for (const ConsumerCounters& consumer : consumers_) {
-      result.deleted += consumer.deleted.load(std::memory_order_acquire);
-      result.received += consumer.taken.load(std::memory_order_acquire);
-    }
+  std::uint64_t taken = diverted.load(std::memory_order_acquire);
+  for (const ConsumerCounters& consumer : consumers_) {
+    result.deleted += consumer.deleted.load(std::memory_order_acquire);
+    taken += consumer.taken.load(std::memory_order_acquire);
   }
   result.moved_in = moved_in.load(std::memory_order_acquire);
   for (const Subscription& subscription : subscriptions_) {
     result.sent += subscription.sent.load();
   }
-  // Read in this order a moving queue never shows less than nothing; at rest the sums are exact.
-  std::uint64_t ended = result.deleted + result.moved_to_dead_letter + result.dropped + came_back;
-  result.in_flight = result.received > ended ? result.received - ended : 0;
+  std::uint64_t ended = result.deleted + result.moved_to_dead_letter + result.dropped + result.expired + result.purged +
+                        came_back;
+  result.in_flight = taken + taken_by_nobody > ended ? taken + taken_by_nobody - ended : 0;
   std::uint64_t in = result.sent + result.moved_in + came_back;
-  result.visible = in > result.received ? in - result.received : 0;
-  result.received -= std::min(result.received, overdue.load(std::memory_order_acquire));
+  std::uint64_t left = taken + taken_by_nobody + result.delayed;
+  result.visible = in > left ? in - left : 0;
+  result.received = taken - std::min(taken, overdue.load(std::memory_order_acquire));
   return result;
+}
+
+std::uint32_t Queue::in_flight_room() const {
+  // Whatever consumers have in hand is bounded; only what waits to become visible again is counted as it goes.
+  if (in_hand_max_ + invisible.load(std::memory_order_relaxed) <= options_.in_flight_max) {
+    return in_hand_max_;
+  }
+  std::uint64_t in_flight = counters().in_flight;
+  return in_flight < options_.in_flight_max ? static_cast<std::uint32_t>(options_.in_flight_max - in_flight) : 0;
 }
 
 }  // namespace sluice::core

@@ -14,8 +14,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +24,8 @@
 #include "queue/ready.hpp"
 
 namespace sluice::core {
+
+class DeadLetters;
 
 /// The numbers of DESIGN §5's summary.
 struct QueueCounters {
@@ -38,6 +38,7 @@ struct QueueCounters {
 struct alignas(kCacheLine) ConsumerCounters {
   Atomic<std::uint64_t> taken{0};    ///< receives, repeated ones too
   Atomic<std::uint64_t> deleted{0};
+  Atomic<ConsumerCounters*> next{nullptr};
 
   static void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
     counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_release);
@@ -70,12 +71,24 @@ struct Subscription : Cursor {
   bool may_take();
 };
 
+/// What becomes of a message that is published to a queue without credit (DESIGN §2.7).
+enum class WhenFull : std::uint8_t {
+  block,       ///< its publisher waits
+  drop_new,    ///< it is dropped
+  drop_old,    ///< the oldest visible ones are dropped for it; it is, if there are none
+  dead_letter  ///< it goes to the dead-letter queue
+};
+
 struct QueueOptions {
   std::string name;
   std::int64_t capacity = 100'000;
   std::int64_t capacity_bytes = std::int64_t{256} << 20;
   std::int64_t visibility_timeout_ms = 30'000;
   std::uint32_t max_receive_count = 0;  ///< 0: no limit
+  std::int64_t delay_ms = 0;            ///< from publishing to visible, where the message does not say
+  std::int64_t retention_ms = 0;        ///< from sending to expiry; 0: for ever
+  std::uint32_t in_flight_max = 120'000;
+  WhenFull when_full = WhenFull::block;
 };
 
 class Queue {
@@ -96,6 +109,8 @@ class Queue {
   /// Who consumes; `ready` outlives the queue.
   void set_service(ReadySet* ready, std::uint32_t service);
   void set_dead_letter_queue(Queue* queue) { dead_letter_queue_ = queue; }
+  /// Who keeps its messages in a file: it is a dead-letter queue.
+  void set_letters(DeadLetters* letters) { letters_ = letters; }
   /// A pool service that publishes into this queue hears when credit comes back. Also under traffic.
   void add_credit_waiter(ReadySet* ready, std::uint32_t service) { credit_waiters_.append(ready, service); }
   void open();
@@ -111,7 +126,30 @@ class Queue {
   /// True if take() would find something; for the last look before parking.
   bool has_news() const;
   /// Puts messages (of an evacuated chunk, or handed over from a log) back, visible now, and wakes the service.
-  void put_back(Taken taken, bool was_in_flight);
+  /// `purges`: as it was after they were taken; where the queue was purged since, they are removed instead.
+  void put_back(Taken taken, bool was_in_flight, std::uint32_t purges);
+  void put_back(Taken taken, bool was_in_flight) { put_back(taken, was_in_flight, purges()); }
+  /// How often it was purged. Read after taking.
+  std::uint32_t purges() const { return purges_.load(std::memory_order_acquire); }
+
+  /// Ends messages that nobody was handed, in a chunk that the caller holds: their credit goes back, their origins
+  /// hear of a rejection. `counter` is one of expired, purged, dropped.
+  void remove(Taken taken, Atomic<std::uint64_t>& counter);
+  /// Of `taken`, what was sent before `horizon_ms` expires; returns the rest.
+  Taken remove_older(Taken taken, std::int64_t horizon_ms);
+  /// Messages of `mask` are at their end: what is counted by itself is dropped.
+  void let_go(Chunk& chunk, std::uint64_t mask);
+  /// Removes what is older than its retention. One thread at a time.
+  void sweep(std::int64_t now_ms);
+  /// Removes all that is visible, and what is delayed or in flight as soon as it would become visible.
+  void purge();
+  /// Removes the oldest visible messages of one chunk, at most `count_max`; how many.
+  std::uint32_t drop_oldest(std::uint32_t count_max, Subscription** turn);
+
+  /// A consumer will have at most so many in hand at once. [control]
+  void expect_in_hand(std::uint32_t messages) { in_hand_max_ += messages; }
+  /// How many more may be received now.
+  std::uint32_t in_flight_room() const;
   /// Wakes the service if it sleeps. After publishing.
   void notify() {
     if (ready_ != nullptr) {
@@ -125,8 +163,8 @@ class Queue {
   /// Lets everybody who waits for its credit look again.
   void wake_credit_waiters();
 
-  /// Counters of a consumer; lives as long as the queue.
-  ConsumerCounters& lend_counters();
+  /// Counters of a consumer; lives as long as the queue. [control]
+  ConsumerCounters& lend_counters() { return consumers_.append(); }
   QueueCounters counters() const;
   /// Messages that were ever put in, and that came to their end. Read ended() of all queues before
   /// created() of any: equal sums prove that nothing was under way in between.
@@ -136,8 +174,14 @@ class Queue {
   // Rare events, counted where they happen.
   Atomic<std::uint64_t> moved_in{0};
   Atomic<std::uint64_t> moved_to_dead_letter{0};
-  Atomic<std::uint64_t> dropped{0};
-  Atomic<std::uint64_t> overdue{0};   ///< taken to be dead-lettered, never handed out
+  Atomic<std::uint64_t> dropped{0}, expired{0}, purged{0};
+  Atomic<std::uint64_t> withdrawn{0};  ///< of those three, what nobody had taken
+  Atomic<std::uint64_t> overdue{0};    ///< taken to be dead-lettered, never handed out
+  Atomic<std::uint64_t> diverted{0};   ///< of `overdue`, what no consumer had taken: dead-lettered for want of credit
+  Atomic<std::uint64_t> delayed{0};    ///< now
+  Atomic<std::uint64_t> invisible{0};  ///< now, of those in flight: failed, and to come back later
+  Atomic<std::uint64_t> over_limit{0};  ///< how often a receive got nothing for that
+  Atomic<bool> limited{false};         ///< too much is in flight: nothing is received for a moment
   Atomic<bool> loading{false};        ///< a load of dead letters was asked for
   Atomic<std::uint64_t> unloaded{0};  ///< dead letters that are in the file only; they count as visible
 
@@ -150,23 +194,32 @@ class Queue {
     CreditWaiter(ReadySet* used_ready, std::uint32_t used_service) : ready(used_ready), service(used_service) {}
   };
 
+  /// A message that came back, and what purges() was when it was taken.
+  struct Returned {
+    Taken taken;
+    std::uint32_t purges;
+  };
+
+  Taken take_returned(std::uint32_t count_max);
+
   // Constant after open().
   const QueueOptions options_;
   ReadySet* ready_ = nullptr;
   ReadyBits ready_bits_{};
   Queue* dead_letter_queue_ = nullptr;
+  DeadLetters* letters_ = nullptr;
+  std::uint32_t in_hand_max_ = 0;
   // Grow under traffic.
   AppendList<Subscription> subscriptions_;
   std::uint32_t subscribed_ = 0;  ///< control's
   AppendList<CreditWaiter> credit_waiters_;
   // Everybody's.
   Credits credits_;
-  moodycamel::ConcurrentQueue<Taken> returned_;
+  moodycamel::ConcurrentQueue<Returned> returned_;
   alignas(kCacheLine) Atomic<std::int64_t> returned_items_{0};
   Atomic<std::uint64_t> came_back_{0};  ///< messages that became visible again
-  // Guarded by mutex_ (control and counters only).
-  mutable std::mutex mutex_;
-  std::deque<ConsumerCounters> consumers_;
+  Atomic<std::uint32_t> purges_{0};
+  AppendList<ConsumerCounters> consumers_;
 };
 
 }  // namespace sluice::core

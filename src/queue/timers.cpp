@@ -14,11 +14,26 @@ Timers::Timers(Clock& clock)
 void Timers::watch(LeaseSlot& slot, std::int64_t deadline_tick) {
   if (!slot.watched) {
     slot.watched = true;
-    post({slot.queue, &slot, {}, deadline_tick});
+    post({Item::Kind::lease, 0, deadline_tick, slot.queue, &slot, {}});
   }
 }
 
-void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick) { post({&queue, nullptr, taken, tick}); }
+void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick, std::uint32_t purges) {
+  queue.invisible.fetch_add(bit_count(taken.mask), std::memory_order_relaxed);
+  post({Item::Kind::returned, purges, tick, &queue, nullptr, taken});
+}
+
+void Timers::delay(Queue& queue, Taken taken, std::int64_t tick) {
+  queue.delayed.fetch_add(bit_count(taken.mask), std::memory_order_release);
+  post({Item::Kind::delayed, queue.purges(), tick, &queue, nullptr, taken});
+}
+
+void Timers::look_again(Queue& queue, std::int64_t tick) { post({Item::Kind::look, 0, tick, &queue, nullptr, {}}); }
+
+void Timers::every(std::int64_t period_ms, std::function<void()> task) {
+  tasks_.push_back({period_ms, std::move(task)});
+  post({Item::Kind::task, static_cast<std::uint32_t>(tasks_.size() - 1), now_tick() + period_ms, nullptr, nullptr, {}});
+}
 
 void Timers::post(const Item& item) {
   inbox_.enqueue(item);
@@ -64,10 +79,33 @@ void Timers::sleep_until(std::int64_t next_tick) {
 }
 
 void Timers::handle(Item& item) {
-  if (item.slot == nullptr) {
-    item.queue->put_back(item.taken, true);
-    return;
+  switch (item.kind) {
+    case Item::Kind::lease: look_at_lease(item); break;
+    case Item::Kind::returned:
+      item.queue->invisible.fetch_sub(bit_count(item.taken.mask), std::memory_order_relaxed);
+      item.queue->put_back(item.taken, true, item.purges);
+      break;
+    case Item::Kind::delayed: {
+      std::uint32_t count = bit_count(item.taken.mask);  // once it is back, it may end
+      item.queue->put_back(item.taken, false, item.purges);
+      item.queue->delayed.fetch_sub(count, std::memory_order_release);
+      break;
+    }
+    case Item::Kind::look:
+      item.queue->limited.store(false, std::memory_order_seq_cst);
+      item.queue->notify();
+      break;
+    case Item::Kind::task: {
+      const Task& task = tasks_[item.purges];
+      task.run();
+      item.tick = now_tick() + task.period_ms;
+      wheel_.add(item.tick, item);
+      break;
+    }
   }
+}
+
+void Timers::look_at_lease(Item& item) {
   LeaseSlot& slot = *item.slot;
   for (;;) {
     std::uint64_t word = slot.word.load(std::memory_order_acquire);
@@ -75,7 +113,7 @@ void Timers::handle(Item& item) {
     bool open = word != 0 && (word & LeaseSlot::kExpired) == 0;
     // A lease that is opened after this look ends no earlier than a visibility timeout from now.
     item.tick = open ? LeaseSlot::deadline_of(word)
-                     : now + std::max(item.queue->options().visibility_timeout_ms, kIdleLookMs);
+                     : now + std::max(slot.visibility_timeout_ms, kIdleLookMs);
     if (item.tick > now) {
       wheel_.add(item.tick, item);
       return;
@@ -87,6 +125,7 @@ void Timers::handle(Item& item) {
 void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   Chunk* chunk = slot.chunk.load(std::memory_order_relaxed);
   std::uint64_t mask = slot.mask.load(std::memory_order_relaxed);
+  std::uint32_t purges = slot.purges.load(std::memory_order_relaxed);
   if (!slot.word.compare_exchange_strong(word, word | LeaseSlot::kExpired, std::memory_order_acq_rel,
                                          std::memory_order_relaxed)) {
     return;  // settled or extended meanwhile; the caller looks again
@@ -101,7 +140,7 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
       std::terminate();  // no memory for a slab of 4 KiB: nothing that promises not to lose can go on
     }
     ++copy.chunk->lineage[copy.index].receive_count;
-    queue.put_back({copy.chunk, std::uint64_t{1} << copy.index}, true);
+    queue.put_back({copy.chunk, std::uint64_t{1} << copy.index}, true, purges);
   }
   // The stuck worker still reads the chunk: a pin stands until it comes back (Consumer::end).
   std::int64_t change = Chunk::kPin - std::int64_t{count};

@@ -11,8 +11,10 @@
 #include <concurrentqueue/concurrentqueue.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/futex.hpp"
@@ -30,13 +32,21 @@ class Timers {
   /// The current tick. [any]
   std::int64_t now_tick() const { return (clock_.steady_ns() - start_ns_) / 1'000'000; }
   Clock& clock() const { return clock_; }
-  /// Wall clock of a tick, by the wall clock when the timers were made. [any]
+  /// Wall clock of a tick, by the wall clock when the timers were made: it never jumps. [any]
   std::int64_t wall_ms_of(std::int64_t tick) const { return start_wall_ms_ + tick; }
+  std::int64_t now_ms() const { return wall_ms_of(now_tick()); }
 
   /// The slot's first lease was opened: from now on its deadlines are looked at. [slot's worker]
   void watch(LeaseSlot& slot, std::int64_t deadline_tick);
-  /// Messages of an evacuated chunk become visible at `tick`; they count as in flight until then. [any]
-  void return_at(Queue& queue, Taken taken, std::int64_t tick);
+  /// Messages of an evacuated chunk become visible at `tick`; they count as in flight until then. `purges`: of the
+  /// queue, when they were taken. [any]
+  void return_at(Queue& queue, Taken taken, std::int64_t tick, std::uint32_t purges);
+  /// Messages that were just published become visible at `tick`; they count as delayed until then. [any]
+  void delay(Queue& queue, Taken taken, std::int64_t tick);
+  /// The queue's consumers look again at `tick`. [any]
+  void look_again(Queue& queue, std::int64_t tick);
+  /// Calls `task` every `period_ms` on the ticker. [control, before it runs]
+  void every(std::int64_t period_ms, std::function<void()> task);
 
   /// Does all that is due now. Returns the tick of what comes next, -1 for nothing. [ticker]
   std::int64_t advance();
@@ -50,16 +60,23 @@ class Timers {
 
  private:
   struct Item {
-    Queue* queue;
-    LeaseSlot* slot;  ///< nullptr: return_at
-    Taken taken;
+    enum class Kind : std::uint8_t { lease, returned, delayed, look, task } kind;
+    std::uint32_t purges;  ///< returned and delayed: Queue::purges() when they were taken; task: its number
     std::int64_t tick;
+    Queue* queue;
+    LeaseSlot* slot;       ///< lease
+    Taken taken;           ///< returned and delayed
+  };
+  struct Task {
+    std::int64_t period_ms;
+    std::function<void()> run;
   };
   /// A slot without a lease is looked at no more often than this. So a lease of less may end so much late.
   static constexpr std::int64_t kIdleLookMs = 100;
   void post(const Item& item);
   void interrupt();
   void handle(Item& item);
+  void look_at_lease(Item& item);
   void expire(LeaseSlot& slot, std::uint64_t word);
   Evacuator& evacuator(Queue* queue);
 
@@ -75,6 +92,7 @@ class Timers {
   // The ticker's.
   std::uint64_t received_ = 0;        ///< items ever taken from the inbox
   TimerWheel<Item> wheel_;
+  std::vector<Task> tasks_;
   ChunkPool pool_;
   std::map<Queue*, std::unique_ptr<Evacuator>> evacuators_;
 };

@@ -258,12 +258,13 @@ int32_t Chain::publish(const sluice_emission& emission, MessageParts& parts, boo
     return status;
   }
   item.parts = parts;
+  item.delay_ms = emission.delay_ms;
   item.lineage = lineage_of_root(root_of(emission.parent));
   if (item.lineage.origin != nullptr) {
     item.lineage.origin->add_copy(item.lineage.message);
   }
-  WhenFull when_full = !options_.may_wait ? WhenFull::overdraw : may_wait ? WhenFull::wait : WhenFull::refuse;
-  Publisher::Outcome outcome = publisher_->append(item, when_full);
+  Admission admission = !options_.may_wait ? Admission::overdraw : may_wait ? Admission::wait : Admission::refuse;
+  Publisher::Outcome outcome = publisher_->append(item, admission);
   if (outcome != Publisher::Outcome::ok && item.lineage.origin != nullptr) {
     item.lineage.origin->drop_copy(item.lineage.message);
   }
@@ -309,7 +310,7 @@ Lineage Chain::lineage_of_root(std::uint32_t root) const {
   for (const Lease& lease : consumer_.leases()) {
     if (root < lease.count) {
       std::uint64_t left = lease.taken.mask & ~lowest_bits(lease.taken.mask, root);
-      return Consumer::lineage_of(*lease.taken.chunk, lowest_bit(left));
+      return lease.taken.chunk->lineage_of(lowest_bit(left));
     }
     root -= lease.count;
   }

@@ -34,6 +34,7 @@ void Service::run(Worker& worker) {
       park();
       continue;
     }
+    gather(worker);
     // The work may take long: from here on new messages wake another worker. What is there already
     // does so now; the look comes after the clearing, so nothing slips through between.
     ready_.clear(options_.index);
@@ -51,7 +52,22 @@ void Service::run(Worker& worker) {
   running_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-void Service::park() {
+/// A batch that is not full waits for more, from its first message on.
+void Service::gather(Worker& worker) {
+  if (options_.batch_window_ms == 0) {
+    return;
+  }
+  const std::int64_t until_ns = timers_.clock().steady_ns() + options_.batch_window_ms * 1'000'000;
+  while (!worker.receive_more(timers_.now_tick()) && !options_.stopping->load(std::memory_order_relaxed)) {
+    const std::int64_t left_ns = until_ns - timers_.clock().steady_ns();
+    if (left_ns <= 0) {
+      return;
+    }
+    park(left_ns);
+  }
+}
+
+void Service::park(std::int64_t timeout_ns) {
   ready_.clear(options_.index);
   if (queue_.has_news()) {
     ready_.set(options_.index);
@@ -60,7 +76,7 @@ void Service::park() {
   parked_.fetch_add(1, std::memory_order_seq_cst);
   std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
   if (!ready_.is_set(options_.index) && !options_.stopping->load(std::memory_order_seq_cst)) {
-    futex_wait(epoch_, epoch);
+    futex_wait(epoch_, epoch, timeout_ns);
   }
   parked_.fetch_sub(1, std::memory_order_relaxed);
 }

@@ -19,6 +19,7 @@ struct ServiceOptions {
   std::string name;
   std::uint32_t index;   ///< its bit in the ReadySet
   bool own_threads;
+  std::int64_t batch_window_ms = 0;  ///< own threads: how long a batch may gather; 0: not at all
   const Atomic<bool>* stopping;
   std::function<void(const std::string& service)> failed;  ///< a stage failed fatally
 };
@@ -68,7 +69,8 @@ class Service {
   static constexpr std::int64_t kLongNs = 50'000;
   static constexpr std::int64_t kUntimed = INT64_MAX;
   void run(Worker& worker);
-  void park();
+  void gather(Worker& worker);
+  void park(std::int64_t timeout_ns = -1);
 
   const ServiceOptions options_;
   Queue& queue_;

@@ -6,12 +6,12 @@
 
 namespace sluice::core {
 
-Source::Source(SourceOptions options, Instance instance, Clock& clock)
+Source::Source(SourceOptions options, Instance instance, Timers& timers, DeadLetters& dead_letters)
     : options_(std::move(options)),
       instance_(std::move(instance)),
       publisher_({.queues = options_.queues, .kind = Chunk::Kind::source, .listener = this,
                   .wait = {.keep_on = [this] { return !cancelled(); }}},
-                 clock) {}
+                 timers, dead_letters) {}
 
 Source::~Source() = default;
 
@@ -67,9 +67,10 @@ int32_t Source::emit(const sluice_emission& emission, bool may_wait) {
     return status;
   }
   item.parts = parts;
+  item.delay_ms = emission.delay_ms;
   item.cookie = emission.cookie;
   emits();
-  return status_of(publisher_.append(item, may_wait ? WhenFull::wait : WhenFull::refuse));
+  return status_of(publisher_.append(item, may_wait ? Admission::wait : Admission::refuse));
 }
 
 int32_t Source::reserve(uint64_t body_size, uint8_t** body) {
@@ -80,7 +81,7 @@ int32_t Source::reserve(uint64_t body_size, uint8_t** body) {
     return SLUICE_CANCELLED;
   }
   Publisher::Outcome outcome = Publisher::Outcome::ok;
-  *body = publisher_.reserve(body_size, WhenFull::wait, &outcome);
+  *body = publisher_.reserve(body_size, Admission::wait, &outcome);
   reserved_ = *body != nullptr;
   reserved_bytes_ = body_size;
   return status_of(outcome);
@@ -105,8 +106,9 @@ int32_t Source::commit(uint64_t body_size, const sluice_emission* emission) {
   if (int32_t status = emission_reader_.read(emission, nullptr, &item.parts); status != SLUICE_OK) {
     return status;
   }
+  item.delay_ms = emission.delay_ms;
   item.cookie = emission.cookie;
-  return status_of(publisher_.commit(body_size, item, WhenFull::wait));
+  return status_of(publisher_.commit(body_size, item, Admission::wait));
 }
 
 int32_t Source::flush() {

@@ -23,7 +23,7 @@ struct SourceOptions {
 
 class Source final : public sluice_out, private SettleListener {
  public:
-  Source(SourceOptions options, Instance instance, Clock& clock);
+  Source(SourceOptions options, Instance instance, Timers& timers, DeadLetters& dead_letters);
   ~Source();
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;

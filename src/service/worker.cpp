@@ -17,7 +17,9 @@ Worker::Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadL
                WorkerOptions options)
     : options_(std::move(options)),
       timers_(timers),
-      consumer_(queue, timers, dead_letters, pool_, options_.service, options_.batch_size, options_.workers),
+      consumer_(queue, timers, dead_letters, pool_,
+                {options_.service, options_.batch_size, options_.workers, options_.visibility_timeout_ms,
+                 options_.batch_window_ms != 0}),
       publisher_(options_.has_target
                      ? std::make_unique<Publisher>(
                            PublisherOptions{
@@ -28,7 +30,7 @@ Worker::Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadL
                                               return !options_.stopping->load(std::memory_order_relaxed);
                                             },
                                         .step_ms = std::max<std::int64_t>(1, queue.options().visibility_timeout_ms / 4)}},
-                           timers.clock())
+                           timers, dead_letters)
                      : nullptr),
       chain_(std::move(stages), consumer_, publisher_.get(),
              ChainOptions{options_.service, options_.max_body_bytes, options_.permits, options_.aborting, options_.may_wait}) {}
@@ -44,6 +46,13 @@ std::uint32_t Worker::receive(std::int64_t now_tick) {
   }
   in_hand_ = consumer_.receive(now_tick);
   return in_hand_;
+}
+
+bool Worker::receive_more(std::int64_t now_tick) {
+  if (!consumer_.is_full()) {
+    in_hand_ += consumer_.receive_more(now_tick);
+  }
+  return consumer_.is_full();
 }
 
 /// A pool worker's emit never waits, so it receives only while there is credit (DESIGN §2.7). Without

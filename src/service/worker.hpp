@@ -28,6 +28,8 @@ struct WorkerOptions {
   std::string service;
   std::uint32_t batch_size;
   std::uint32_t workers;               ///< of the service
+  std::int64_t visibility_timeout_ms = -1;  ///< of what it receives; -1: the queue's
+  std::int64_t batch_window_ms = 0;    ///< how long a batch may gather; 0: not at all
   std::int64_t max_body_bytes;
   Permits* permits;                    ///< nullptr: runs on the pool, whose threads hold one
   bool may_wait;                       ///< emit may wait for credit
@@ -48,6 +50,8 @@ class Worker {
   std::uint32_t receive(std::int64_t now_tick);
   /// The last receive() took all that was there.
   bool caught_up() const { return in_hand_ < options_.batch_size; }
+  /// Adds to the batch what has come since. True: no more fits.
+  bool receive_more(std::int64_t now_tick);
   /// Works the batch off. False: a stage failed fatally.
   bool work(WorkThread& thread);
   /// Nothing was received: gives back credit that it gathered.

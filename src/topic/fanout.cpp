@@ -1,6 +1,9 @@
 #include "topic/fanout.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <new>
 
 namespace sluice::core {
 namespace {
@@ -23,6 +26,11 @@ void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
   counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_release);
 }
 
+/// How far a queue's credit may be overdrawn by letters that are not stored yet.
+std::int64_t letters_max(const Queue& queue) {
+  return std::max<std::int64_t>(kChunkMessages, queue.options().capacity / 4);
+}
+
 }  // namespace
 
 BranchCounts& BranchCounts::operator+=(const BranchCounts& other) {
@@ -33,9 +41,11 @@ BranchCounts& BranchCounts::operator+=(const BranchCounts& other) {
   return *this;
 }
 
-Fanout::Fanout(std::vector<Queue*> queues, const CreditWait& wait, const Fanout* older)
+Fanout::Fanout(std::vector<Queue*> queues, const CreditWait& wait, const Aside& aside,
+               const Fanout* older)
     : queues_(std::move(queues)),
       wait_(wait),
+      aside_(aside),
       log_(static_cast<std::uint32_t>(queues_.size())),
       counters_(std::make_unique<BranchCounters[]>(queues_.size())),
       unwanted_(std::make_unique<Atomic<bool>[]>(queues_.size())) {
@@ -48,7 +58,7 @@ Fanout::Fanout(std::vector<Queue*> queues, const CreditWait& wait, const Fanout*
     subscriptions_.push_back(&queues_[branch]->subscribe(
         log_, branch, {&published_total_, &counters.matched, &filters_, &counters.forgone},
         before));
-    branches_.push_back({queues_[branch], {}});
+    branches_.push_back({queues_[branch], queues_[branch]->options().delay_ms});
   }
 }
 
@@ -75,9 +85,18 @@ void Fanout::wire_ready() {
   merge(ready_bits_);
 }
 
+/// For want of credit of this branch its publisher may have to wait.
+bool Fanout::blocks(std::size_t branch) const {
+  const Queue& queue = *queues_[branch];
+  const bool blocking = queue.options().when_full == WhenFull::block ||
+                        (queue.options().when_full == WhenFull::dead_letter &&
+                         queues_[branch]->credits().messages() <= -letters_max(queue));
+  return blocking && is_wanted(branch);
+}
+
 bool Fanout::queues_have_credit() const {
   for (std::size_t branch = 0; branch < queues_.size(); ++branch) {
-    if (is_wanted(branch) && !queues_[branch]->credits().available()) {
+    if (!queues_[branch]->credits().available() && blocks(branch)) {
       return false;
     }
   }
@@ -88,7 +107,7 @@ bool Fanout::has_credit() const {
   for (std::size_t i = 0; i < branches_.size(); ++i) {
     const Branch& branch = branches_[i];
     const bool reserved = branch.reservation.messages > 0 && branch.reservation.units > 0;
-    if (!reserved && is_wanted(i) && !branch.queue->credits().available()) {
+    if (!reserved && !branch.queue->credits().available() && blocks(i)) {
       return false;
     }
   }
@@ -97,11 +116,38 @@ bool Fanout::has_credit() const {
 
 bool Fanout::admits() {
   for (std::size_t i = 0; i < branches_.size(); ++i) {
-    if (!branches_[i].queue->credits().admit(branches_[i].reservation) && is_wanted(i)) {
+    if (!branches_[i].queue->credits().admit(branches_[i].reservation) && blocks(i)) {
       return false;
     }
   }
   return true;
+}
+
+Fanout::Fate Fanout::admit(std::uint32_t index, Admission admission) {
+  Branch& branch = branches_[index];
+  Credits& credits = branch.queue->credits();
+  if (credits.admit(branch.reservation)) {
+    return Fate::published;
+  }
+  if (blocks(index) && admission != Admission::overdraw) {
+    return Fate::withheld;
+  }
+  switch (branch.queue->options().when_full) {
+    case WhenFull::block:
+      return Fate::published;
+    case WhenFull::dead_letter:
+      return Fate::dead_lettered;
+    case WhenFull::drop_new:
+      return Fate::dropped;
+    case WhenFull::drop_old:
+      break;
+  }
+  while (branch.queue->drop_oldest(kChunkMessages, &branch.turn) != 0) {
+    if (credits.admit(branch.reservation)) {
+      return Fate::published;
+    }
+  }
+  return Fate::dropped;
 }
 
 void Fanout::give_reservations_back() {
@@ -208,31 +254,36 @@ void Fanout::notify_readers(bool sealed) {
   }
 }
 
-void Fanout::begin(Chunk* chunk, WhenFull when_full) {
+void Fanout::begin(Chunk* chunk, Admission admission) {
   chunk_ = chunk;
   published_ = 0;
   charge_ = 0;
   slab_units_ = chunk->slab_bytes / kCreditUnit;
-  passes_segment_ |= log_.begin(chunk);
+  own_delays_ = 0;
+  passes_segment_ |= log_.begin(chunk, chunk->begun_ms);
   reached_.clear();
-  all_precharged_ = true;
+  all_the_same_ = true;
   for (std::uint32_t i = 0; i < branches_.size(); ++i) {
     Branch& branch = branches_[i];
     Credits& credits = branch.queue->credits();
-    branch.withheld =
-        when_full != WhenFull::overdraw && !credits.admit(branch.reservation) && is_wanted(i);
-    branch.precharged = !branch.withheld && !branch.filtered && credits.shares_chunks();
+    branch.fate = admit(i, admission);
     branch.matched = 0;
-    all_precharged_ &= branch.precharged;
-    any_withheld_ |= branch.withheld;
-    if (branch.withheld || branch.filtered) {
-      continue;
-    }
+    any_withheld_ |= branch.fate == Fate::withheld;
+    const bool gets_all = branch.fate == Fate::published && !branch.filtered;
+    branch.precharged = gets_all && credits.shares_chunks();
     if (branch.precharged) {
       credits.charge(branch.reservation, kChunkMessages, slab_units_);
     }
-    log_.add_to_mask(i, ~std::uint64_t{0});  // bits above the published count are not looked at
+    if (gets_all && branch.delay_ms == 0) {
+      log_.add_to_mask(i, ~std::uint64_t{0});  // bits above the published count are not looked at
+    }
+    all_the_same_ &= branch.precharged && branch.delay_ms == 0;
   }
+}
+
+void Fanout::delay(std::uint32_t index, std::int64_t delay_ms) {
+  own_delays_ |= std::uint64_t{1} << index;
+  own_delay_ms_[index] = std::max<std::int64_t>(delay_ms, 0);
 }
 
 std::uint64_t Fanout::publish(bool seal) {
@@ -284,26 +335,106 @@ void Fanout::refund() {
 
 /// The fresh messages go to every branch.
 void Fanout::share_out(std::uint32_t fresh, std::int64_t units) {
-  deliveries_ += fresh * branches_.size();
-  if (all_precharged_) {
+  if (all_the_same_ && own_delays_ == 0) {
+    deliveries_ += fresh * branches_.size();
     return;
   }
-  for (Branch& branch : branches_) {
-    if (!branch.precharged && !branch.withheld) {
-      branch.queue->credits().charge(branch.reservation, fresh, units);
+  const std::uint64_t mask = mask_between(published_, published_ + fresh);
+  for (std::uint32_t index = 0; index < branches_.size(); ++index) {
+    deliver(index, mask, units);
+  }
+}
+
+/// A branch's part of the fresh messages; `units` is what they are charged.
+void Fanout::deliver(std::uint32_t index, std::uint64_t mask, std::int64_t units) {
+  Branch& branch = branches_[index];
+  switch (branch.fate) {
+    case Fate::published:
+      if (!branch.precharged) {
+        branch.queue->credits().charge(branch.reservation, bit_count(mask), units);
+      }
+      hand_over(index, mask);
+      break;
+    case Fate::withheld:
+      deliveries_ += bit_count(mask);
+      break;
+    case Fate::dropped:
+      drop(branch, mask);
+      break;
+    case Fate::dead_lettered:
+      dead_letter(branch, mask);
+      break;
+  }
+}
+
+/// To the log or, what is delayed, to the timers.
+void Fanout::hand_over(std::uint32_t index, std::uint64_t mask) {
+  Branch& branch = branches_[index];
+  const std::uint64_t own = mask & own_delays_;
+  std::uint64_t apart = own;  // copied one by one
+  if (branch.delay_ms == 0) {
+    log_.add_to_mask(index, mask);
+    log_.remove_from_mask(index, own);
+  } else if (branch.filtered) {
+    apart = mask;
+  } else if (mask != own) {
+    aside_.timers.delay(*branch.queue, {chunk_, mask & ~own},
+                        aside_.timers.now_tick() + branch.delay_ms);
+  }
+  for (std::uint64_t left = apart; left != 0; left &= left - 1) {
+    const std::uint32_t bit = lowest_bit(left);
+    const bool has_own = (own >> bit & 1) != 0;
+    aside_.timers.delay(
+        *branch.queue, copy(branch, bit),
+        aside_.timers.now_tick() + (has_own ? own_delay_ms_[bit] : branch.delay_ms));
+  }
+  deliveries_ += bit_count(mask & ~apart);
+}
+
+Taken Fanout::copy(Branch& branch, std::uint32_t bit) {
+  if (branch.copies == nullptr) {
+    branch.copies = std::make_unique<Evacuator>(pool_);
+  }
+  const Evacuator::Copy copy = branch.copies->copy(*chunk_, bit, 0);
+  if (copy.chunk == nullptr) {
+    throw std::bad_alloc();
+  }
+  return {copy.chunk, std::uint64_t{1} << copy.index};
+}
+
+void Fanout::drop(Branch& branch, std::uint64_t mask) {
+  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
+    const Lineage lineage = chunk_->lineage_of(lowest_bit(left));
+    if (lineage.origin != nullptr) {
+      lineage.origin->reject(lineage.message);
     }
+  }
+  branch.queue->withdrawn.fetch_add(bit_count(mask), std::memory_order_relaxed);
+  branch.queue->dropped.fetch_add(bit_count(mask), std::memory_order_release);
+}
+
+/// Each is charged until it is stored, however little credit there is.
+void Fanout::dead_letter(Branch& branch, std::uint64_t mask) {
+  Queue& queue = *branch.queue;
+  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
+    const Taken letter = copy(branch, lowest_bit(left));
+    queue.credits().take(1, letter.chunk->charge_of(lowest_bit(letter.mask)));
+    queue.overdue.fetch_add(1, std::memory_order_relaxed);
+    queue.diverted.fetch_add(1, std::memory_order_release);
+    aside_.dead_letters.submit(
+        {&queue, queue.dead_letter_queue(), letter, "", "", "the queue was full",
+         fmt::format("capacity {}, capacity_bytes {}", queue.options().capacity,
+                     queue.options().capacity_bytes),
+         aside_.timers.now_ms(), nullptr});
   }
 }
 
 /// The fresh messages go to the branches without a policy, and to whom the matcher gives them.
 void Fanout::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
-  deliveries_ += fresh * unfiltered_.size();
+  const std::uint64_t all = mask_between(published_, published_ + fresh);
   for (const std::uint32_t index : unfiltered_) {
-    Branch& branch = branches_[index];
     add(counters_[index].matched, fresh);
-    if (!branch.precharged && !branch.withheld) {
-      branch.queue->credits().charge(branch.reservation, fresh, units);
-    }
+    deliver(index, all, units);
   }
   matcher_->match(*chunk_, published_, chunk_->count);
   fresh_.clear();
@@ -314,19 +445,13 @@ void Fanout::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
     }
     Branch& branch = branches_[index];
     const std::uint64_t mask = matcher_->mask(subscription);
-    const std::uint32_t count = bit_count(mask);
     fresh_.push_back(index);
     if (branch.matched == 0) {
       reached_.push_back(index);
     }
     branch.matched |= mask;
-    deliveries_ += count;
-    add(counters_[index].matched, count);
-    if (!branch.withheld) {
-      branch.queue->credits().charge(branch.reservation, count,
-                                     static_cast<std::int64_t>(chunk_->charge_of_mask(mask)));
-      log_.add_to_mask(index, mask);
-    }
+    add(counters_[index].matched, bit_count(mask));
+    deliver(index, mask, static_cast<std::int64_t>(chunk_->charge_of_mask(mask)));
   }
   count_invalid();
 }
@@ -354,7 +479,7 @@ void Fanout::count_invalid() {
 
 /// What the slab takes beyond the messages that a filtered branch got of it.
 std::uint32_t Fanout::remainder_of(const Branch& branch) const {
-  if (!branch.filtered || branch.matched == 0) {
+  if (!branch.filtered || branch.matched == 0 || branch.delay_ms != 0) {
     return 0;
   }
   auto charged = static_cast<std::int64_t>(chunk_->charge_of_mask(branch.matched));
@@ -365,7 +490,7 @@ std::uint32_t Fanout::remainder_of(const Branch& branch) const {
 void Fanout::set_remainders() {
   for (std::uint32_t index = 0; index < branches_.size(); ++index) {
     Branch& branch = branches_[index];
-    const std::uint32_t remainder = branch.withheld ? 0 : remainder_of(branch);
+    const std::uint32_t remainder = branch.fate == Fate::published ? remainder_of(branch) : 0;
     branch.queue->credits().charge(branch.reservation, 0, remainder);
     log_.set_remainder(index, remainder);
   }
@@ -379,8 +504,11 @@ void Fanout::publish_withheld() {
     late_.clear();
     for (std::uint32_t i = 0; i < branches_.size(); ++i) {
       Branch& branch = branches_[i];
-      if (!branch.withheld || (branch.filtered && branch.matched == 0)) {
-        branch.withheld = false;
+      if (branch.fate != Fate::withheld) {
+        continue;
+      }
+      if (branch.filtered && branch.matched == 0) {
+        branch.fate = Fate::published;
         continue;
       }
       if (!is_wanted(i)) {
@@ -388,10 +516,14 @@ void Fanout::publish_withheld() {
         continue;
       }
       if (waits && !branch.queue->credits().admit(branch.reservation)) {
-        short_of_credit = &branch;
+        if (blocks(i)) {
+          short_of_credit = &branch;
+        } else {
+          dead_letter_late(branch);  // some letters were stored: there is room for more of them
+        }
         continue;
       }
-      branch.withheld = false;
+      branch.fate = Fate::published;
       late_.push_back(i);
     }
     if (!late_.empty()) {
@@ -404,28 +536,41 @@ void Fanout::publish_withheld() {
   }
 }
 
+/// Of the sealed chunk.
+std::uint64_t Fanout::part_of(const Branch& branch) const {
+  return branch.filtered ? branch.matched : mask_between(0, chunk_->count);
+}
+
 /// The branch unsubscribed while its part of the chunk waited for credit: it does not get it.
 void Fanout::forgo(std::uint32_t index) {
   Branch& branch = branches_[index];
-  const std::uint32_t count = branch.filtered ? bit_count(branch.matched) : chunk_->count;
-  branch.withheld = false;
+  const std::uint32_t count = bit_count(part_of(branch));
+  branch.fate = Fate::published;
   deliveries_ -= count;
   add(counters_[index].forgone, count);
 }
 
+void Fanout::dead_letter_late(Branch& branch) {
+  const std::uint64_t mask = part_of(branch);
+  branch.fate = Fate::dead_lettered;
+  deliveries_ -= bit_count(mask);
+  dead_letter(branch, mask);
+}
+
 void Fanout::publish_late() {
-  passes_segment_ |= log_.begin(chunk_);
+  passes_segment_ |= log_.begin(chunk_, chunk_->begun_ms);
   for (std::uint32_t index = 0; index < branches_.size(); ++index) {
     log_.set_remainder(index, 0);
   }
   for (const std::uint32_t index : late_) {
     Branch& branch = branches_[index];
-    const std::uint64_t mask = branch.filtered ? branch.matched : mask_between(0, chunk_->count);
+    const std::uint64_t mask = part_of(branch);
     const std::uint32_t remainder = remainder_of(branch);
     branch.queue->credits().charge(
         branch.reservation, bit_count(mask),
         static_cast<std::int64_t>(chunk_->charge_of_mask(mask)) + remainder);
-    log_.add_to_mask(index, mask);
+    deliveries_ -= bit_count(mask);  // counted when it was withheld
+    hand_over(index, mask);
     log_.set_remainder(index, remainder);
   }
   log_.publish(chunk_->count, true, true);

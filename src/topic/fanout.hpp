@@ -8,9 +8,13 @@
 // other gets all. What a chunk's sparse mask keeps of the slab beyond its messages, the remainder,
 // is charged to the branch until its cursor has passed the chunk.
 //
-// Credit (DESIGN §2.7): a branch without credit when a chunk is begun is withheld: its mask stays
-// 0. After publishing, the chunk is sealed and a further entry for the same chunk follows as soon
-// as the branch has credit; nothing newer is published before.
+// Credit (DESIGN §2.7): a branch without credit when a chunk is begun is withheld where its queue
+// blocks: its mask stays 0. After publishing, the chunk is sealed and a further entry for the same
+// chunk follows as soon as the branch has credit; nothing newer is published before. Where it does
+// not block, its part of the chunk is dropped or dead-lettered.
+//
+// Delays: what is delayed goes to the timers instead of the log. A whole part goes as it is; single
+// messages are copied, so that they do not keep the slab.
 //
 // Thread safety: the publisher's thread, except where [any] or [control] stands.
 #pragma once
@@ -20,15 +24,17 @@
 #include <span>
 #include <vector>
 
-#include "message/chunk.hpp"
+#include "message/evacuator.hpp"
+#include "queue/dead_letters.hpp"
 #include "queue/log.hpp"
 #include "queue/queue.hpp"
+#include "queue/timers.hpp"
 #include "topic/topic_filter.hpp"
 
 namespace sluice::core {
 
-/// What happens at a queue without credit.
-enum class WhenFull {
+/// What a publisher does about a queue without credit that blocks (WhenFull).
+enum class Admission {
   wait,      ///< the publisher's thread may wait
   overdraw,  ///< a pool worker: admitted all the same (it received only while there was credit)
   refuse     ///< try_emit: would_block
@@ -44,6 +50,12 @@ struct BranchCounts {
   BranchCounts& operator+=(const BranchCounts& other);
 };
 
+/// What a fan-out hands messages to, beside its queues.
+struct Aside {
+  Timers& timers;             ///< delayed ones
+  DeadLetters& dead_letters;  ///< those that found a queue full
+};
+
 /// How a publisher waits for credit.
 struct CreditWait {
   /// Called at least every `step_ms`; false: stop waiting, overdraw. Empty: wait.
@@ -57,7 +69,8 @@ class Fanout {
 
   /// [control] Subscribes the queues, its branches, to its log. `wait` outlives it. `older`: whose
   /// place it takes.
-  Fanout(std::vector<Queue*> queues, const CreditWait& wait, const Fanout* older = nullptr);
+  Fanout(std::vector<Queue*> queues, const CreditWait& wait, const Aside& aside,
+         const Fanout* older = nullptr);
   Fanout(const Fanout&) = delete;
   Fanout& operator=(const Fanout&) = delete;
 
@@ -91,7 +104,9 @@ class Fanout {
   /// Announces to (or withdraws from) every queue that somebody waits for its credit.
   void announce_wait(bool waits);
 
-  void begin(Chunk* chunk, WhenFull when_full);
+  void begin(Chunk* chunk, Admission admission);
+  /// The chunk's message `index`, not published yet, has a delay of its own; < 0: none at all.
+  void delay(std::uint32_t index, std::int64_t delay_ms);
   /// Messages of the chunk that are published.
   std::uint32_t published_of_chunk() const { return published_; }
   /// The chunk must be sealed at its next publish: a branch waits for its part.
@@ -106,13 +121,18 @@ class Fanout {
   Atomic<Fanout*> next{nullptr};  ///< the publisher's newer one (AppendList)
 
  private:
+  /// What becomes of a branch's part of the chunk.
+  enum class Fate : std::uint8_t { published, withheld, dropped, dead_lettered };
   struct Branch {
     Queue* queue;
-    Reservation reservation;
-    bool precharged = false;  ///< the whole chunk was charged when it was begun
-    bool withheld = false;
-    bool filtered = false;      ///< a policy says what it gets
-    std::uint64_t matched = 0;  ///< filtered: of chunk_
+    std::int64_t delay_ms;  ///< the queue's
+    Reservation reservation{};
+    Fate fate = Fate::published;
+    bool precharged = false;              ///< the whole chunk was charged when it was begun
+    bool filtered = false;                ///< a policy says what it gets
+    std::uint64_t matched = 0;            ///< filtered: of chunk_
+    Subscription* turn = nullptr;         ///< for dropping its oldest
+    std::unique_ptr<Evacuator> copies{};  ///< of delayed and dead-lettered ones; made by the first
   };
   static constexpr std::uint64_t kSubscribed = ~std::uint64_t{0};
   /// One writer, read by anybody.
@@ -128,7 +148,14 @@ class Fanout {
     return !unwanted_[branch].load(std::memory_order_seq_cst);
   }
   void note_subscribed(BranchCounters& counters, bool subscribed);
+  bool blocks(std::size_t branch) const;
+  Fate admit(std::uint32_t index, Admission admission);
   void share_out(std::uint32_t fresh, std::int64_t units);
+  void deliver(std::uint32_t index, std::uint64_t mask, std::int64_t units);
+  void hand_over(std::uint32_t index, std::uint64_t mask);
+  void drop(Branch& branch, std::uint64_t mask);
+  void dead_letter(Branch& branch, std::uint64_t mask);
+  Taken copy(Branch& branch, std::uint32_t bit);
   void share_out_filtered(std::uint32_t fresh, std::int64_t units);
   void count_invalid();
   std::uint32_t remainder_of(const Branch& branch) const;
@@ -136,7 +163,9 @@ class Fanout {
   void sort_branches();
   void refund();
   void publish_withheld();
+  std::uint64_t part_of(const Branch& branch) const;
   void forgo(std::uint32_t index);
+  void dead_letter_late(Branch& branch);
   void publish_late();
   void wait_for_credit(Branch& branch);
   void notify(std::span<const ReadyBits> ready_bits);
@@ -145,6 +174,7 @@ class Fanout {
   // Constant once it is wired.
   const std::vector<Queue*> queues_;
   const CreditWait& wait_;
+  const Aside& aside_;
   Log log_;
   std::vector<ReadyBits> ready_bits_;
   ReadySet* ready_ = nullptr;
@@ -158,11 +188,14 @@ class Fanout {
   alignas(kCacheLine) Chunk* chunk_ = nullptr;
   std::uint32_t published_ = 0;  ///< messages of chunk_ in the log
   bool any_withheld_ = false;
-  bool all_precharged_ = false;   ///< no branch is charged message by message
+  bool all_the_same_ = false;     ///< every branch gets all, by the log, and was charged ahead
   bool passes_segment_ = false;   ///< every queue is to be told
   std::int64_t charge_ = 0;       ///< credit units of the published messages of chunk_
   std::int64_t slab_units_ = 0;   ///< of chunk_
-  std::uint64_t deliveries_ = 0;  ///< of the current publish()
+  std::uint64_t deliveries_ = 0;  ///< of the current publish(), counted by the chunk
+  std::uint64_t own_delays_ = 0;  ///< messages of chunk_ that have a delay of their own
+  std::int64_t own_delay_ms_[kChunkMessages];
+  ChunkPool pool_;  ///< of copies
   std::vector<Branch> branches_;
   std::unique_ptr<ChunkMatcher> matcher_;  ///< nullptr: no filter
   std::vector<std::uint32_t> branch_of_;   ///< by subscription; kUnsubscribed: none

@@ -5,10 +5,10 @@
 
 namespace sluice::core {
 
-Publisher::Publisher(PublisherOptions options, Clock& clock)
+Publisher::Publisher(PublisherOptions options, Timers& timers, DeadLetters& dead_letters)
     : options_(std::move(options)),
-      clock_(clock),
-      newest_(&fanouts_.append(options_.queues, options_.wait)),
+      aside_{timers, dead_letters},
+      newest_(&fanouts_.append(options_.queues, options_.wait, aside_)),
       fanout_(newest_),
       pool_(options_.kind == Chunk::Kind::source ? ChunkPool::kRotation : 0),
       origins_(options_.kind == Chunk::Kind::source
@@ -31,7 +31,7 @@ void Publisher::change_filter(FilterUse use) {
   if (!use.added.empty()) {
     std::vector<Queue*> queues = newest_->queues();
     queues.insert(queues.end(), use.added.begin(), use.added.end());
-    newest_ = &fanouts_.append(std::move(queues), options_.wait, newest_);
+    newest_ = &fanouts_.append(std::move(queues), options_.wait, aside_, newest_);
     newest_->wire_ready();
   }
   was_given_filter_ |= use.filter != nullptr;
@@ -99,7 +99,7 @@ BranchCounts Publisher::counts(const Queue& queue) const {
 
 /// Makes chunk_ an open, held chunk that has room for one more message with `inline_bytes` of body
 /// and meta.
-Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_full) {
+Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, Admission admission) {
   if (chunk_ != nullptr && !held_ && !hold_again()) {
     chunk_ = nullptr;
   }
@@ -116,7 +116,7 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_
     return Outcome::ok;
   }
   adopt_change();
-  if (when_full == WhenFull::refuse && !fanout().admits()) {
+  if (admission == Admission::refuse && !fanout().admits()) {
     fanout()
         .give_reservations_back();  // nobody holds one queue's credit while waiting for another's
     return Outcome::would_block;
@@ -129,7 +129,7 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, WhenFull when_
   if (chunk == nullptr) {
     return Outcome::no_memory;
   }
-  open_chunk(chunk, when_full);
+  open_chunk(chunk, admission);
   return Outcome::ok;
 }
 
@@ -156,18 +156,19 @@ void Publisher::seal_ended() {
   size_class_ = fanout().published_of_chunk() < kChunkMessages / 4 ? 0 : size_class_;
 }
 
-void Publisher::open_chunk(Chunk* chunk, WhenFull when_full) {
+void Publisher::open_chunk(Chunk* chunk, Admission admission) {
   chunk_ = chunk;
   held_ = true;
   sealed_ = false;
   stamped_ = false;
   unreleased_ = 0;
-  chunk->id_base = uuid7(clock_.wall_ms(), id_high_, ++id_low_ << 6);
+  chunk->begun_ms = aside_.timers.now_ms();
+  chunk->id_base = uuid7(chunk->begun_ms, id_high_, ++id_low_ << 6);
   chunk->id_base.bytes[15] &= 0xc0;
   if (options_.kind == Chunk::Kind::source) {
     chunk->origin = origins_->take();
   }
-  fanout().begin(chunk, when_full);
+  fanout().begin(chunk, admission);
 }
 
 /// Makes the appended messages of chunk_ visible; `seal`: it takes no more.
@@ -184,6 +185,9 @@ void Publisher::publish_new(bool seal) {
 }
 
 void Publisher::appended(const Item& item) {
+  if (item.delay_ms != 0) {
+    fanout().delay(chunk_->count - 1, item.delay_ms);
+  }
   if (options_.kind == Chunk::Kind::source) {
     appended_cookie(item.cookie);
     return;
@@ -264,11 +268,11 @@ void Publisher::release_hold(Chunk* chunk, std::uint64_t deliveries) {
   }
 }
 
-Publisher::Outcome Publisher::append(const Item& item, WhenFull when_full) {
+Publisher::Outcome Publisher::append(const Item& item, Admission admission) {
   std::uint64_t bytes = (item.external != nullptr ? sizeof item.external : item.body.size()) +
                         Chunk::meta_bytes(item.parts);
   Outcome outcome =
-      bytes > kInlineBodyMax + kMetaMax ? Outcome::too_large : prepare(bytes, when_full);
+      bytes > kInlineBodyMax + kMetaMax ? Outcome::too_large : prepare(bytes, admission);
   if (outcome != Outcome::ok) {
     if (item.external != nullptr) {
       item.external->drop();
@@ -286,7 +290,7 @@ Publisher::Outcome Publisher::append(const Item& item, WhenFull when_full) {
   return Outcome::ok;
 }
 
-Publisher::Outcome Publisher::commit(std::uint64_t size, const Item& item, WhenFull when_full) {
+Publisher::Outcome Publisher::commit(std::uint64_t size, const Item& item, Admission admission) {
   stamp();
   if (!chunk_->append_reserved(size, item.parts, now_ms_)) {
     // The body fits, its attributes do not: it moves to the next chunk.
@@ -295,7 +299,7 @@ Publisher::Outcome Publisher::commit(std::uint64_t size, const Item& item, WhenF
     Item moved = item;
     moved.body = body;
     moved.external = nullptr;
-    return append(moved, when_full);
+    return append(moved, admission);
   }
   appended(item);
   if (chunk_->count == chunk_->capacity) {

@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "base/append_list.hpp"
-#include "base/clock.hpp"
 #include "base/random.hpp"
 #include "message/chunk.hpp"
 #include "topic/fanout.hpp"
@@ -45,7 +44,7 @@ class Publisher {
   enum class Outcome { ok, would_block, too_large, no_memory };
 
   /// [control] Subscribes the queues to its log.
-  Publisher(PublisherOptions options, Clock& clock);
+  Publisher(PublisherOptions options, Timers& timers, DeadLetters& dead_letters);
   ~Publisher();  ///< REQUIRES: close() was called; outlives every message that it published
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
@@ -58,20 +57,21 @@ class Publisher {
     std::span<const std::uint8_t> body;
     ExternalBody* external = nullptr;
     MessageParts parts;
-    std::uint64_t cookie = 0;  ///< kind source
+    std::int64_t delay_ms = 0;  ///< 0: each queue's own; < 0: none
+    std::uint64_t cookie = 0;   ///< kind source
     Lineage lineage{};  ///< kind derived; a copy that the caller added to the origin is taken over
   };
-  Outcome append(const Item& item, WhenFull when_full);
+  Outcome append(const Item& item, Admission admission);
 
   /// Room for a body of at most kInlineBodyMax bytes, until the next call; nullptr with *outcome
   /// set.
-  std::uint8_t* reserve(std::uint64_t size, WhenFull when_full, Outcome* outcome) {
+  std::uint8_t* reserve(std::uint64_t size, Admission admission, Outcome* outcome) {
     if (held_ && !sealed_ && chunk_->body_bytes < kChunkBytesMax) {
       if (std::uint8_t* place = chunk_->reserve(size)) {
         return place;
       }
     }
-    *outcome = prepare(size, when_full);
+    *outcome = prepare(size, admission);
     return *outcome == Outcome::ok ? chunk_->reserve(size) : nullptr;
   }
   /// Appends the reserved body, without meta; the hot path of sources.
@@ -89,7 +89,7 @@ class Publisher {
   }
   /// Appends the reserved body. `item.body` and `item.external` are not looked at. REQUIRES: `size`
   /// is at most what reserve() gave, and reserve() was the last call.
-  Outcome commit(std::uint64_t size, const Item& item, WhenFull when_full);
+  Outcome commit(std::uint64_t size, const Item& item, Admission admission);
 
   /// Publishes what was appended. `closes_cookie`: a flush by the source itself.
   void flush(bool closes_cookie);
@@ -129,9 +129,9 @@ class Publisher {
 
   Fanout& fanout() { return *fanout_.load(std::memory_order_relaxed); }
   const Fanout& fanout() const { return *fanout_.load(std::memory_order_relaxed); }
-  Outcome prepare(std::uint64_t inline_bytes, WhenFull when_full);
+  Outcome prepare(std::uint64_t inline_bytes, Admission admission);
   bool hold_again();
-  void open_chunk(Chunk* chunk, WhenFull when_full);
+  void open_chunk(Chunk* chunk, Admission admission);
   void appended(const Item& item);
   void appended_cookie(std::uint64_t cookie);
   void publish_new(bool seal);
@@ -141,7 +141,7 @@ class Publisher {
   void choose_class();
   void stamp() {
     if (!stamped_) {
-      now_ms_ = clock_.wall_ms();
+      now_ms_ = aside_.timers.now_ms();
       stamped_ = true;
     }
   }
@@ -152,7 +152,7 @@ class Publisher {
 
   // Constant after construction.
   const PublisherOptions options_;
-  Clock& clock_;
+  const Aside aside_;
   // Control appends, anybody reads: the last one is in use, or will be.
   AppendList<Fanout> fanouts_;
   Fanout* newest_;                        ///< control's

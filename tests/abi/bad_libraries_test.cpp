@@ -64,7 +64,7 @@ TEST_P(WrongPlugins, are_refused_with_their_reason) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, WrongPlugins,
-    testing::Values(Wrong{"bad_major", "is built for plugin ABI 2.0, this sluice speaks 1."},
+    testing::Values(Wrong{"bad_major", "is built for plugin ABI 2.1, this sluice speaks 1."},
                     Wrong{"bad_short_struct", "sluice_plugin has struct_size 12"},
                     Wrong{"bad_short_component",
                           "component \"bad\": its sluice_component has struct_size 24"},

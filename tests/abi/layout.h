@@ -35,7 +35,7 @@ const layout_row* layout_in_cpp(size_t* count);
   F(sluice_emission, body), F(sluice_emission, body_size), F(sluice_emission, release), \
   F(sluice_emission, owner), F(sluice_emission, reader), F(sluice_emission, cookie), \
   F(sluice_emission, id), F(sluice_emission, group_id), F(sluice_emission, deduplication_id), \
-  F(sluice_emission, attribute_count), F(sluice_emission, attributes), S(sluice_host), \
+  F(sluice_emission, attribute_count), F(sluice_emission, attributes), F(sluice_emission, delay_ms), S(sluice_host), \
   F(sluice_host, struct_size), F(sluice_host, abi_minor), F(sluice_host, interface), \
   F(sluice_host, log), F(sluice_host, now_ms), F(sluice_host, option_text), \
   F(sluice_host, option_integer), F(sluice_host, option_number), F(sluice_host, option_json), \

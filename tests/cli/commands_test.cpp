@@ -153,7 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
               "sluice inspect image_resize"},
         Usage{"help_of_schema_teaches_with_an_example", {"schema", "--help"}, 0, "sluice schema >"},
         Usage{"help_of_graph_teaches_with_an_example", {"graph", "--help"}, 0, "dot -Tsvg"},
-        Usage{"version_tells_the_abi", {"--version"}, 0, "plugin ABI: 1.0"}),
+        Usage{"version_tells_the_abi", {"--version"}, 0, "plugin ABI: 1.1"}),
     [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Validate, a_good_config_prints_the_memory_bound_and_what_stalls_whom) {

@@ -43,7 +43,7 @@ TEST(Descriptor, the_version_is_told_before_anything_else_is_judged) {
         p.plugin.struct_size = 8;
         p.plugin.id = nullptr;
       },
-      "is built for plugin ABI 2.0, this sluice speaks 1.0");
+      "is built for plugin ABI 2.1, this sluice speaks 1.1");
   expect_fault([](FakePlugin& p) { p.plugin.struct_size = 4; }, "struct_size 4");
   expect_fault([](FakePlugin& p) { p.plugin.struct_size = sizeof(sluice_plugin) - 8; },
                "struct_size");

@@ -202,6 +202,7 @@ struct RecordingOut final : sluice_out {
   std::vector<std::string> calls;
   std::vector<std::string> bodies;
   std::vector<uint32_t> parents;  ///< of the bodies
+  std::vector<int64_t> delays;    ///< of the bodies
   std::string reserved;
   int32_t status = SLUICE_OK;
 
@@ -212,6 +213,7 @@ struct RecordingOut final : sluice_out {
   int32_t emit(const sluice_emission& emission, bool may_wait) override {
     bodies.emplace_back(reinterpret_cast<const char*>(emission.body), emission.body_size);
     parents.push_back(emission.parent);
+    delays.push_back(emission.delay_ms);
     if (emission.release != nullptr) {
       emission.release(emission.owner);
     }

@@ -63,11 +63,31 @@ TEST(Host, the_receivers_answer_comes_back) {
   EXPECT_EQ(host().progress(&out, 0, 0, 0), SLUICE_CANCELLED);
 }
 
+TEST(Host, an_emission_of_a_plugin_that_knows_no_delays_has_none) {
+  RecordingOut out;
+  sluice_emission old = emission("one");
+  old.delay_ms = 5;  // what lies behind it in the plugin's memory
+  old.struct_size = offsetof(sluice_emission, delay_ms);
+  EXPECT_EQ(host().emit(&out, &old), SLUICE_OK);
+  old.struct_size = sizeof old;
+  EXPECT_EQ(host().emit(&out, &old), SLUICE_OK);
+  EXPECT_EQ(out.delays, (std::vector<int64_t>{0, 5}));
+}
+
+TEST(Host, a_delay_is_at_most_fifteen_minutes) {
+  RecordingOut out;
+  sluice_emission late = emission("one");
+  late.delay_ms = 900'001;
+  EXPECT_EQ(host().emit(&out, &late), SLUICE_INVALID);
+  late.delay_ms = 900'000;
+  EXPECT_EQ(host().emit(&out, &late), SLUICE_OK);
+}
+
 TEST(Host, an_emission_without_its_size_is_invalid_and_its_body_released_once) {
   RecordingOut out;
   int released = 0;
   sluice_emission broken = emission("one");
-  broken.struct_size = sizeof broken - 8;
+  broken.struct_size = offsetof(sluice_emission, delay_ms) - 8;
   broken.owner = &released;
   broken.release = [](void* owner) { ++*static_cast<int*>(owner); };
   EXPECT_EQ(host().emit(&out, &broken), SLUICE_INVALID);

@@ -28,7 +28,7 @@ struct Graveyard {
     }
   }
   void reject(const std::string& text, const core::Uuid* id = nullptr) {
-    publisher.append({.body = bytes_of(text), .parts = {.id = id}, .cookie = ++cookie}, core::WhenFull::overdraw);
+    publisher.append({.body = bytes_of(text), .parts = {.id = id}, .cookie = ++cookie}, core::Admission::overdraw);
     publisher.flush(true);
     EXPECT_EQ(hand.receive(), Texts{text});
     hand.fail_first(Outcome::Status::reject, -1, "because");
@@ -208,7 +208,7 @@ TEST(DeadLetters, a_letter_with_all_the_attributes_that_a_message_can_have_is_re
   const std::string body(core::kInlineBodyMax, 'b');
   Graveyard yard;
   ASSERT_TRUE(yard.line.open());
-  yard.publisher.append({.body = bytes_of(body), .parts = full.parts, .cookie = 1}, core::WhenFull::overdraw);
+  yard.publisher.append({.body = bytes_of(body), .parts = full.parts, .cookie = 1}, core::Admission::overdraw);
   yard.publisher.flush(true);
   ASSERT_EQ(yard.hand.receive(), Texts{body});
   yard.hand.fail_first(Outcome::Status::reject);

@@ -1,5 +1,6 @@
-// The whole queue API against a small sequential model: send, receive, settle in every way, extend,
-// let time pass, store dead letters. After each step the counters are those of the model.
+// The whole queue API against a small sequential model: send, delay, receive, settle in every way,
+// extend, purge, let time pass until leases, delays and messages expire, store dead letters. After
+// each step the counters are those of the model.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -16,45 +17,76 @@ using core::Outcome;
 
 constexpr std::uint32_t kReceivesMax = 3;
 constexpr std::int64_t kTimeout = 100;
+constexpr std::int64_t kRetention = 1500;
 
 struct Model {
   struct Batch {
     std::vector<std::string> messages;
     std::int64_t deadline = 0;
     bool expired = false;
+    int purges = 0;  // when it was received
+  };
+  struct Waiting {
+    std::string message;
+    bool is_delayed;
+    int purges;
   };
   std::map<std::string, std::uint32_t> receives;
-  std::set<std::string> visible;                    // may be handed out
-  std::uint64_t overdue = 0;                        // visible, but the next receive moves it
-  std::multimap<std::int64_t, std::string> waiting; // delayed until
+  std::map<std::string, std::int64_t> sent_at;
+  std::set<std::string> visible;                 // may be handed out
+  std::set<std::string> overdue;                 // visible, but the next receive moves it
+  std::multimap<std::int64_t, Waiting> waiting;  // until when
   Batch hands[2];
   std::int64_t now = 0;
-  std::uint64_t sent = 0, deleted = 0, moving = 0, moved = 0, received = 0;
+  std::uint64_t stale = 0;  // was purged while it was away, and came back: counts as visible until it is met
+  int purges = 0;
+  std::uint64_t sent = 0, deleted = 0, moving = 0, moved = 0, received = 0, expired = 0, purged = 0;
 
-  void show(const std::string& message) {
-    if (receives[message] >= kReceivesMax) {
-      ++overdue;
+  void show(const std::string& message, int purges_seen) {
+    if (purges_seen != purges) {
+      ++stale;
     } else {
-      visible.insert(message);
+      (receives[message] >= kReceivesMax ? overdue : visible).insert(message);
+    }
+  }
+  bool is_old(const std::string& message) const { return sent_at.at(message) + kRetention < now; }
+  void purge() {
+    ++purges;
+    purged += visible.size() + overdue.size() + stale;
+    stale = 0;
+    visible.clear();
+    overdue.clear();
+  }
+  void sweep() {
+    purged += stale;
+    stale = 0;
+    for (std::set<std::string>* set : {&visible, &overdue}) {
+      expired += std::erase_if(*set, [this](const std::string& message) { return is_old(message); });
     }
   }
   void pass(std::int64_t ms) {
     now += ms;
     while (!waiting.empty() && waiting.begin()->first <= now) {
-      show(waiting.begin()->second);
+      show(waiting.begin()->second.message, waiting.begin()->second.purges);
       waiting.erase(waiting.begin());
     }
     for (Batch& batch : hands) {
       if (!batch.expired && !batch.messages.empty() && batch.deadline <= now) {
         batch.expired = true;
         for (const std::string& message : batch.messages) {
-          show(message);
+          show(message, batch.purges);
         }
       }
     }
   }
+  std::uint64_t delayed() const {
+    return static_cast<std::uint64_t>(std::ranges::count_if(waiting, [](const auto& each) { return each.second.is_delayed; }));
+  }
+  /// A worker holds the chunk of messages that it may not settle any more.
+  bool stale_in_hand() const { return hands[0].expired || hands[1].expired; }
+  std::uint64_t ended() const { return deleted + moved + expired + purged; }
   std::uint64_t in_flight() const {
-    std::uint64_t sum = waiting.size() + moving;
+    std::uint64_t sum = waiting.size() - delayed() + moving;
     for (const Batch& batch : hands) {
       sum += batch.expired ? 0 : batch.messages.size();
     }
@@ -65,20 +97,38 @@ struct Model {
 struct Play {
   Play()
       : dead(line.queue({.name = "dead"})),
-        queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout, .max_receive_count = kReceivesMax}, &dead)),
+        queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout, .max_receive_count = kReceivesMax, .retention_ms = kRetention}, &dead)),
         publisher(line.publisher({&queue})),
         hands{&line.hand(queue, 3, 2), &line.hand(queue, 10, 2)} {
     RC_ASSERT(line.open().has_value());
   }
 
-  void send(int count) {
+  ~Play() {  // where an assertion has failed
+    hands[0]->settle();
+    hands[1]->settle();
+  }
+
+  void send(int count, std::int64_t delay_ms) {
     for (int i = 0; i < count; ++i) {
       std::string name = std::to_string(model.sent++);
-      publisher.append({.body = bytes_of(name), .cookie = model.sent}, core::WhenFull::wait);
+      publisher.append({.body = bytes_of(name), .delay_ms = delay_ms, .cookie = model.sent}, core::Admission::wait);
       model.receives[name] = 0;
-      model.show(name);
+      model.sent_at[name] = model.now;
+      if (delay_ms == 0) {
+        model.show(name, model.purges);
+      } else {
+        model.waiting.emplace(model.now + delay_ms, Model::Waiting{name, true, model.purges});
+      }
     }
     publisher.flush(true);
+  }
+  void purge() {
+    queue.purge();
+    model.purge();
+  }
+  void sweep() {
+    queue.sweep(line.timers.now_ms());
+    model.sweep();
   }
 
   void receive(int who) {
@@ -86,21 +136,39 @@ struct Play {
     if (!batch.messages.empty()) {
       return;
     }
+    // What a receive meets of the old and the overdue depends on the order; a sweep first takes that out.
+    sweep();
     std::size_t size_max = who == 0 ? 3 : 10;
     std::uint64_t moved_before = queue.overdue.load();
     std::vector<std::string> got = hands[who]->receive();
     std::uint64_t moved = queue.overdue.load() - moved_before;
     RC_ASSERT(got.size() == std::min(size_max, model.visible.size()));
-    RC_ASSERT(moved <= model.overdue);
-    RC_ASSERT(got.size() == size_max || moved == model.overdue);
-    model.overdue -= moved;
-    model.moving += moved;
+    RC_ASSERT(moved <= model.overdue.size());
+    RC_ASSERT(got.size() == size_max || moved == model.overdue.size());
+    store();  // which of the overdue it met shows in the file
+    for (const std::string& message : new_letters()) {
+      model.overdue.erase(message);
+    }
+    model.moved += moved;
     for (const std::string& message : got) {
       RC_ASSERT(model.visible.erase(message) == 1u);
       ++model.receives[message];
     }
     model.received += got.size();
-    batch = {got, model.now + kTimeout, false};
+    batch = {got, model.now + kTimeout, false, model.purges};
+  }
+
+  /// Bodies of the letters that were stored since the last call.
+  std::vector<std::string> new_letters() {
+    constexpr std::string_view kBody = "\"body\":\"";
+    const std::string file = line.file(dead);
+    std::vector<std::string> bodies;
+    for (std::size_t at = 0; (at = file.find(kBody, letters_read)) != std::string::npos;) {
+      at += kBody.size();
+      letters_read = file.find('"', at);
+      bodies.push_back(file.substr(at, letters_read - at));
+    }
+    return bodies;
   }
 
   void settle(int who, const std::vector<int>& choices) {
@@ -121,9 +189,10 @@ struct Play {
       switch (choice) {
         case 0: ++model.deleted; ++expected.ok; break;
         case 1: ++model.moving; ++expected.rejected; break;
-        case 3: model.show(message); ++expected.retried; break;
+        case 3: model.show(message, batch.purges); ++expected.retried; break;
         default:
-          model.waiting.emplace(choice == 2 ? batch.deadline : model.now + (choice - 3) * 40, message);
+          model.waiting.emplace(choice == 2 ? batch.deadline : model.now + (choice - 3) * 40,
+                                Model::Waiting{message, false, batch.purges});
           ++expected.retried;
       }
     }
@@ -153,14 +222,17 @@ struct Play {
     RC_ASSERT(n.sent == model.sent);
     RC_ASSERT(n.received == model.received);
     RC_ASSERT(n.deleted == model.deleted);
-    RC_ASSERT(n.visible == model.visible.size() + model.overdue);
+    RC_ASSERT(n.visible == model.visible.size() + model.overdue.size() + model.stale);
+    RC_ASSERT(n.delayed == model.delayed());
+    RC_ASSERT(n.expired == model.expired);
+    RC_ASSERT(n.purged == model.purged);
     RC_ASSERT(n.in_flight == model.in_flight());
     RC_ASSERT(n.moved_to_dead_letter == model.moved);
     RC_ASSERT(conservation_gap(n) == 0);
     RC_ASSERT(conservation_gap(dead.counters()) == 0);
     // Messages of one chunk are counted down together: never early, at the latest when all are done.
-    RC_ASSERT(line.settled.messages() <= model.deleted + model.moved);
-    RC_ASSERT(line.settled.messages() == model.sent || model.deleted + model.moved < model.sent);
+    RC_ASSERT(line.settled.messages() <= model.ended());
+    RC_ASSERT(line.settled.messages() == model.sent || model.ended() < model.sent || model.stale_in_hand());
   }
 
   Line line;
@@ -169,6 +241,7 @@ struct Play {
   core::Publisher& publisher;
   Hand* hands[2];
   Model model;
+  std::size_t letters_read = 0;
 };
 
 TEST(QueueModel, every_sequence_of_calls_leaves_the_queue_as_the_model_says) {
@@ -176,13 +249,24 @@ TEST(QueueModel, every_sequence_of_calls_leaves_the_queue_as_the_model_says) {
   LogLines quiet;  // each dead letter is a line
   bool fine = rc::check("queue against model", [] {
     auto steps = *rc::gen::container<std::vector<Step>>(
-        rc::gen::tuple(rc::gen::inRange(0, 12), rc::gen::inRange(0, 140),
+        rc::gen::tuple(rc::gen::inRange(0, 16), rc::gen::inRange(0, 140),
                        rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
     Play play;
     for (const auto& [what, amount, choices] : steps) {
       int who = amount % 2;
       switch (what) {
-        case 0: case 1: play.send(amount % 20); break;
+        case 0: case 1: play.send(amount % 20, 0); break;
+        case 12: play.send(amount % 7, amount); break;
+        case 13: play.sweep(); break;
+        case 14:
+          if (amount < 20) {
+            play.purge();
+          }
+          break;
+        case 15:
+          play.line.advance(amount * 5);
+          play.model.pass(amount * 5);
+          break;
         case 2: case 3: case 4: play.receive(who); break;
         case 5: case 6: case 7: play.settle(who, choices); break;
         case 8: play.extend(who); break;
@@ -193,7 +277,7 @@ TEST(QueueModel, every_sequence_of_calls_leaves_the_queue_as_the_model_says) {
       }
       play.check();
     }
-    for (int round = 0; round < 50 && play.model.deleted + play.model.moved < play.model.sent; ++round) {
+    for (int round = 0; round < 50 && (play.model.ended() < play.model.sent || play.model.stale_in_hand()); ++round) {
       for (int who : {0, 1}) {
         play.settle(who, {});
         play.receive(who);
@@ -201,6 +285,7 @@ TEST(QueueModel, every_sequence_of_calls_leaves_the_queue_as_the_model_says) {
       }
       play.line.advance(50);
       play.model.pass(50);
+      play.sweep();
       play.store();
     }
     play.check();

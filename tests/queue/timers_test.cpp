@@ -182,7 +182,7 @@ TEST(Timers, expiry_against_settling_and_extending_gives_each_message_to_exactly
   };
   std::thread first(work, std::ref(one), 1), second(work, std::ref(two), 2);
   for (std::uint64_t i = 0; i < total; ++i) {
-    publisher.append({.body = bytes_of("body"), .cookie = i}, core::WhenFull::wait);
+    publisher.append({.body = bytes_of("body"), .cookie = i}, core::Admission::wait);
     if (i % 5 == 0) {
       publisher.flush(true);
     }
@@ -216,7 +216,7 @@ TEST(Timers, a_posted_entry_always_wakes_the_sleeping_ticker) {
   core::Subscription* turn = nullptr;
   std::int64_t freed = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    timers.return_at(queue, {reinterpret_cast<core::Chunk*>(64), 1}, 0);
+    timers.return_at(queue, {reinterpret_cast<core::Chunk*>(64), 1}, 0, 0);
     while (queue.take(64, &turn, &freed).mask == 0) {
       std::this_thread::yield();  // a lost wake-up hangs here
     }

@@ -228,7 +228,7 @@ TEST_F(Visibility, a_part_rejected_without_a_dead_letter_queue_counts_as_dropped
   bare.publish(to, {"a"});
   hand.receive();
   const core::Lease& lease = hand.consumer.leases()[0];
-  EXPECT_FALSE(hand.consumer.reject_part(bytes_of("row"), {}, core::Consumer::lineage_of(*lease.taken.chunk, 0), "s", "r", ""));
+  EXPECT_FALSE(hand.consumer.reject_part(bytes_of("row"), {}, lease.taken.chunk->lineage_of(0), "s", "r", ""));
   hand.settle();
   core::QueueCounters n = lone.counters();
   EXPECT_EQ(conservation_gap(n), 0);
@@ -247,7 +247,7 @@ TEST_F(Visibility, what_a_stale_worker_still_emits_never_touches_a_settled_origi
   const core::Lease& lease = one.consumer.leases()[0];
   auto bit = static_cast<std::uint32_t>(std::countr_zero(lease.taken.mask));
   core::Uuid id{{1}};
-  one.consumer.reject_part(bytes_of("part"), {.id = &id}, core::Consumer::lineage_of(*lease.taken.chunk, bit), "s", "r", "");
+  one.consumer.reject_part(bytes_of("part"), {.id = &id}, lease.taken.chunk->lineage_of(bit), "s", "r", "");
   EXPECT_EQ(one.settle().stale, 1u);
   EXPECT_EQ(line.settled.count(), 0u) << "the part is not stored yet";
   line.letters.write_waiting();

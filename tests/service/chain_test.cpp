@@ -171,7 +171,7 @@ TEST(Chain, emissions_have_the_ids_of_the_design) {
   });
   Shop shop({first.get(), second.get()});
   core::Uuid parent = *core::parse_uuid("bd1c57a0-f91e-5664-b24f-a90f58ed9739");
-  shop.publisher.append({.body = bytes_of("x"), .parts = {.id = &parent}, .cookie = 1}, core::WhenFull::wait);
+  shop.publisher.append({.body = bytes_of("x"), .parts = {.id = &parent}, .cookie = 1}, core::Admission::wait);
   shop.publisher.flush(true);
   shop.work();
   using namespace std::string_view_literals;
@@ -202,7 +202,7 @@ TEST(Chain, attributes_are_inherited_and_overridden_by_name) {
   Shop shop({first.get(), second.get()});
   sluice_attribute a{sizeof a, SLUICE_STRING, str("a"), str("old")}, b{sizeof b, SLUICE_STRING, str("b"), str("old")};
   const sluice_attribute* both[] = {&a, &b};
-  shop.publisher.append({.body = bytes_of("x"), .parts = {.attribute_count = 2, .attributes = both}, .cookie = 1}, core::WhenFull::wait);
+  shop.publisher.append({.body = bytes_of("x"), .parts = {.attribute_count = 2, .attributes = both}, .cookie = 1}, core::Admission::wait);
   shop.publisher.flush(true);
   shop.work();
   EXPECT_EQ(seen, (Texts{"a=old", "b=2", "z=new"}));

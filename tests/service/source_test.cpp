@@ -19,7 +19,7 @@ struct Spring {
       : queue(line.queue({.name = "q", .capacity = capacity})),
         hand(line.hand(queue, 64)),
         source({.name = "spring", .queues = {&queue}, .failed = [this](int32_t status, const std::string&) { failure = status; }},
-               script.instance("spring"), line.clock) {
+               script.instance("spring"), line.timers, line.letters) {
     EXPECT_TRUE(line.open());
   }
 
@@ -52,6 +52,29 @@ TEST(Source, emissions_are_events_and_what_is_settled_is_acknowledged) {
   EXPECT_EQ(spring.source.acknowledged(), 4u);
   EXPECT_EQ(settled.all(), (std::vector<std::pair<std::uint64_t, int32_t>>{{1, 0}, {2, 0}, {0, 0}}));
   EXPECT_EQ(spring.failure.load(), 0);
+}
+
+TEST(Source, an_emission_may_have_a_delay) {
+  auto script = Script::source("s", 0, [](sluice_out* out) {
+    sluice_emission late{};
+    late.struct_size = sizeof late;
+    late.delay_ms = 1000;
+    std::uint8_t* place = nullptr;
+    EXPECT_EQ(host().reserve(out, 4, &place), SLUICE_OK);
+    std::memcpy(place, "late", 4);
+    EXPECT_EQ(host().commit(out, 4, &late), SLUICE_OK);
+    late.body = place;
+    EXPECT_EQ(host().emit(out, &late), SLUICE_OK);
+    EXPECT_EQ(emit(out, 0, "now", 1), SLUICE_OK);
+    return SLUICE_END;
+  });
+  Spring spring(*script);
+  spring.source.start();
+  spring.source.join();
+  EXPECT_EQ(spring.hand.drain(), 1u);
+  spring.line.advance(1000);
+  EXPECT_EQ(spring.hand.drain(), 2u);
+  EXPECT_EQ(spring.source.acknowledged(), 3u);
 }
 
 TEST(Source, misuse_is_answered) {

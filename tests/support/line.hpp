@@ -63,7 +63,7 @@ class Settlements final : public core::SettleListener {
 struct Hand {
   Hand(core::Queue& queue, core::Timers& timers, core::DeadLetters& letters, std::uint32_t batch_size, std::uint32_t consumers)
       : timers_(timers),
-        consumer(queue, timers, letters, pool, "svc", batch_size, consumers) {}
+        consumer(queue, timers, letters, pool, {.service = "svc", .batch_size = batch_size, .consumers = consumers}) {}
 
   /// Bodies of the batch that receive() brought, in order.
   std::vector<std::string> receive() {
@@ -130,7 +130,7 @@ class Line {
     if (options.kind == core::Chunk::Kind::source) {
       options.listener = &settled;
     }
-    publishers_.push_back(std::make_unique<core::Publisher>(std::move(options), clock));
+    publishers_.push_back(std::make_unique<core::Publisher>(std::move(options), timers, letters));
     return *publishers_.back();
   }
   /// Everything is wired: credits are dealt, dead letters read back.
@@ -155,7 +155,7 @@ class Line {
   /// Emits and flushes each text; cookies count from `first_cookie`.
   void publish(core::Publisher& publisher, const std::vector<std::string>& texts, std::uint64_t first_cookie = 1) {
     for (const std::string& text : texts) {
-      publisher.append({.body = bytes_of(text), .cookie = first_cookie++}, core::WhenFull::overdraw);
+      publisher.append({.body = bytes_of(text), .cookie = first_cookie++}, core::Admission::overdraw);
       publisher.flush(true);
     }
   }

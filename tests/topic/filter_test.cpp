@@ -20,7 +20,7 @@ using core::FilterUse;
 using core::Publisher;
 using core::Queue;
 using core::TopicFilter;
-using core::WhenFull;
+using core::Admission;
 using Texts = std::vector<std::string>;
 using Policies = std::vector<std::optional<core::FilterPolicy>>;
 
@@ -79,7 +79,7 @@ struct Topic {
     const Attributes attributes(message);
     publisher->append(
         {.body = bytes_of(message.body), .parts = attributes.parts(), .cookie = cookie++},
-        WhenFull::overdraw);
+        Admission::overdraw);
   }
   void emit_event(const std::string& event) {
     emit({.body = event, .attributes = {{"event", event, SLUICE_STRING}}});
@@ -219,7 +219,7 @@ TEST(FilteredTopic, a_queue_without_credit_gets_its_part_later_and_no_more) {
         {.body = bytes_of(each),
          .parts = Attributes({.attributes = {{"event", each, SLUICE_STRING}}}).parts(),
          .cookie = 9},
-        WhenFull::wait);
+        Admission::wait);
   }
   topic.publisher->close();
   EXPECT_EQ(topic.take(0), Texts{"rare"});
@@ -399,10 +399,10 @@ TEST(RemovedSubscription, is_not_waited_for_any_more) {
   topic.emit_event("a");
   topic.publisher->close();
   topic.take(1);
-  topic.publisher->append({.body = bytes_of("b"), .cookie = 2}, WhenFull::wait);
+  topic.publisher->append({.body = bytes_of("b"), .cookie = 2}, Admission::wait);
   topic.publisher->flush(true);
   EXPECT_EQ(topic.take(1), Texts{"b"});
-  topic.publisher->append({.body = bytes_of("c"), .cookie = 3}, WhenFull::refuse);
+  topic.publisher->append({.body = bytes_of("c"), .cookie = 3}, Admission::refuse);
   topic.publisher->close();
   EXPECT_EQ(topic.take(1), Texts{"c"});
   EXPECT_EQ(topic.take(0), Texts{"a"});
@@ -423,7 +423,7 @@ TEST(RemovedSubscription, is_not_asked_for_credit) {
   topic.publisher->change_filter({filter_of(Policies(1)), {Fanout::kUnsubscribed, 0}});
   EXPECT_TRUE(topic.publisher->has_credit());
   EXPECT_TRUE(topic.publisher->queues_have_credit());
-  EXPECT_EQ(topic.publisher->append({.body = bytes_of("b"), .cookie = 2}, WhenFull::refuse),
+  EXPECT_EQ(topic.publisher->append({.body = bytes_of("b"), .cookie = 2}, Admission::refuse),
             Publisher::Outcome::ok);
   topic.publisher->close();
   EXPECT_EQ(topic.take(1), Texts{"b"});
@@ -438,7 +438,7 @@ TEST(AddedSubscription, without_credit_refuses_a_publisher_that_may_not_wait) {
   late.open();
   topic.line.publish(other, {"full"});
   topic.publisher->change_filter({nullptr, {0, 1}, {&late}});
-  EXPECT_EQ(topic.publisher->append({.body = bytes_of("a"), .cookie = 1}, WhenFull::refuse),
+  EXPECT_EQ(topic.publisher->append({.body = bytes_of("a"), .cookie = 1}, Admission::refuse),
             Publisher::Outcome::would_block);
   other.close();
   EXPECT_EQ(hand.drain(), 1u);
@@ -494,7 +494,7 @@ TEST(AddedSubscription, under_traffic_loses_nothing_and_has_no_gap) {
   });
   for (std::uint64_t i = 0; i < total; ++i) {
     const std::string text = std::to_string(i);
-    publisher.append({.body = bytes_of(text), .cookie = i + 1}, WhenFull::wait);
+    publisher.append({.body = bytes_of(text), .cookie = i + 1}, Admission::wait);
     emitted.store(i + 1, std::memory_order_relaxed);
     if (i % 7 == 0) {
       publisher.flush(true);

@@ -12,7 +12,7 @@ namespace {
 using core::Chunk;
 using core::Publisher;
 using core::Queue;
-using core::WhenFull;
+using core::Admission;
 using Outcome = Publisher::Outcome;
 using Settlement = Settlements::Settlement;
 using All = std::vector<Settlement>;
@@ -29,7 +29,7 @@ class PublisherTest : public ::testing::Test {
   Outcome emit(const std::string& text, std::uint64_t cookie,
                const core::MessageParts& parts = {}) {
     return publisher.append({.body = bytes_of(text), .parts = parts, .cookie = cookie},
-                            WhenFull::wait);
+                            Admission::wait);
   }
 
   Line line;
@@ -100,7 +100,7 @@ TEST(AbandonedPublisher, leaves_no_memory_of_an_open_cookie_over_several_chunks)
     Hand& hand = line.hand(queue, 64);
     ASSERT_TRUE(line.open());
     for (int i = 0; i < 150; ++i) {
-      publisher.append({.body = bytes_of("x"), .cookie = 7}, WhenFull::wait);
+      publisher.append({.body = bytes_of("x"), .cookie = 7}, Admission::wait);
     }
     publisher.flush(false);
     for (std::size_t done = 0; done < settled; done += 64) {
@@ -172,10 +172,10 @@ TEST_F(PublisherTest, credit_comes_back_whole_whatever_was_published_and_how) {
 TEST_F(PublisherTest, a_body_written_in_place_is_published_as_it_was_written) {
   Outcome outcome = Outcome::ok;
   for (int i = 0; i < 70; ++i) {
-    std::uint8_t* place = publisher.reserve(100, WhenFull::wait, &outcome);
+    std::uint8_t* place = publisher.reserve(100, Admission::wait, &outcome);
     ASSERT_NE(place, nullptr);
     std::memset(place, 'a' + i % 26, 100);
-    EXPECT_EQ(publisher.commit(static_cast<std::uint64_t>(i % 100), {.cookie = 1}, WhenFull::wait),
+    EXPECT_EQ(publisher.commit(static_cast<std::uint64_t>(i % 100), {.cookie = 1}, Admission::wait),
               Outcome::ok);
   }
   publisher.flush(true);
@@ -195,11 +195,11 @@ TEST_F(PublisherTest, a_reserved_body_whose_attributes_need_a_larger_slab_moves_
     emit("x", 1);
   }
   Outcome outcome = Outcome::ok;
-  std::uint8_t* place = publisher.reserve(core::kInlineBodyMax, WhenFull::wait, &outcome);
+  std::uint8_t* place = publisher.reserve(core::kInlineBodyMax, Admission::wait, &outcome);
   ASSERT_NE(place, nullptr);
   std::memset(place, 'b', core::kInlineBodyMax);
   core::MessageParts parts{.attribute_count = 1, .attributes = attributes};
-  EXPECT_EQ(publisher.commit(core::kInlineBodyMax, {.parts = parts, .cookie = 1}, WhenFull::wait),
+  EXPECT_EQ(publisher.commit(core::kInlineBodyMax, {.parts = parts, .cookie = 1}, Admission::wait),
             Outcome::ok);
   publisher.flush(true);
   EXPECT_EQ(hand.receive().size(), 64u);
@@ -211,10 +211,10 @@ TEST_F(PublisherTest, a_reserved_body_whose_attributes_need_a_larger_slab_moves_
 
 TEST_F(PublisherTest, a_reservation_that_is_never_committed_costs_nothing) {
   Outcome outcome = Outcome::ok;
-  publisher.reserve(10, WhenFull::wait, &outcome);
+  publisher.reserve(10, Admission::wait, &outcome);
   publisher.flush(true);
   emit("a", 1);
-  publisher.reserve(4000, WhenFull::wait, &outcome);
+  publisher.reserve(4000, Admission::wait, &outcome);
   publisher.flush(true);
   EXPECT_EQ(hand.receive(), Texts{"a"});
   hand.settle();
@@ -256,7 +256,7 @@ TEST_F(PublisherTest, a_topic_without_subscriptions_settles_at_once) {
   Publisher& to_nobody = lone.publisher({});
   ASSERT_TRUE(lone.open());
   for (std::uint64_t i = 0; i < 200; ++i) {
-    to_nobody.append({.body = bytes_of("x"), .cookie = i}, WhenFull::wait);
+    to_nobody.append({.body = bytes_of("x"), .cookie = i}, Admission::wait);
   }
   to_nobody.flush(true);
   EXPECT_EQ(lone.settled.count(), 200u);
@@ -272,7 +272,7 @@ TEST_F(PublisherTest, a_body_that_can_never_fit_is_too_large_and_its_owner_hears
       nullptr, 0, [](void*) { ++released; }, nullptr);
   EXPECT_EQ(publisher.append(
                 {.external = outside, .parts = {.attribute_count = 1, .attributes = attributes}},
-                WhenFull::wait),
+                Admission::wait),
             Outcome::too_large);
   EXPECT_EQ(released, 1);
 }
@@ -281,7 +281,7 @@ TEST_F(PublisherTest, big_bodies_do_not_gather_in_one_chunk) {
   std::string big(600'000, 'B');
   for (std::uint64_t i = 0; i < 4; ++i) {
     publisher.append({.external = core::ExternalBody::copy_of(bytes_of(big)), .cookie = i},
-                     WhenFull::wait);
+                     Admission::wait);
   }
   EXPECT_EQ(queue.counters().sent, 2u) << "a chunk is published when its bodies come to 1 MiB";
   publisher.flush(true);
@@ -298,9 +298,9 @@ struct Narrow {
         open_hand(line.hand(open, 64)) {
     EXPECT_TRUE(line.open());
   }
-  Outcome emit(std::uint64_t cookie, WhenFull when_full) {
+  Outcome emit(std::uint64_t cookie, Admission admission) {
     Outcome outcome =
-        publisher.append({.body = bytes_of(std::to_string(cookie)), .cookie = cookie}, when_full);
+        publisher.append({.body = bytes_of(std::to_string(cookie)), .cookie = cookie}, admission);
     publisher.flush(true);
     return outcome;
   }
@@ -315,15 +315,15 @@ struct Narrow {
 
 TEST(NarrowPublisher, try_emit_says_would_block_takes_no_credit_and_works_again_later) {
   Narrow narrow(1);
-  EXPECT_EQ(narrow.emit(1, WhenFull::refuse), Outcome::ok);
+  EXPECT_EQ(narrow.emit(1, Admission::refuse), Outcome::ok);
   narrow.publisher.append({.body = bytes_of("fills the open chunk"), .cookie = 2},
-                          WhenFull::overdraw);
+                          Admission::overdraw);
   narrow.publisher.close();
-  EXPECT_EQ(narrow.emit(3, WhenFull::refuse), Outcome::would_block);
+  EXPECT_EQ(narrow.emit(3, Admission::refuse), Outcome::would_block);
   EXPECT_EQ(narrow.open.credits().messages(), 1000 - 2)
       << "nothing is held of the queue that has credit";
   narrow.full_hand.drain();
-  EXPECT_EQ(narrow.emit(4, WhenFull::refuse), Outcome::ok);
+  EXPECT_EQ(narrow.emit(4, Admission::refuse), Outcome::ok);
   narrow.full_hand.drain();
   EXPECT_EQ(narrow.open_hand.drain(), 3u);
   EXPECT_EQ(narrow.line.settled.count(), 3u);
@@ -332,7 +332,7 @@ TEST(NarrowPublisher, try_emit_says_would_block_takes_no_credit_and_works_again_
 TEST(NarrowPublisher, overdraw_goes_below_zero_and_never_waits) {
   Narrow narrow(1);
   for (std::uint64_t i = 0; i < 300; ++i) {
-    EXPECT_EQ(narrow.emit(i, WhenFull::overdraw), Outcome::ok);
+    EXPECT_EQ(narrow.emit(i, Admission::overdraw), Outcome::ok);
   }
   EXPECT_LT(narrow.full.credits().messages(), -200);
   EXPECT_EQ(narrow.full_hand.drain(), 300u);
@@ -371,12 +371,12 @@ TEST(NarrowPublisher,
   Narrow narrow(1, std::move(options));
   self = &narrow;
   for (std::uint64_t i = 0; i < 64; ++i) {
-    narrow.publisher.append({.body = bytes_of(std::to_string(i)), .cookie = i}, WhenFull::wait);
+    narrow.publisher.append({.body = bytes_of(std::to_string(i)), .cookie = i}, Admission::wait);
   }
-  narrow.emit(64, WhenFull::wait);  // finds no credit: waits
+  narrow.emit(64, Admission::wait);  // finds no credit: waits
   EXPECT_EQ(open_early.size(), 65u);
   EXPECT_EQ(full_first.size(), 64u);
-  narrow.emit(65, WhenFull::overdraw);
+  narrow.emit(65, Admission::overdraw);
   EXPECT_EQ(drain_texts(narrow.full_hand), (Texts{"64", "65"}));
   EXPECT_EQ(drain_texts(narrow.open_hand), (Texts{"65"}));
   EXPECT_EQ(narrow.line.settled.count(), 66u);
@@ -390,7 +390,7 @@ TEST(NarrowPublisher, one_that_is_told_to_stop_waiting_overdraws) {
   options.wait.keep_on = [] { return false; };
   Narrow narrow(1, std::move(options));
   for (std::uint64_t i = 0; i < 200; ++i) {
-    EXPECT_EQ(narrow.emit(i, WhenFull::wait), Outcome::ok);
+    EXPECT_EQ(narrow.emit(i, Admission::wait), Outcome::ok);
   }
   EXPECT_EQ(narrow.full_hand.drain(), 200u);
   EXPECT_EQ(narrow.open_hand.drain(), 200u);
@@ -421,7 +421,7 @@ TEST(NarrowPublisher, publishers_and_consumers_on_threads_lose_no_wake_up_and_no
   };
   std::thread one(consume, std::ref(narrow.full_hand)), two(consume, std::ref(narrow.open_hand));
   for (std::uint64_t i = 0; i < total; ++i) {
-    narrow.publisher.append({.body = bytes_of(std::to_string(i)), .cookie = i}, WhenFull::wait);
+    narrow.publisher.append({.body = bytes_of(std::to_string(i)), .cookie = i}, Admission::wait);
     if (i % 5 == 0 || i + 1 == total) {
       narrow.publisher.flush(true);
     }

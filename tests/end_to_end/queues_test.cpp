@@ -1,0 +1,98 @@
+// What a configuration says of its queues, seen from outside: full queues, delays, windows, limits.
+#include "end_to_end/pipeline.hpp"
+
+#include <fstream>
+
+namespace sluice::test {
+namespace {
+
+class Queues : public Pipeline {
+ protected:
+  /// in.jsonl -> `queues` subscribed to a topic -> `services`, until idle.
+  Ended run_all(const std::string& queues, const std::string& services, const Words& more = {}) {
+    Words words{"--until-idle"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(own(R"({"name":"queues","state":"@/state",
+      "sources":{"in":{"type":"lines","format":"text","path":"@/in.jsonl","publish_to":"events"}},
+      "topics":{"events":{}},
+      "queues":{)" + queues +
+                       R"(},"services":{)" + services + "}}",
+                   words));
+  }
+  static std::string queue(const std::string& name, const std::string& keys = {}) {
+    return "\"" + name + R"(":{"subscriptions":[{"topic":"events"}])" + keys + "}";
+  }
+  static std::string service(const std::string& name, const std::string& keys = {}) {
+    return "\"" + name + R"(":{"queue":")" + name + R"(","stages":[{"type":"lines","path":"@/)" +
+           name + R"(.jsonl"}])" + keys + "}";
+  }
+  void write(int count) const {
+    std::ofstream file(folder() / "in.jsonl");
+    for (int i = 0; i < count; ++i)
+      file << i << "\n";
+  }
+  std::vector<std::string> bodies(const std::string& name) const {
+    std::vector<std::string> found;
+    for (const std::string& line : lines(name + ".jsonl"))
+      found.push_back(Json::parse(line)["body"]);
+    return found;
+  }
+};
+
+TEST_F(Queues, full_ones_that_do_not_block_hold_up_nobody) {
+  write(5000);
+  const Ended ended =
+      run_all(queue("all") + "," + queue("newest", R"(,"capacity":64,"when_full":"drop_old")") +
+                  "," + queue("oldest", R"(,"capacity":64,"when_full":"drop_new")") + "," +
+                  queue("stored", R"(,"capacity":64,"when_full":"dead_letter",
+                                        "redrive_policy":{"dead_letter_queue":"stored-dead"})") +
+                  R"(,"stored-dead":{})",
+              service("all"));
+  const Json summary = summary_of(ended);
+  expect_conservation(summary);
+  EXPECT_EQ(bodies("all").size(), 5000U);
+  const Json& queues = summary["queues"];
+  for (const char* name : {"newest", "oldest", "stored"})
+    EXPECT_EQ(queues[name]["sent"], 5000) << name;
+  EXPECT_GE(queues["oldest"]["dropped"], 5000 - 2 * 64);
+  EXPECT_GE(queues["newest"]["dropped"], 5000 - 2 * 64);
+  EXPECT_EQ(queues["stored"]["dropped"], 0);
+  EXPECT_EQ(dead_letters("stored-dead").size(), queues["stored"]["moved_to_dead_letter"]);
+  EXPECT_EQ(dead_letters("stored-dead").at(0)["dead_letter"]["reason"], "the queue was full");
+}
+
+TEST_F(Queues, a_delayed_queue_gives_each_message_later) {
+  write(10);
+  const Ended ended = run_all(queue("soon") + "," + queue("later", R"(,"delay":"300ms")"),
+                              service("soon") + "," + service("later"));
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  expect_conservation(summary_of(ended));
+  EXPECT_EQ(bodies("soon").size(), 10U);
+  EXPECT_EQ(bodies("later").size(), 10U);
+  EXPECT_GE(summary_of(ended)["seconds"], 0.3);
+}
+
+TEST_F(Queues, a_batch_window_gathers_what_comes_one_by_one) {
+  write(40);
+  const Ended ended =
+      run_all(queue("work", R"(,"delay":"0s")"),
+              R"("work":{"queue":"work","batch_size":40,"batch_window":"20s","stages":[
+                {"type":"probe","trace":"@/trace"},{"type":"lines","path":"@/work.jsonl"}]})",
+              {"--plugin-dir", build_root() + "/tests/end_to_end"});
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(bodies("work").size(), 40U);
+  EXPECT_LT(summary_of(ended)["seconds"], 19) << "a full batch waits for nothing";
+}
+
+TEST_F(Queues, an_in_flight_limit_slows_and_loses_nothing) {
+  write(500);
+  const Ended ended =
+      run_all(queue("work", R"(,"in_flight_max":7)"),
+              service("work", R"(,"batch_size":10,"scaling":{"min_capacity":4,"max_capacity":4})"));
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  expect_conservation(summary_of(ended));
+  EXPECT_EQ(bodies("work").size(), 500U);
+}
+
+}  // namespace
+}  // namespace sluice::test
