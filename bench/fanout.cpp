@@ -31,6 +31,7 @@
 #include "base/futex.hpp"
 #include "config/load.hpp"
 #include "pipeline/engine.hpp"
+#include "main.hpp"
 
 // The plugin's C11 header, in C++ clothes: same layout.
 #define _Atomic
@@ -330,17 +331,5 @@ void add_all() {
 }  // namespace sluice::core
 
 int main(int count, char** arguments) {
-  // Defaults that the command line overrides: peers take turns, short runs.
-  std::vector<char*> all(arguments, arguments + count);
-  std::string interleave = "--benchmark_enable_random_interleaving=true", short_runs = "--benchmark_min_time=0.2";
-  all.insert(all.begin() + 1, {interleave.data(), short_runs.data()});
-  int all_count = static_cast<int>(all.size());
-  benchmark::Initialize(&all_count, all.data());
-  if (benchmark::ReportUnrecognizedArguments(all_count, all.data())) {
-    return 64;
-  }
-  sluice::core::add_all();
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return run_benches(count, arguments, sluice::core::add_all);
 }

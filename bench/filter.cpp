@@ -39,6 +39,7 @@
 #include "filter/compiled_filter.hpp"
 #include "filter/message_fields.hpp"
 #include "filter/parse_policy.hpp"
+#include "main.hpp"
 
 namespace sluice::core {
 namespace {
@@ -390,18 +391,5 @@ void add_all() {
 }  // namespace sluice::core
 
 int main(int count, char** arguments) {
-  // Defaults that the command line overrides: peers take turns, short runs.
-  std::vector<char*> all(arguments, arguments + count);
-  std::string interleave = "--benchmark_enable_random_interleaving=true",
-              short_runs = "--benchmark_min_time=0.2";
-  all.insert(all.begin() + 1, {interleave.data(), short_runs.data()});
-  int all_count = static_cast<int>(all.size());
-  benchmark::Initialize(&all_count, all.data());
-  if (benchmark::ReportUnrecognizedArguments(all_count, all.data())) {
-    return 64;
-  }
-  sluice::core::add_all();
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return run_benches(count, arguments, sluice::core::add_all);
 }

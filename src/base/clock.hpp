@@ -11,6 +11,8 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual std::int64_t steady_ns() const = 0;
+  /// The steady time as some milliseconds ago it was: a quarter of the other's cost, for what is stamped.
+  virtual std::int64_t coarse_steady_ms() const = 0;
   virtual std::int64_t wall_ms() const = 0;
 };
 
@@ -21,6 +23,7 @@ Clock& system_clock();
 class FakeClock final : public Clock {
  public:
   std::int64_t steady_ns() const override { return steady_ns_.load(std::memory_order_acquire); }
+  std::int64_t coarse_steady_ms() const override { return steady_ns() / 1'000'000; }
   std::int64_t wall_ms() const override { return wall_ms_.load(std::memory_order_acquire); }
   void advance_ms(std::int64_t ms) {
     steady_ns_.fetch_add(ms * 1'000'000, std::memory_order_acq_rel);

@@ -35,6 +35,8 @@ class Timers {
   /// Wall clock of a tick, by the wall clock when the timers were made: it never jumps. [any]
   std::int64_t wall_ms_of(std::int64_t tick) const { return start_wall_ms_ + tick; }
   std::int64_t now_ms() const { return wall_ms_of(now_tick()); }
+  /// The same, some milliseconds late: what messages are stamped with. [any]
+  std::int64_t stamp_ms() const { return start_wall_ms_ + clock_.coarse_steady_ms() - start_ns_ / 1'000'000; }
 
   /// The slot's first lease was opened: from now on its deadlines are looked at. [slot's worker]
   void watch(LeaseSlot& slot, std::int64_t deadline_tick);

@@ -162,7 +162,7 @@ void Publisher::open_chunk(Chunk* chunk, Admission admission) {
   sealed_ = false;
   stamped_ = false;
   unreleased_ = 0;
-  chunk->begun_ms = aside_.timers.now_ms();
+  chunk->begun_ms = aside_.timers.stamp_ms();
   chunk->id_base = uuid7(chunk->begun_ms, id_high_, ++id_low_ << 6);
   chunk->id_base.bytes[15] &= 0xc0;
   if (options_.kind == Chunk::Kind::source) {

@@ -141,7 +141,7 @@ class Publisher {
   void choose_class();
   void stamp() {
     if (!stamped_) {
-      now_ms_ = aside_.timers.now_ms();
+      now_ms_ = aside_.timers.stamp_ms();
       stamped_ = true;
     }
   }

@@ -62,6 +62,28 @@ TEST_F(Readme, the_plugin_in_cpp_builds_and_works) {
   EXPECT_NE(rejected.err.find("empty"), std::string::npos) << rejected.err;
 }
 
+TEST_F(Readme, the_keys_of_a_queue_are_valid_and_their_defaults_true) {
+  const std::string shown = block("json");
+  const Command valid = own(R"({"topics":{"new-icons":{}},
+    "sources":{"in":{"type":"lines","path":"-","publish_to":"new-icons"}},"queues":{)" +
+                            shown + R"(},"services":{"work":{"queue":"resize-16","stages":[
+      {"type":"lines","path":"@/out.jsonl"}]}}})");
+  const Ended ended = run({{"validate", valid.words[1]}, {}});
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  const Json schema = Json::parse(read_file(source_root() + "/docs/pipeline.schema.json"));
+  const Json& keys = schema["properties"]["queues"]["additionalProperties"]["properties"];
+  const Json queue = Json::parse("{" + shown + "}")["resize-16"];
+  int defaults = 0;
+  for (const auto& [key, value] : queue.items()) {
+    ASSERT_TRUE(keys.contains(key)) << key;
+    if (keys[key].contains("default")) {
+      EXPECT_EQ(keys[key]["default"], value) << key;
+      ++defaults;
+    }
+  }
+  EXPECT_GE(defaults, 6);
+}
+
 TEST_F(Readme, every_path_of_the_layout_is_there) {
   std::istringstream layout(block("text"));
   int paths = 0;

@@ -1,0 +1,389 @@
+// bench/queue: one queue by itself, without threads, plugins or a pipeline around it.
+//
+//   queue/pass/bK/<who>    a message is written (256 bytes), sent, received and read (four words), K at a time, by one
+//                          thread, so without any line's way between cores. Ours: publisher, log, credits, lease,
+//                          settle, acknowledgement. Peers: what a user would write by hand, pooled messages and no
+//                          acknowledgement; bulk calls where there are any.
+//   queue/lease/sluice     a lease is opened, watched and settled; items are leases.
+//   queue/expire/sluice    a lease of one message expires: copied out, visible again; items are messages.
+//   queue/redelivery/sluice   every message fails once (visibility 0) and is received again.
+//   queue/waiting/sluice   10 million messages wait. Counters: bytes_each (of memory, as the system counts it), and
+//                          million messages a second sent and received, with them and with a queue that is empty in
+//                          between, whose messages are in the core's cache.
+//   queue/stragglers/sluice   a million messages a second, of which one in a thousand fails and comes back after 10 s,
+//                          for 10 s of the timers' time. Counter: held_bytes at the end.
+#include <benchmark/benchmark.h>
+#include <boost/lockfree/queue.hpp>
+#include <concurrentqueue/concurrentqueue.h>
+#include <fmt/format.h>
+#include <malloc.h>
+#include <oneapi/tbb/concurrent_queue.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <deque>
+#include <fstream>
+#include <mutex>
+
+#include "base/clock.hpp"
+#include "queue/consumer.hpp"
+#include "topic/publisher.hpp"
+#include "main.hpp"
+
+namespace sluice::core {
+namespace {
+
+constexpr std::size_t kBody = 256;
+constexpr std::uint32_t kBatch = 64;
+
+void write_body(std::uint8_t* body, std::uint64_t number) { std::memset(body, static_cast<int>(number), kBody); }
+
+std::uint64_t read_body(const std::uint8_t* body) {
+  std::uint64_t sum = 0;
+  for (int line = 0; line < 4; ++line) {
+    std::uint64_t word;
+    std::memcpy(&word, body + 64 * line, sizeof word);
+    sum += word;
+  }
+  return sum;
+}
+
+class Settled final : public SettleListener {
+ public:
+  void settled(std::uint64_t, bool, std::uint32_t messages) override { count += messages; }
+  std::uint64_t count = 0;
+};
+
+/// A queue between a publisher and a consumer.
+class Line {
+ public:
+  Line(std::uint32_t batch, QueueOptions options)
+      : timers(clock),
+        letters(file_storage(), "", clock, [](const Error&) {}),
+        queue(std::move(options)),
+        publisher({.queues = {&queue}, .listener = &settled}, timers, letters),
+        consumer(queue, timers, letters, pool, {.service = "bench", .batch_size = batch, .consumers = 1}) {
+    queue.open();
+  }
+  ~Line() {
+    consumer.idle();
+    publisher.close();
+  }
+
+  void send(std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      Publisher::Outcome outcome;
+      write_body(publisher.reserve(kBody, Admission::overdraw, &outcome), ++sent);
+      publisher.commit_plain(kBody, 0);
+    }
+    publisher.flush(true);
+  }
+  std::uint32_t receive() { return consumer.receive(timers.now_tick()); }
+  void read() const {
+    std::uint64_t sum = 0;
+    for (const Lease& lease : consumer.leases()) {
+      for (std::uint64_t left = lease.taken.mask; left != 0; left &= left - 1) {
+        sum += read_body(lease.taken.chunk->body(lowest_bit(left)).data());
+      }
+    }
+    benchmark::DoNotOptimize(sum);
+  }
+  void settle() { consumer.end({}, releases); }
+  /// All of the batch fails.
+  void fail(std::uint32_t count, std::int64_t retry_after_ms) {
+    failures.clear();
+    for (std::uint32_t i = 0; i < count; ++i) {
+      failures.push_back({i, {Outcome::Status::retry, retry_after_ms, {}, {}, {}}});
+    }
+    consumer.end(failures, releases);
+  }
+  void drain() {
+    while (receive() != 0) {
+      read();
+      settle();
+    }
+    releases.flush();
+  }
+  void advance(std::int64_t ms) {
+    clock.advance_ms(ms);
+    timers.advance();
+  }
+
+  FakeClock clock;
+  Timers timers;
+  DeadLetters letters;
+  Settled settled;
+  Queue queue;
+  ChunkPool pool;
+  Publisher publisher;
+  Releases releases;
+  Consumer consumer;
+  std::vector<Failure> failures;
+  std::uint64_t sent = 0;
+};
+
+QueueOptions large() {
+  return {.name = "q", .capacity = Credits::kMessagesMax, .capacity_bytes = Credits::kBytesMax, .in_flight_max = 67'000'000};
+}
+
+void pass_sluice(benchmark::State& state, std::uint32_t batch) {
+  Line line(batch, {.name = "q"});
+  for (auto _ : state) {
+    line.send(batch);
+    line.receive();
+    line.read();
+    line.settle();
+  }
+  line.drain();
+  if (line.settled.count != line.sent) {
+    state.SkipWithError("not every message was acknowledged");
+  }
+  state.SetItemsProcessed(state.iterations() * batch);
+}
+
+struct alignas(64) PooledMessage {
+  std::uint8_t body[kBody];
+  std::uint8_t unused[64];
+};
+
+/// As many as ours goes round in.
+constexpr std::size_t kPooled = 8192;
+
+/// `Peer` has send(PooledMessage**, count) and receive(PooledMessage**, count_max).
+template <class Peer>
+void pass_peer(benchmark::State& state, std::uint32_t batch) {
+  const auto pool = std::make_unique<PooledMessage[]>(kPooled);
+  Peer peer;
+  std::array<PooledMessage*, kBatch> messages;
+  std::uint64_t sent = 0;
+  for (auto _ : state) {
+    for (std::uint32_t i = 0; i < batch; ++i) {
+      messages[i] = &pool[sent % kPooled];
+      write_body(messages[i]->body, ++sent);
+    }
+    peer.send(messages.data(), batch);
+    const std::size_t count = peer.receive(messages.data(), batch);
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      sum += read_body(messages[i]->body);
+    }
+    benchmark::DoNotOptimize(sum);
+  }
+  state.SetItemsProcessed(state.iterations() * batch);
+}
+
+class Moodycamel {
+ public:
+  void send(PooledMessage** from, std::size_t count) { queue_.enqueue_bulk(producer_, from, count); }
+  std::size_t receive(PooledMessage** to, std::size_t count) { return queue_.try_dequeue_bulk(consumer_, to, count); }
+
+ private:
+  moodycamel::ConcurrentQueue<PooledMessage*> queue_{kPooled};
+  moodycamel::ProducerToken producer_{queue_};
+  moodycamel::ConsumerToken consumer_{queue_};
+};
+
+/// Calls `one` until it has nothing more.
+template <class One>
+std::size_t each(PooledMessage** to, std::size_t count, One&& one) {
+  std::size_t received = 0;
+  while (received < count && one(to[received])) {
+    ++received;
+  }
+  return received;
+}
+
+class TbbBounded {
+ public:
+  void send(PooledMessage** from, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      queue_.push(from[i]);
+    }
+  }
+  std::size_t receive(PooledMessage** to, std::size_t count) {
+    return each(to, count, [this](PooledMessage*& place) { return queue_.try_pop(place); });
+  }
+
+ private:
+  oneapi::tbb::concurrent_bounded_queue<PooledMessage*> queue_;
+};
+
+class BoostLockfree {
+ public:
+  void send(PooledMessage** from, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      queue_.push(from[i]);
+    }
+  }
+  std::size_t receive(PooledMessage** to, std::size_t count) {
+    return each(to, count, [this](PooledMessage*& place) { return queue_.pop(place); });
+  }
+
+ private:
+  boost::lockfree::queue<PooledMessage*> queue_{kPooled};
+};
+
+class MutexDeque {
+ public:
+  void send(PooledMessage** from, std::size_t count) {
+    std::lock_guard lock(mutex_);
+    queue_.insert(queue_.end(), from, from + count);
+  }
+  std::size_t receive(PooledMessage** to, std::size_t count) {
+    std::lock_guard lock(mutex_);
+    count = std::min(count, queue_.size());
+    std::copy_n(queue_.begin(), count, to);
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
+    return count;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<PooledMessage*> queue_;
+};
+
+void lease(benchmark::State& state) {
+  Line line(kBatch, {.name = "q"});
+  LeaseSlot slot;
+  slot.queue = &line.queue;
+  slot.visibility_timeout_ms = 30'000;
+  for (auto _ : state) {
+    const std::int64_t deadline = line.timers.now_tick() + slot.visibility_timeout_ms;
+    const std::uint64_t word = slot.open(nullptr, 1, deadline, 0);
+    line.timers.watch(slot, deadline);
+    benchmark::DoNotOptimize(slot.close(word));
+  }
+  line.timers.advance();
+  state.SetItemsProcessed(state.iterations());
+}
+
+void expire(benchmark::State& state) {
+  Line line(1, {.name = "q", .visibility_timeout_ms = 100});
+  line.send(1);
+  for (auto _ : state) {
+    line.receive();
+    line.advance(100);
+    line.settle();
+  }
+  line.drain();
+  state.SetItemsProcessed(state.iterations());
+}
+
+void redelivery(benchmark::State& state) {
+  Line line(kBatch, {.name = "q"});
+  for (auto _ : state) {
+    line.send(kBatch);
+    line.fail(line.receive(), 0);
+    line.drain();
+  }
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
+
+/// Resident memory of the process.
+std::int64_t memory_bytes() {
+  std::int64_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+void waiting(benchmark::State& state) {
+  constexpr std::int64_t kMessages = 10'000'000;
+  double bytes = 0;
+  std::array<std::int64_t, 2> empty{}, full{};
+  for (auto _ : state) {
+    Line line(kBatch, large());
+    Clock& clock = system_clock();
+    const auto passes = [&](int count) {  // {sending, receiving}, of a queue that is empty in between
+      std::array<std::int64_t, 2> ns{};
+      for (int i = 0; i < count; ++i) {
+        const std::int64_t begin = clock.steady_ns();
+        line.send(kBatch);
+        const std::int64_t middle = clock.steady_ns();
+        line.receive();
+        line.read();
+        line.settle();
+        ns[0] += middle - begin;
+        ns[1] += clock.steady_ns() - middle;
+      }
+      return ns;
+    };
+    empty = passes(kMessages / kBatch);
+    const std::int64_t before = memory_bytes();
+    for (std::int64_t i = 0; i < kMessages; i += kBatch) {
+      line.send(kBatch);
+    }
+    bytes = static_cast<double>(memory_bytes() - before) / kMessages;
+    full = passes(kMessages / kBatch);
+    line.drain();
+  }
+  const auto rate = [](std::int64_t ns) { return static_cast<double>(kMessages) * 1e3 / static_cast<double>(ns); };
+  state.counters["bytes_each"] = bytes;
+  state.counters["send_M"] = rate(full[0]);
+  state.counters["send_empty_M"] = rate(empty[0]);
+  state.counters["receive_M"] = rate(full[1]);
+  state.counters["receive_empty_M"] = rate(empty[1]);
+  state.SetItemsProcessed(state.iterations() * kMessages);
+}
+
+void stragglers(benchmark::State& state) {
+  std::int64_t held = 0;
+  for (auto _ : state) {
+    Line line(kBatch, large());
+    for (int i = 0; i < 1000; ++i) {  // until the publisher goes round in its slabs
+      line.send(kBatch);
+      line.drain();
+    }
+    const auto before = static_cast<std::int64_t>(mallinfo2().uordblks + mallinfo2().hblkhd);
+    for (std::int64_t ms = 0; ms < 10'000; ++ms) {
+      line.advance(1);
+      for (std::uint32_t left = 1000; left != 0;) {
+        const std::uint32_t count = std::min(left, kBatch);
+        line.send(count);
+        line.receive();
+        if (left == 1000) {
+          line.fail(1, 10'000);
+        } else {
+          line.settle();
+        }
+        left -= count;
+      }
+    }
+    line.releases.flush();
+    held = static_cast<std::int64_t>(mallinfo2().uordblks + mallinfo2().hblkhd) - before;
+    line.advance(10'000);
+    line.drain();
+  }
+  state.counters["held_bytes"] = static_cast<double>(held);
+  state.SetItemsProcessed(state.iterations() * 10'000'000);
+}
+
+void add(const std::string& name, void (*run)(benchmark::State&, std::uint32_t), std::uint32_t batch) {
+  benchmark::RegisterBenchmark(name.c_str(), run, batch)->UseRealTime();
+}
+
+void add_all() {
+  for (const std::uint32_t batch : {1u, 5u, 64u}) {
+    const std::string prefix = fmt::format("queue/pass/b{}/", batch);
+    add(prefix + "sluice", pass_sluice, batch);
+    add(prefix + "moodycamel", pass_peer<Moodycamel>, batch);
+    add(prefix + "tbb-bounded", pass_peer<TbbBounded>, batch);
+    add(prefix + "boost-lockfree", pass_peer<BoostLockfree>, batch);
+    add(prefix + "mutex-deque", pass_peer<MutexDeque>, batch);
+  }
+  benchmark::RegisterBenchmark("queue/lease/sluice", lease)->UseRealTime();
+  benchmark::RegisterBenchmark("queue/expire/sluice", expire)->UseRealTime();
+  benchmark::RegisterBenchmark("queue/redelivery/sluice", redelivery)->UseRealTime();
+  benchmark::RegisterBenchmark("queue/waiting/sluice", waiting)->UseRealTime()->Iterations(1)->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark("queue/stragglers/sluice", stragglers)
+      ->UseRealTime()
+      ->Iterations(1)
+      ->Unit(benchmark::kMillisecond);
+}
+
+}  // namespace
+}  // namespace sluice::core
+
+int main(int count, char** arguments) {
+  return run_benches(count, arguments, sluice::core::add_all);
+}
