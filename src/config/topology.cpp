@@ -137,8 +137,11 @@ std::vector<std::vector<std::uint32_t>> find_cycles(
 
 MemoryBound memory_bound(const PipelineDescription& pipeline) {
   MemoryBound bound;
-  for (const QueueDescription& queue : pipeline.queues)
+  for (const QueueDescription& queue : pipeline.queues) {
     bound.queues += queue.capacity_bytes;
+    if (queue.when_full == WhenFull::dead_letter)  // letters that are not stored yet
+      bound.queues += std::max(queue.capacity_bytes / 4, static_cast<std::int64_t>(kChunkBytesMax));
+  }
   for (const TopicDescription& topic : pipeline.topics)
     bound.filters += topic.filter != nullptr ? static_cast<std::int64_t>(topic.filter->bytes()) : 0;
   bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) *

@@ -26,9 +26,15 @@ void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
   counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_release);
 }
 
-/// How far a queue's credit may be overdrawn by letters that are not stored yet.
-std::int64_t letters_max(const Queue& queue) {
-  return std::max<std::int64_t>(kChunkMessages, queue.options().capacity / 4);
+/// A quarter of what the queue may hold, or a chunk, is overdrawn by letters that are not stored
+/// yet.
+bool letters_wait(Queue& queue) {
+  const std::int64_t messages =
+      std::max<std::int64_t>(kChunkMessages, queue.options().capacity / 4);
+  const std::int64_t bytes =
+      std::max<std::int64_t>(kChunkBytesMax, queue.options().capacity_bytes / 4);
+  return queue.credits().messages() <= -messages ||
+         queue.credits().units() <= -(bytes / kCreditUnit);
 }
 
 }  // namespace
@@ -87,10 +93,9 @@ void Fanout::wire_ready() {
 
 /// For want of credit of this branch its publisher may have to wait.
 bool Fanout::blocks(std::size_t branch) const {
-  const Queue& queue = *queues_[branch];
+  Queue& queue = *queues_[branch];
   const bool blocking = queue.options().when_full == WhenFull::block ||
-                        (queue.options().when_full == WhenFull::dead_letter &&
-                         queues_[branch]->credits().messages() <= -letters_max(queue));
+                        (queue.options().when_full == WhenFull::dead_letter && letters_wait(queue));
   return blocking && is_wanted(branch);
 }
 

@@ -159,6 +159,38 @@ TEST(FullQueue, that_dead_letters_waits_where_too_many_are_not_stored_yet) {
   EXPECT_EQ(queue.credits().messages(), 64);
 }
 
+TEST(FullQueue, that_dead_letters_waits_where_too_many_bytes_are_not_stored_yet) {
+  LogLines quiet;
+  Line line;
+  Queue& dead = line.queue({.name = "dead"});
+  Queue& queue = line.queue(
+      {.name = "q", .capacity = 1, .capacity_bytes = 4 << 20, .when_full = WhenFull::dead_letter},
+      &dead);
+  int waits = 0;
+  core::PublisherOptions options;
+  options.wait.step_ms = 1;
+  options.wait.keep_on = [&] {
+    ++waits;
+    line.letters.write_waiting();
+    return true;
+  };
+  Publisher& publisher = line.publisher({&queue}, std::move(options));
+  Hand& hand = line.hand(queue, 64);
+  ASSERT_TRUE(line.open());
+  const std::string large(400 << 10, 'x');
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    publisher.append(
+        {.body = {}, .external = core::ExternalBody::copy_of(bytes_of(large)), .cookie = i},
+        Admission::wait);
+    publisher.close();
+  }
+  EXPECT_GT(waits, 0) << "twenty of them are 8 MB, of which 5 may be there";
+  line.letters.write_waiting();
+  EXPECT_EQ(hand.drain(), 1u);
+  EXPECT_EQ(line.settled.count(), 20u);
+  EXPECT_EQ(queue.credits().messages(), 1);
+}
+
 TEST(FullQueue, of_any_kind_but_block_holds_up_no_worker_of_the_pool) {
   for (const WhenFull when_full : {WhenFull::drop_new, WhenFull::drop_old, WhenFull::dead_letter}) {
     Fork fork(when_full, 1);
