@@ -123,7 +123,7 @@ std::uint32_t Consumer::gather(std::int64_t now_tick, std::uint32_t count_max) {
       taken = queue_.remove_older(taken, horizon_ms);
     }
     std::uint32_t messages = bit_count(taken.mask);
-    ConsumerCounters::add(counters_.taken, messages);
+    add_alone(counters_.taken, messages);
     if (taken.chunk->kind == Chunk::Kind::evacuated) {
       taken.mask = sort_out_overdue(taken);
       messages = bit_count(taken.mask);
@@ -269,7 +269,7 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
     if (ok != 0) {
       std::uint32_t ok_count = ok == lease.taken.mask ? count : bit_count(ok);
       settled.ok += ok_count;
-      ConsumerCounters::add(counters_.deleted, ok_count);
+      add_alone(counters_.deleted, ok_count);
       finish(chunk, ok, ok_count);
     }
     if (chunk->kind == Chunk::Kind::evacuated) {
@@ -288,7 +288,7 @@ bool Consumer::reject_part(std::span<const std::uint8_t> body, const MessagePart
   if (target == nullptr) {
     // A message that came and went: taken, but never handed out.
     queue_.overdue.fetch_add(1, std::memory_order_relaxed);
-    ConsumerCounters::add(counters_.taken, 1);
+    add_alone(counters_.taken, 1);
     queue_.dropped.fetch_add(1, std::memory_order_release);
     queue_.moved_in.fetch_add(1, std::memory_order_release);
     return false;

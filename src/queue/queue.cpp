@@ -77,7 +77,7 @@ Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* fr
 }
 
 bool Queue::has_news() const {
-  if (limited.load(std::memory_order_relaxed)) {
+  if (limited.load(std::memory_order_seq_cst)) {
     return false;
   }
   if (returned_items_.load(std::memory_order_seq_cst) > 0) {

@@ -34,15 +34,16 @@ struct QueueCounters {
   std::uint64_t moved_to_dead_letter = 0, expired = 0, dropped = 0, purged = 0;
 };
 
+/// Adds to a counter that nobody else writes.
+inline void add_alone(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
+  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_release);
+}
+
 /// Plain counters of one consumer: one writer, read by anybody.
 struct alignas(kCacheLine) ConsumerCounters {
   Atomic<std::uint64_t> taken{0};    ///< receives, repeated ones too
   Atomic<std::uint64_t> deleted{0};
   Atomic<ConsumerCounters*> next{nullptr};
-
-  static void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
-    counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_release);
-  }
 };
 
 /// What one publisher sent to one of its branches. [any]
@@ -53,8 +54,8 @@ struct SentCounter {
   const Atomic<std::uint64_t>* forgone;  ///< of those, what it unsubscribed from before it was delivered
 
   std::uint64_t load() const {
-    std::uint64_t got = (filters->load(std::memory_order_acquire) ? matched : published)->load(std::memory_order_acquire);
-    return got - forgone->load(std::memory_order_acquire);
+    std::uint64_t gone = forgone->load(std::memory_order_acquire);  // first: what is forgone was counted before
+    return (filters->load(std::memory_order_acquire) ? matched : published)->load(std::memory_order_acquire) - gone;
   }
 };
 
@@ -148,7 +149,7 @@ class Queue {
 
   /// A consumer will have at most so many in hand at once. [control]
   void expect_in_hand(std::uint32_t messages) { in_hand_max_ += messages; }
-  /// How many more may be received now.
+  /// How many more may be received now. Consumers that ask at the same time may pass the limit by a batch each.
   std::uint32_t in_flight_room() const;
   /// Wakes the service if it sleeps. After publishing.
   void notify() {

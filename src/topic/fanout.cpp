@@ -1,7 +1,5 @@
 #include "topic/fanout.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <new>
 
@@ -20,21 +18,6 @@ void merge(std::vector<ReadyBits>& all) {
     }
   }
   all = std::move(words);
-}
-
-void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
-  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_release);
-}
-
-/// A quarter of what the queue may hold, or a chunk, is overdrawn by letters that are not stored
-/// yet.
-bool letters_wait(Queue& queue) {
-  const std::int64_t messages =
-      std::max<std::int64_t>(kChunkMessages, queue.options().capacity / 4);
-  const std::int64_t bytes =
-      std::max<std::int64_t>(kChunkBytesMax, queue.options().capacity_bytes / 4);
-  return queue.credits().messages() <= -messages ||
-         queue.credits().units() <= -(bytes / kCreditUnit);
 }
 
 }  // namespace
@@ -91,87 +74,6 @@ void Fanout::wire_ready() {
   merge(ready_bits_);
 }
 
-/// For want of credit of this branch its publisher may have to wait.
-bool Fanout::blocks(std::size_t branch) const {
-  Queue& queue = *queues_[branch];
-  const bool blocking = queue.options().when_full == WhenFull::block ||
-                        (queue.options().when_full == WhenFull::dead_letter && letters_wait(queue));
-  return blocking && is_wanted(branch);
-}
-
-bool Fanout::queues_have_credit() const {
-  for (std::size_t branch = 0; branch < queues_.size(); ++branch) {
-    if (!queues_[branch]->credits().available() && blocks(branch)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool Fanout::has_credit() const {
-  for (std::size_t i = 0; i < branches_.size(); ++i) {
-    const Branch& branch = branches_[i];
-    const bool reserved = branch.reservation.messages > 0 && branch.reservation.units > 0;
-    if (!reserved && !branch.queue->credits().available() && blocks(i)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool Fanout::admits() {
-  for (std::size_t i = 0; i < branches_.size(); ++i) {
-    if (!branches_[i].queue->credits().admit(branches_[i].reservation) && blocks(i)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-Fanout::Fate Fanout::admit(std::uint32_t index, Admission admission) {
-  Branch& branch = branches_[index];
-  Credits& credits = branch.queue->credits();
-  if (credits.admit(branch.reservation)) {
-    return Fate::published;
-  }
-  if (blocks(index) && admission != Admission::overdraw) {
-    return Fate::withheld;
-  }
-  switch (branch.queue->options().when_full) {
-    case WhenFull::block:
-      return Fate::published;
-    case WhenFull::dead_letter:
-      return Fate::dead_lettered;
-    case WhenFull::drop_new:
-      return Fate::dropped;
-    case WhenFull::drop_old:
-      break;
-  }
-  while (branch.queue->drop_oldest(kChunkMessages, &branch.turn) != 0) {
-    if (credits.admit(branch.reservation)) {
-      return Fate::published;
-    }
-  }
-  return Fate::dropped;
-}
-
-void Fanout::give_reservations_back() {
-  for (Branch& branch : branches_) {
-    branch.queue->give_credit(branch.reservation.messages, branch.reservation.units);
-    branch.reservation = {};
-  }
-}
-
-void Fanout::announce_wait(bool waits) {
-  for (Queue* queue : queues_) {
-    if (waits) {
-      queue->credits().announce_wait();
-    } else {
-      queue->credits().withdraw();
-    }
-  }
-}
-
 void Fanout::use_filter(std::shared_ptr<const TopicFilter> filter,
                         std::span<const std::uint32_t> subscriptions) {
   if (!filters_.load(std::memory_order_relaxed)) {
@@ -203,7 +105,7 @@ void Fanout::note_subscribed(BranchCounters& counters, bool subscribed) {
   }
   const std::uint64_t published = published_total_.load(std::memory_order_relaxed);
   if (subscribed) {
-    add(counters.unseen, published - left_at);
+    add_alone(counters.unseen, published - left_at);
   }
   counters.left_at.store(subscribed ? kSubscribed : published, std::memory_order_release);
 }
@@ -226,12 +128,14 @@ BranchCounts Fanout::counts(std::uint32_t branch) const {
   const BranchCounters& counters = counters_[branch];
   BranchCounts result;
   const bool filters = filters_.load(std::memory_order_acquire);
+  // What came later is read first, so that no difference is negative.
+  const std::uint64_t forgone = counters.forgone.load(std::memory_order_acquire);
+  const std::uint64_t unseen = counters.unseen.load(std::memory_order_acquire);
   const std::uint64_t matched =
       (filters ? counters.matched : published_total_).load(std::memory_order_acquire);
   const std::uint64_t left_at = counters.left_at.load(std::memory_order_acquire);
-  const std::uint64_t seen = (left_at == kSubscribed ? published() : left_at) -
-                             counters.unseen.load(std::memory_order_acquire);
-  result.matched = matched - counters.forgone.load(std::memory_order_acquire);
+  const std::uint64_t seen = (left_at == kSubscribed ? published() : left_at) - unseen;
+  result.matched = matched - forgone;
   result.filtered = filters && seen > matched ? seen - matched : 0;
   result.invalid_attributes = counters.invalid_attributes.load(std::memory_order_acquire);
   result.invalid_body = counters.invalid_body.load(std::memory_order_acquire);
@@ -407,38 +311,11 @@ Taken Fanout::copy(Branch& branch, std::uint32_t bit) {
   return {copy.chunk, std::uint64_t{1} << copy.index};
 }
 
-void Fanout::drop(Branch& branch, std::uint64_t mask) {
-  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-    const Lineage lineage = chunk_->lineage_of(lowest_bit(left));
-    if (lineage.origin != nullptr) {
-      lineage.origin->reject(lineage.message);
-    }
-  }
-  branch.queue->withdrawn.fetch_add(bit_count(mask), std::memory_order_relaxed);
-  branch.queue->dropped.fetch_add(bit_count(mask), std::memory_order_release);
-}
-
-/// Each is charged until it is stored, however little credit there is.
-void Fanout::dead_letter(Branch& branch, std::uint64_t mask) {
-  Queue& queue = *branch.queue;
-  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-    const Taken letter = copy(branch, lowest_bit(left));
-    queue.credits().take(1, letter.chunk->charge_of(lowest_bit(letter.mask)));
-    queue.overdue.fetch_add(1, std::memory_order_relaxed);
-    queue.diverted.fetch_add(1, std::memory_order_release);
-    aside_.dead_letters.submit(
-        {&queue, queue.dead_letter_queue(), letter, "", "", "the queue was full",
-         fmt::format("capacity {}, capacity_bytes {}", queue.options().capacity,
-                     queue.options().capacity_bytes),
-         aside_.timers.now_ms(), nullptr});
-  }
-}
-
 /// The fresh messages go to the branches without a policy, and to whom the matcher gives them.
 void Fanout::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
   const std::uint64_t all = mask_between(published_, published_ + fresh);
   for (const std::uint32_t index : unfiltered_) {
-    add(counters_[index].matched, fresh);
+    add_alone(counters_[index].matched, fresh);
     deliver(index, all, units);
   }
   matcher_->match(*chunk_, published_, chunk_->count);
@@ -455,7 +332,7 @@ void Fanout::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
       reached_.push_back(index);
     }
     branch.matched |= mask;
-    add(counters_[index].matched, bit_count(mask));
+    add_alone(counters_[index].matched, bit_count(mask));
     deliver(index, mask, static_cast<std::int64_t>(chunk_->charge_of_mask(mask)));
   }
   count_invalid();
@@ -464,12 +341,12 @@ void Fanout::share_out_filtered(std::uint32_t fresh, std::int64_t units) {
 void Fanout::count_invalid() {
   for (const std::uint32_t subscription : matcher_->invalid_attributes()) {
     if (branch_of_[subscription] != kUnsubscribed) {
-      add(counters_[branch_of_[subscription]].invalid_attributes, 1);
+      add_alone(counters_[branch_of_[subscription]].invalid_attributes, 1);
     }
   }
   for (const std::uint32_t subscription : matcher_->invalid_body()) {
     if (branch_of_[subscription] != kUnsubscribed) {
-      add(counters_[branch_of_[subscription]].invalid_body, 1);
+      add_alone(counters_[branch_of_[subscription]].invalid_body, 1);
     }
   }
   if (matcher_->invalid_bodies() == 0) {
@@ -477,7 +354,7 @@ void Fanout::count_invalid() {
   }
   for (const std::uint32_t subscription : matcher_->body_readers()) {
     if (branch_of_[subscription] != kUnsubscribed) {
-      add(counters_[branch_of_[subscription]].invalid_body, matcher_->invalid_bodies());
+      add_alone(counters_[branch_of_[subscription]].invalid_body, matcher_->invalid_bodies());
     }
   }
 }
@@ -499,110 +376,6 @@ void Fanout::set_remainders() {
     branch.queue->credits().charge(branch.reservation, 0, remainder);
     log_.set_remainder(index, remainder);
   }
-}
-
-/// Further entries for the sealed chunk, for the branches that had no credit. Waits for credit.
-void Fanout::publish_withheld() {
-  while (any_withheld_) {
-    bool waits = wait_.keep_on == nullptr || wait_.keep_on();
-    Branch* short_of_credit = nullptr;
-    late_.clear();
-    for (std::uint32_t i = 0; i < branches_.size(); ++i) {
-      Branch& branch = branches_[i];
-      if (branch.fate != Fate::withheld) {
-        continue;
-      }
-      if (branch.filtered && branch.matched == 0) {
-        branch.fate = Fate::published;
-        continue;
-      }
-      if (!is_wanted(i)) {
-        forgo(i);
-        continue;
-      }
-      if (waits && !branch.queue->credits().admit(branch.reservation)) {
-        if (blocks(i)) {
-          short_of_credit = &branch;
-        } else {
-          dead_letter_late(branch);  // some letters were stored: there is room for more of them
-        }
-        continue;
-      }
-      branch.fate = Fate::published;
-      late_.push_back(i);
-    }
-    if (!late_.empty()) {
-      publish_late();
-    }
-    any_withheld_ = short_of_credit != nullptr;
-    if (any_withheld_) {
-      wait_for_credit(*short_of_credit);
-    }
-  }
-}
-
-/// Of the sealed chunk.
-std::uint64_t Fanout::part_of(const Branch& branch) const {
-  return branch.filtered ? branch.matched : mask_between(0, chunk_->count);
-}
-
-/// The branch unsubscribed while its part of the chunk waited for credit: it does not get it.
-void Fanout::forgo(std::uint32_t index) {
-  Branch& branch = branches_[index];
-  const std::uint32_t count = bit_count(part_of(branch));
-  branch.fate = Fate::published;
-  deliveries_ -= count;
-  add(counters_[index].forgone, count);
-}
-
-void Fanout::dead_letter_late(Branch& branch) {
-  const std::uint64_t mask = part_of(branch);
-  branch.fate = Fate::dead_lettered;
-  deliveries_ -= bit_count(mask);
-  dead_letter(branch, mask);
-}
-
-void Fanout::publish_late() {
-  passes_segment_ |= log_.begin(chunk_, chunk_->begun_ms);
-  for (std::uint32_t index = 0; index < branches_.size(); ++index) {
-    log_.set_remainder(index, 0);
-  }
-  for (const std::uint32_t index : late_) {
-    Branch& branch = branches_[index];
-    const std::uint64_t mask = part_of(branch);
-    const std::uint32_t remainder = remainder_of(branch);
-    branch.queue->credits().charge(
-        branch.reservation, bit_count(mask),
-        static_cast<std::int64_t>(chunk_->charge_of_mask(mask)) + remainder);
-    deliveries_ -= bit_count(mask);  // counted when it was withheld
-    hand_over(index, mask);
-    log_.set_remainder(index, remainder);
-  }
-  log_.publish(chunk_->count, true, true);
-  notify(ready_bits_);
-}
-
-/// Some microseconds: what a busy consumer needs to give credit back, and less than a wake-up costs
-/// it.
-constexpr int kLooksBeforeParking = 256;
-
-/// Both looks come after the announcement: credit that came before it, or the order to stop, rings
-/// nobody.
-void Fanout::wait_for_credit(Branch& branch) {
-  Credits& credits = branch.queue->credits();
-  for (int look = 0; look < kLooksBeforeParking; ++look) {
-    if (credits.available()) {
-      return;
-    }
-    pause_core();
-  }
-  std::uint32_t epoch = credits.announce_wait();
-  bool stops = wait_.keep_on != nullptr && !wait_.keep_on();
-  if (!stops && is_wanted(static_cast<std::size_t>(&branch - branches_.data())) &&
-      !credits.admit(branch.reservation)) {
-    credits.park(epoch, wait_.step_ms * 1'000'000);
-  }
-  credits.withdraw();
 }
 
 }  // namespace sluice::core

@@ -100,8 +100,6 @@ class Publisher {
   /// Never waits. [control]
   void change_filter(FilterUse use);
 
-  /// By branch, the added ones with them. [control]
-  const std::vector<Queue*>& queues() const { return newest_->queues(); }
   /// It was given a filter; that may not be in force yet. [control]
   bool was_given_filter() const { return was_given_filter_; }
   /// It has or had a filter, so that counts() tell something. [any]
