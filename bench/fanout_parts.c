@@ -12,7 +12,7 @@
 SLUICE_EXPORT struct fanout_control fanout_control;
 
 static const sluice_host* host;
-static uint64_t settled_messages; /* one pool thread settles */
+static _Atomic uint64_t settled_messages;
 
 static int64_t now_ns(void) {
   struct timespec now;
@@ -61,6 +61,39 @@ static int32_t emit_round(sluice_out* out) {
   return SLUICE_OK;
 }
 
+static void pause_for(uint32_t ns) {
+  if (ns >= 50000) {
+    const struct timespec pause = {0, ns};
+    nanosleep(&pause, NULL);
+    return;
+  }
+  const int64_t until = now_ns() + ns;
+  while (now_ns() < until) __builtin_ia32_pause();
+}
+
+static int32_t emit_handovers(sluice_out* out) {
+  sluice_emission emission;
+  memset(&emission, 0, sizeof emission);
+  emission.struct_size = sizeof emission;
+  emission.cookie = 1;
+  settled_messages = 0;
+  atomic_store(&fanout_control.received, 0);
+  fanout_control.begin_ns = now_ns();
+  for (uint64_t i = 0; i < fanout_control.messages; ++i) {
+    while (atomic_load_explicit(&fanout_control.received, memory_order_acquire) != i) __builtin_ia32_pause();
+    pause_for(fanout_control.pause_ns);
+    uint8_t* body;
+    const int64_t now = now_ns();
+    int32_t status = host->reserve(out, FANOUT_BODY, &body);
+    if (status != SLUICE_OK) return status;
+    memcpy(body, &now, sizeof now);
+    status = host->commit(out, FANOUT_BODY, &emission);
+    if (status == SLUICE_OK) status = host->flush(out);
+    if (status != SLUICE_OK) return status;
+  }
+  return SLUICE_OK;
+}
+
 static int32_t run(void* self, sluice_out* out) {
   (void)self;
   uint32_t seen = 0;
@@ -72,7 +105,7 @@ static int32_t run(void* self, sluice_out* out) {
       continue;
     }
     seen = round;
-    int32_t status = emit_round(out);
+    int32_t status = fanout_control.latencies != NULL ? emit_handovers(out) : emit_round(out);
     if (status != SLUICE_OK) return status;
   }
 }
@@ -80,17 +113,35 @@ static int32_t run(void* self, sluice_out* out) {
 static void settled(void* self, uint64_t cookie, int32_t worst) {
   (void)self;
   (void)worst;
-  settled_messages += cookie;
-  if (settled_messages != fanout_control.messages) return;
+  uint64_t so_far;
+  if (fanout_control.threads > 1) {
+    so_far = atomic_fetch_add_explicit(&settled_messages, cookie, memory_order_acq_rel) + cookie;
+  } else {
+    so_far = atomic_load_explicit(&settled_messages, memory_order_relaxed) + cookie;
+    atomic_store_explicit(&settled_messages, so_far, memory_order_relaxed);
+  }
+  if (so_far != fanout_control.messages) return;
   fanout_control.end_ns = now_ns();
   atomic_store(&fanout_control.finished_round, atomic_load(&fanout_control.round));
   syscall(SYS_futex, &fanout_control.finished_round, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void note_latency(const sluice_message* message) {
+  int64_t sent;
+  memcpy(&sent, message->body, sizeof sent);
+  const uint64_t number = atomic_load_explicit(&fanout_control.received, memory_order_relaxed);
+  fanout_control.latencies[number] = (uint32_t)(now_ns() - sent);
+  atomic_store_explicit(&fanout_control.received, number + 1, memory_order_release);
 }
 
 /* Reads four words of each body, one of each of its lines. */
 static int32_t process(void* self, const sluice_batch* batch, sluice_out* out) {
   (void)self;
   (void)out;
+  if (fanout_control.latencies != NULL) {
+    for (uint32_t i = 0; i < batch->count; ++i) note_latency(batch->messages[i]);
+    return SLUICE_OK;
+  }
   uint64_t sum = 0;
   for (uint32_t i = 0; i < batch->count; ++i) {
     const uint8_t* body = batch->messages[i]->body;
@@ -115,7 +166,11 @@ static const sluice_component source_component = {
 static const sluice_component stage_component = {
     sizeof(sluice_component), SLUICE_SINK, "stage", "fanout_stage", "Reads four words of each message.", no_options,
     NULL, create, destroy, NULL, &stage_functions};
-static const sluice_component* const components[] = {&source_component, &stage_component, NULL};
+/* The same on threads of its workers' own. */
+static const sluice_component waiting_stage_component = {
+    sizeof(sluice_component), SLUICE_SINK | SLUICE_BLOCKS, "stage", "fanout_waiting_stage",
+    "Reads four words of each message, and says that it may wait.", no_options, NULL, create, destroy, NULL, &stage_functions};
+static const sluice_component* const components[] = {&source_component, &stage_component, &waiting_stage_component, NULL};
 static const sluice_plugin plugin = {sizeof(sluice_plugin), SLUICE_ABI_MAJOR, SLUICE_ABI_MINOR,
                                      "sluice.bench.fanout", "1.0.0", components};
 

@@ -16,6 +16,12 @@ struct fanout_control {
   uint64_t batch;
   _Atomic uint64_t checksum;        /* what the stages read; keeps the reads alive */
   int64_t begin_ns, end_ns;         /* CLOCK_MONOTONIC: first emission, last settled */
+  uint32_t threads;                 /* how many settle; more than one count together */
+  /* A round of hand-overs, where `latencies` is not NULL: each message alone, some time after the one before it was
+   * received. */
+  uint32_t* latencies;              /* ns from before the emission to the stage, `messages` of them */
+  uint32_t pause_ns;                /* between two, by a timer from 50 us on, else awake */
+  _Atomic uint64_t received;
 };
 
 #endif

@@ -13,28 +13,24 @@
 //   queue/stragglers/sluice   a million messages a second, of which one in a thousand fails and comes back after 10 s,
 //                          for 10 s of the timers' time. Counter: held_bytes at the end.
 #include <benchmark/benchmark.h>
-#include <boost/lockfree/queue.hpp>
-#include <concurrentqueue/concurrentqueue.h>
 #include <fmt/format.h>
 #include <malloc.h>
-#include <oneapi/tbb/concurrent_queue.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstring>
-#include <deque>
 #include <fstream>
-#include <mutex>
 
 #include "base/clock.hpp"
 #include "queue/consumer.hpp"
 #include "topic/publisher.hpp"
 #include "main.hpp"
+#include "peers.hpp"
 
 namespace sluice::core {
 namespace {
 
-constexpr std::size_t kBody = 256;
+constexpr std::size_t kBody = PooledMessage::kBody;
 constexpr std::uint32_t kBatch = 64;
 
 void write_body(std::uint8_t* body, std::uint64_t number) { std::memset(body, static_cast<int>(number), kBody); }
@@ -142,14 +138,6 @@ void pass_sluice(benchmark::State& state, std::uint32_t batch) {
   state.SetItemsProcessed(state.iterations() * batch);
 }
 
-struct alignas(64) PooledMessage {
-  std::uint8_t body[kBody];
-  std::uint8_t unused[64];
-};
-
-/// As many as ours goes round in.
-constexpr std::size_t kPooled = 8192;
-
 /// `Peer` has send(PooledMessage**, count) and receive(PooledMessage**, count_max).
 template <class Peer>
 void pass_peer(benchmark::State& state, std::uint32_t batch) {
@@ -172,76 +160,6 @@ void pass_peer(benchmark::State& state, std::uint32_t batch) {
   }
   state.SetItemsProcessed(state.iterations() * batch);
 }
-
-class Moodycamel {
- public:
-  void send(PooledMessage** from, std::size_t count) { queue_.enqueue_bulk(producer_, from, count); }
-  std::size_t receive(PooledMessage** to, std::size_t count) { return queue_.try_dequeue_bulk(consumer_, to, count); }
-
- private:
-  moodycamel::ConcurrentQueue<PooledMessage*> queue_{kPooled};
-  moodycamel::ProducerToken producer_{queue_};
-  moodycamel::ConsumerToken consumer_{queue_};
-};
-
-/// Calls `one` until it has nothing more.
-template <class One>
-std::size_t each(PooledMessage** to, std::size_t count, One&& one) {
-  std::size_t received = 0;
-  while (received < count && one(to[received])) {
-    ++received;
-  }
-  return received;
-}
-
-class TbbBounded {
- public:
-  void send(PooledMessage** from, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      queue_.push(from[i]);
-    }
-  }
-  std::size_t receive(PooledMessage** to, std::size_t count) {
-    return each(to, count, [this](PooledMessage*& place) { return queue_.try_pop(place); });
-  }
-
- private:
-  oneapi::tbb::concurrent_bounded_queue<PooledMessage*> queue_;
-};
-
-class BoostLockfree {
- public:
-  void send(PooledMessage** from, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      queue_.push(from[i]);
-    }
-  }
-  std::size_t receive(PooledMessage** to, std::size_t count) {
-    return each(to, count, [this](PooledMessage*& place) { return queue_.pop(place); });
-  }
-
- private:
-  boost::lockfree::queue<PooledMessage*> queue_{kPooled};
-};
-
-class MutexDeque {
- public:
-  void send(PooledMessage** from, std::size_t count) {
-    std::lock_guard lock(mutex_);
-    queue_.insert(queue_.end(), from, from + count);
-  }
-  std::size_t receive(PooledMessage** to, std::size_t count) {
-    std::lock_guard lock(mutex_);
-    count = std::min(count, queue_.size());
-    std::copy_n(queue_.begin(), count, to);
-    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
-    return count;
-  }
-
- private:
-  std::mutex mutex_;
-  std::deque<PooledMessage*> queue_;
-};
 
 void lease(benchmark::State& state) {
   Line line(kBatch, {.name = "q"});

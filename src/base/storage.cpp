@@ -131,8 +131,10 @@ class FileStorage final : public Storage {
     return {};
   }
 
+  bool exists(const std::string& path) override { return ::access(path.c_str(), F_OK) == 0; }
+
   Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override {
-    bool is_new = ::access(path.c_str(), F_OK) != 0;
+    bool is_new = !exists(path);
     int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (descriptor < 0) {
       return io_error("open", path, errno);

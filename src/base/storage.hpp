@@ -38,6 +38,7 @@ class Storage {
   virtual ~Storage() = default;
   /// Makes the folder and its parents (mode 0700). Errors: cannot_create.
   virtual Result<void> make_folders(const std::string& path) = 0;
+  virtual bool exists(const std::string& path) = 0;
   /// Opens for reading and appending; creates it (and syncs the folder) if it is not there.
   virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) = 0;
   /// Puts `from` in the place of `to`, atomically, and syncs the folder.

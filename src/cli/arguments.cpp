@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "admin/routes.hpp"
 #include "base/spelling.hpp"
 #include "cli/match_policy.hpp"
 #include "cli/version.hpp"
@@ -30,6 +31,7 @@ struct Raw {
   GraphArguments graph;
   StageArguments stage;
   MatchArguments match;
+  QueueArguments queue;
   PluginsArguments plugins;
   InspectArguments inspect;
   SchemaArguments schema;
@@ -68,7 +70,8 @@ void add_run(CLI::App& app, Raw& raw) {
               "  sluice run configs/icons.json --until-idle --summary json\n"
               "  sluice run configs/icons.json --set /services/resize-16/batch_size=1\n"
               "Ctrl-C finishes what is in hand and stops; a second Ctrl-C stops at once.\n"
-              "SIGHUP reads CONFIG again and puts its subscriptions and filter policies into force while it\n"
+              "SIGHUP reads CONFIG again and puts its subscriptions and filter policies into force "
+              "while it\n"
               "runs; where its terminal has hung up it stops.\n"
               "Exit codes: 0 nothing left but dead letters, 64 usage, 66 input missing, 69 plugin "
               "or endpoint\n"
@@ -79,6 +82,10 @@ void add_run(CLI::App& app, Raw& raw) {
                "End when the sources are exhausted and the queues with a service are empty");
   add_sets(run, raw.sets);
   add_plugin_dirs(run, raw.run.plugin_dirs);
+  run.add_option("--admin", raw.run.admin,
+                 "Where to answer for health and queues, as 127.0.0.1:9640, or off (default: as "
+                 "configured)")
+      ->type_name("ADDR:PORT|off");
   run.add_option("--log-level", raw.log_level, "debug, info, warning or error (default: info)")
       ->type_name("LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
@@ -153,6 +160,98 @@ void add_match(CLI::App& app, Raw& raw) {
     cases->excludes(other);
 }
 
+constexpr const char* kQueueHelp =
+    R"(Looks at the queues of a pipeline and operates them: through the admin address of the engine that runs it, or,
+where none does, on what its state folder holds, which are the dead letters. PIPELINE is its configuration, or
+the admin address itself, as http://127.0.0.1:9640. Examples:
+  sluice queue list configs/icons.json
+  sluice queue peek configs/icons.json resize-16-dead --limit 3
+  sluice queue redrive configs/icons.json resize-16-dead --reason "access denied" --dry-run
+  sluice queue redrive configs/icons.json resize-16-dead --max-rate 100
+  sluice queue purge configs/icons.json resize-16-dead
+Exit codes: 0 done, 64 usage, 66 no such queue or file, 69 the engine does not answer or cannot do it now, 74 I/O,
+75 a redrive was cancelled, 78 configuration)";
+
+CLI::App& queue_command(CLI::App& queue, Raw& raw, const char* name, const char* help,
+                        const char* examples) {
+  CLI::App& action = command(queue, name, help, examples);
+  action
+      .add_option("PIPELINE", raw.queue.pipeline,
+                  "Its configuration, or http://ADDR:PORT of its admin address")
+      ->required();
+  add_sets(action, raw.sets);
+  add_plugin_dirs(action, raw.queue.plugin_dirs);
+  return action;
+}
+
+void add_queue_name(CLI::App& action, Raw& raw) {
+  action.add_option("QUEUE", raw.queue.queue, "The queue's name")->required();
+}
+
+void add_redrive(CLI::App& queue, Raw& raw) {
+  CLI::App& redrive = queue_command(
+      queue, raw, "redrive", "Move dead letters back to the queues they came from, or elsewhere",
+      "Each letter keeps its id and is received anew from 0; it stays stored until its end. One "
+      "that fails again is a\n"
+      "dead letter again and is not moved a second time. Rejected parts stay. Where no engine runs "
+      "the letters are\n"
+      "marked, and go when it starts; --status shows how many, --cancel takes the marks away.\n"
+      "Ctrl-C ends the waiting, not the redrive.");
+  add_queue_name(redrive, raw);
+  redrive.add_option("--to", raw.queue.request.to, "Another queue than the one each came from")
+      ->type_name("QUEUE");
+  redrive
+      .add_option("--reason", raw.queue.request.reason,
+                  "Only letters whose reason or detail holds this text")
+      ->type_name("TEXT");
+  redrive
+      .add_option("--max-rate", raw.queue.request.messages_per_second,
+                  "Messages per second (default: no limit)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, kRedriveRateMax));
+  redrive.add_flag("--dry-run", raw.queue.request.dry_run,
+                   "Count what would be moved, and where to");
+  redrive.add_flag("--no-wait", raw.queue.no_wait, "Begin, and return");
+  CLI::Option* status =
+      redrive.add_flag("--status", raw.queue.status, "Show how the last redrive goes");
+  CLI::Option* cancel =
+      redrive.add_flag("--cancel", raw.queue.cancel, "Stop it; what was moved stays moved");
+  status->excludes(cancel);
+  redrive.add_flag("--json", raw.queue.json, "The result as one JSON object");
+}
+
+void add_queue(CLI::App& app, Raw& raw) {
+  CLI::App& queue = command(app, "queue", "List, peek into, redrive and purge queues", kQueueHelp);
+  queue.require_subcommand(1);
+  CLI::App& list = queue_command(queue, raw, "list", "Show what is in each queue",
+                                 "Example:\n  sluice queue list configs/icons.json");
+  list.add_flag("--json", raw.queue.json, "As one JSON object, with the names of SQS");
+  CLI::App& peek =
+      queue_command(queue, raw, "peek",
+                    "Print the oldest visible messages as lines of JSON; it spends no receive",
+                    "Example:\n  sluice queue peek configs/icons.json resize-16-dead --limit 3");
+  add_queue_name(peek, raw);
+  peek.add_option("--limit", raw.queue.limit, "At most so many (default: 10)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, kPeekMax));
+  add_redrive(queue, raw);
+  CLI::App& purge =
+      queue_command(queue, raw, "purge", "Delete all messages of a queue",
+                    "What is in flight or delayed is deleted when it would become visible again.\n"
+                    "Example:\n  sluice queue purge configs/icons.json resize-16-dead");
+  add_queue_name(purge, raw);
+}
+
+QueueArguments queue_arguments(const CLI::App& app, Raw&& raw) {
+  using Action = QueueArguments::Action;
+  const std::string action = app.get_subcommand("queue")->get_subcommands().front()->get_name();
+  raw.queue.action = action == "list"      ? Action::list
+                     : action == "peek"    ? Action::peek
+                     : action == "redrive" ? Action::redrive
+                                           : Action::purge;
+  return std::move(raw.queue);
+}
+
 void add_plugin_commands(CLI::App& app, Raw& raw) {
   command(app, "stage", "Run one stage plugin from the shell",
           "Example:\n  sluice stage image_resize --width 64 --height 64 photo.jpg > small.png\n"
@@ -170,6 +269,14 @@ void add_plugin_commands(CLI::App& app, Raw& raw) {
   add_plugin_dirs(schema, raw.schema.plugin_dirs);
 }
 
+/// "queue peek ", of the command that was begun.
+std::string help_path(const CLI::App& app) {
+  std::string path;
+  for (const CLI::App* at = &app; !at->get_subcommands().empty(); path += at->get_name() + " ")
+    at = at->get_subcommands().front();
+  return path;
+}
+
 Arguments chosen(const CLI::App& app, Raw&& raw) {
   std::vector<Override> overrides;
   for (const std::string& set : raw.sets) {
@@ -178,7 +285,8 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
       return Farewell{exit_code(Errc::usage), parsed.error().message};
     overrides.push_back(std::move(*parsed));
   }
-  raw.run.overrides = raw.validate.overrides = raw.graph.overrides = overrides;
+  raw.run.overrides = raw.validate.overrides = raw.graph.overrides = raw.queue.overrides =
+      overrides;
   raw.run.summary_json = raw.summary == "json";
   raw.run.log_level = *log_level_from(raw.log_level);
   raw.match.scope = *filter_scope_from(raw.scope);
@@ -197,6 +305,8 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
     }
     return std::move(raw.match);
   }
+  if (app.got_subcommand("queue"))
+    return queue_arguments(app, std::move(raw));
   if (app.got_subcommand("plugins"))
     return std::move(raw.plugins);
   if (app.got_subcommand("inspect"))
@@ -222,6 +332,7 @@ Arguments parse_arguments(int argc, const char* const* argv) {
       "`sluice COMMAND --help` explains a command with an example.");
   add_run(app, raw);
   add_checks(app, raw);
+  add_queue(app, raw);
   add_match(app, raw);
   add_plugin_commands(app, raw);
   if (argc < 2)
@@ -238,10 +349,8 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   } catch (const CLI::Success&) {
     return Farewell{0, app.help()};  // of the command, where one was named
   } catch (const CLI::ParseError& error) {
-    const std::vector<CLI::App*> commands = app.get_subcommands();
     return Farewell{exit_code(Errc::usage),
-                    fmt::format("{} (see sluice {}--help)", error.what(),
-                                commands.empty() ? "" : commands.front()->get_name() + " ")};
+                    fmt::format("{} (see sluice {}--help)", error.what(), help_path(app))};
   }
   return chosen(app, std::move(raw));
 }

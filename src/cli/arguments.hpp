@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "config/document.hpp"
 #include "filter/policy.hpp"
+#include "queue/redrive.hpp"
 
 namespace sluice::core {
 
@@ -18,6 +19,7 @@ struct RunArguments {
   std::vector<std::string> plugin_dirs;
   bool until_idle = false;
   bool summary_json = false;
+  std::optional<std::string> admin;  ///< ADDR:PORT or "off"; nullopt: as configured
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::text;
 };
@@ -32,6 +34,18 @@ struct GraphArguments {
   std::string config;
   std::vector<Override> overrides;
   std::vector<std::string> plugin_dirs;
+};
+
+struct QueueArguments {
+  enum class Action { list, peek, redrive, purge } action = Action::list;
+  std::string pipeline;  ///< its configuration, or the admin address as http://ADDR:PORT
+  std::string queue;
+  std::vector<Override> overrides;
+  std::vector<std::string> plugin_dirs;
+  bool json = false;
+  std::uint32_t limit = 10;
+  RedriveRequest request;
+  bool status = false, cancel = false, no_wait = false;
 };
 
 /// Everything behind `stage`: its options are the plugin's (stage_arguments.hpp).
@@ -67,9 +81,9 @@ struct Farewell {
   std::string text;
 };
 
-using Arguments =
-    std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments, StageArguments,
-                 MatchArguments, PluginsArguments, InspectArguments, SchemaArguments>;
+using Arguments = std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments,
+                               StageArguments, MatchArguments, QueueArguments, PluginsArguments,
+                               InspectArguments, SchemaArguments>;
 
 /// Usage errors become a Farewell with 64, help and version one with 0.
 Arguments parse_arguments(int argc, const char* const* argv);

@@ -11,6 +11,7 @@ int run_pipeline(const RunArguments& arguments);
 int validate_configs(const ValidateArguments& arguments);
 int print_graph(const GraphArguments& arguments);
 int run_stage(const StageArguments& arguments);
+int operate_queues(const QueueArguments& arguments);
 int try_policy(const MatchArguments& arguments);
 int list_plugins(const PluginsArguments& arguments);
 int inspect_plugin(const InspectArguments& arguments);

@@ -9,6 +9,8 @@
 #include <functional>
 #include <optional>
 
+#include "admin/address_file.hpp"
+#include "admin/server.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "cli/commands.hpp"
@@ -190,6 +192,28 @@ int end_run(const std::string& name, const Summary& summary, const RunArguments&
   return summary.exit;
 }
 
+/// Where it is to listen: as configured, unless --admin says otherwise.
+Result<std::optional<ListenAddress>> admin_address(const RunArguments& arguments,
+                                                   const PipelineDescription& pipeline) {
+  if (!arguments.admin)
+    return pipeline.admin;
+  if (*arguments.admin == "off")
+    return std::nullopt;
+  Result<ListenAddress> address = parse_listen_address(*arguments.admin);
+  if (!address)
+    return fail(Errc::usage, "--admin: " + address.error().message);
+  return std::optional(std::move(*address));
+}
+
+/// nullptr: off.
+Result<std::unique_ptr<AdminServer>> listen_for_admin(const RunArguments& arguments,
+                                                      const PipelineDescription& pipeline) {
+  const Result<std::optional<ListenAddress>> address = admin_address(arguments, pipeline);
+  if (!address)
+    return std::unexpected(address.error());
+  return *address ? AdminServer::listen(**address) : std::unique_ptr<AdminServer>();
+}
+
 }  // namespace
 
 int run_pipeline(const RunArguments& arguments) {
@@ -208,7 +232,10 @@ int run_pipeline(const RunArguments& arguments) {
   if (!pipeline)
     return report(pipeline.error());
 
-  const std::string name = pipeline->name, what = start_text(*pipeline);
+  Result<std::unique_ptr<AdminServer>> admin = listen_for_admin(arguments, *pipeline);
+  if (!admin)
+    return report(admin.error());
+  const std::string name = pipeline->name, state = pipeline->state, what = start_text(*pipeline);
   ServiceQueues services = service_queues(*pipeline);
   const RunOptions options{.until_idle = arguments.until_idle,
                            .plugin_dirs = arguments.plugin_dirs};
@@ -217,9 +244,18 @@ int run_pipeline(const RunArguments& arguments) {
   if (!engine)
     return report(engine.error());
   log_info("", "{}", what);
+  if (*admin) {
+    log_info("", "admin answers at http://{}", to_text((*admin)->address()));
+    (*admin)->serve(name, (*engine)->queues(),
+                    [&running = **engine] { return running.is_stopping(); });
+  }
+  std::optional<AddressFile> address_file(
+      std::in_place, state, *admin ? std::optional((*admin)->address()) : std::nullopt);
 
   Progress progress(std::move(services), arguments);
   watch(**engine, signals, progress, [&] { reload(**engine, registry, arguments); });
+  address_file.reset();
+  admin->reset();
   const Summary summary = (*engine)->finish();
   progress.end();
   const int exit = end_run(name, summary, arguments);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/listen_address.hpp"
 #include "plugin/options.hpp"
 #include "queue/queue.hpp"
 #include "topic/topic_filter.hpp"
@@ -83,6 +84,7 @@ struct PipelineDescription {
   std::string config_path;
   std::string state;  ///< absolute
   std::int64_t drain_timeout_ms = 30'000;
+  std::optional<ListenAddress> admin;  ///< nullopt: off
   std::vector<BucketDescription> buckets;
   std::vector<SourceDescription> sources;
   std::vector<TopicDescription> topics;

@@ -197,6 +197,13 @@ constexpr Key kServiceKeys[] = {
      .help = "How many workers run.",
      .shape = &kScalingShape},
 };
+constexpr Key kAdminKeys[] = {
+    {.name = "listen",
+     .type = T::string,
+     .help = "ADDRESS:PORT, such as 127.0.0.1:9640; port 0 is any free one. It asks for no password: keep it on the "
+             "loopback.",
+     .required = true},
+};
 constexpr Key kPipelineKeys[] = {
     {.name = "name",
      .type = T::name,
@@ -228,6 +235,10 @@ constexpr Key kPipelineKeys[] = {
      .type = T::objects,
      .help = "The consumers of queues: chains of stages run by workers.",
      .shape = &kServiceShape},
+    {.name = "admin",
+     .type = T::object,
+     .help = "An HTTP address to look at the queues and operate them. Default: off.",
+     .shape = &kAdminShape},
 };
 
 }  // namespace
@@ -243,6 +254,7 @@ const Shape kQueueShape{"queue", kQueueKeys};
 const Shape kStageShape{"stage", kStageKeys, "stage"};
 const Shape kScalingShape{"scaling", kScalingKeys};
 const Shape kServiceShape{"service", kServiceKeys};
+const Shape kAdminShape{"admin", kAdminKeys};
 const Shape kPipelineShape{"pipeline", kPipelineKeys};
 
 const Key* Shape::find(std::string_view name) const {

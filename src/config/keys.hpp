@@ -52,7 +52,7 @@ struct Shape {
 /// The whole file.
 extern const Shape kPipelineShape;
 extern const Shape kBucketShape, kAccessPointShape, kSourceShape, kTopicShape, kQueueShape,
-    kSubscriptionShape, kRedrivePolicyShape, kServiceShape, kStageShape, kScalingShape;
+    kSubscriptionShape, kRedrivePolicyShape, kServiceShape, kStageShape, kScalingShape, kAdminShape;
 
 /// Actions of an access point: sluice_bucket_ref::Action bits by name.
 struct ActionName {

@@ -126,6 +126,26 @@ void Loader::read_top() {
   const std::string state = top_.text("state");
   result_.state = absolute_path(folder_, state.empty() ? ".sluice/" + result_.name : state);
   components_.set_state(result_.state);
+  if (const Json* admin = top_.find("admin"))
+    read_admin(*admin);
+}
+
+void Loader::read_admin(const Json& object) {
+  const ObjectReader fields(reporter_, object, kAdminShape, "admin");
+  const Json* listen = fields.find("listen");
+  if (listen == nullptr)
+    return;
+  const Result<ListenAddress> address = parse_listen_address(listen->text);
+  if (!address) {
+    reporter_.error(listen->offset, fmt::format("{}: {}", fields.who(), address.error().message));
+    return;
+  }
+  result_.admin = *address;
+  if (!address->is_loopback()) {
+    reporter_.warning(listen->offset,
+                      fmt::format("{}: whoever reaches {} can read, redrive and purge the queues: it asks for no password",
+                                  fields.who(), in_quotes(listen->text)));
+  }
 }
 
 const std::vector<JsonMember>& Loader::members(std::string_view section, std::string_view what) {

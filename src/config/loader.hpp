@@ -28,6 +28,7 @@ class Loader {
 
   // load.cpp: what stands at the top, and the plugins' objects.
   void read_top();
+  void read_admin(const Json& object);
   void read_buckets();
   void read_access_points(BucketDescription& bucket, const Json& points);
   void read_sources();

@@ -134,9 +134,12 @@ std::string message_to_json(const sluice_message& message, const DeadLetterNote*
   }
   json += fmt::format(",\"sent\":{},\"receive_count\":{}", message.sent_ms, message.receive_count);
   if (note != nullptr) {
-    json += fmt::format(",\"dead_letter\":{{\"queue\":{},\"service\":{},\"stage\":{},\"reason\":{},\"detail\":{},\"first\":{},\"last\":{}}}",
+    json += fmt::format(",\"dead_letter\":{{\"queue\":{},\"service\":{},\"stage\":{},\"reason\":{},\"detail\":{},\"first\":{},\"last\":{}{}}}",
                         json_quote(note->queue), json_quote(note->service), json_quote(note->stage), json_quote(note->reason),
-                        json_quote(note->detail), note->first_ms, note->last_ms);
+                        json_quote(note->detail), note->first_ms, note->last_ms,
+                        note->is_part                ? std::string(",\"part\":true")
+                        : note->source_queue.empty() ? std::string()
+                                                     : ",\"source_queue\":" + json_quote(note->source_queue));
   }
   json += '}';
   return json;
@@ -179,10 +182,12 @@ Result<MessageText> message_from_json(const Json& json) {
   message.sent_ms = integer_at(json, "sent");
   message.receive_count = static_cast<std::uint32_t>(integer_at(json, "receive_count"));
   if (const Json* note = json.find("dead_letter")) {
+    const Json* part = note->find("part");
     message.dead_letter = DeadLetterNote{text_at(*note, "queue"),  text_at(*note, "service"),
                                          text_at(*note, "stage"),  text_at(*note, "reason"),
                                          text_at(*note, "detail"), integer_at(*note, "first"),
-                                         integer_at(*note, "last")};
+                                         integer_at(*note, "last"), text_at(*note, "source_queue"),
+                                         part != nullptr && part->boolean};
   }
   return message;
 }

@@ -24,6 +24,8 @@ inline constexpr std::size_t kGroupIdMax = 128;        ///< bytes; the deduplica
 struct DeadLetterNote {
   std::string queue, service, stage, reason, detail;
   std::int64_t first_ms = 0, last_ms = 0;
+  std::string source_queue;  ///< the one that it came from; empty: unknown, or a part
+  bool is_part = false;      ///< a part of a message, which was no message of any queue
 };
 
 /// {"id","body"|"body_base64","attributes","group_id","sent","receive_count"[,"dead_letter"]}, no line

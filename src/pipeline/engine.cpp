@@ -10,6 +10,7 @@
 #include "base/units.hpp"
 #include "pipeline/graph.hpp"
 #include "pipeline/leftovers.hpp"
+#include "pipeline/live_queues.hpp"
 #include "pipeline/resubscribe.hpp"
 
 namespace sluice::core {
@@ -31,6 +32,7 @@ struct Engine::State {
   const RunOptions options;
   PipelineDescription pipeline;
   std::unique_ptr<Graph> graph;
+  std::optional<LiveQueues> queues;
   Thread ticker, writer;
   Atomic<bool> ticking{true};
   // Requests: from anywhere, also from a signal handler.
@@ -104,6 +106,7 @@ struct Engine::State {
     phase = Phase::draining;
     phase_ends_ns = clock.steady_ns() + pipeline.drain_timeout_ms * 1'000'000;
     graph->stopping.store(true, std::memory_order_seq_cst);
+    graph->dead_letters->cancel_redrives();
     for (std::unique_ptr<Source>& source : graph->sources) {
       source->cancel();
     }
@@ -316,6 +319,7 @@ Result<std::unique_ptr<Engine>> Engine::start(PipelineDescription&& pipeline, Cl
     return std::unexpected(graph.error());
   }
   state->graph = std::move(*graph);
+  state->queues.emplace(state->pipeline, *state->graph);
   for (const std::string& text : forgotten_dead_letters(state->pipeline)) {
     log_warning("", "{}", text);
   }
@@ -352,6 +356,10 @@ bool Engine::wait_for_end(std::chrono::milliseconds limit) {
 std::optional<std::string> Engine::resubscribe(const PipelineDescription& changed) {
   return core::resubscribe(*state_->graph, state_->pipeline, state_->mutex, changed);
 }
+
+QueueControl& Engine::queues() { return *state_->queues; }
+
+bool Engine::is_stopping() const { return state_->graph->stopping.load(std::memory_order_seq_cst); }
 
 Snapshot Engine::snapshot() const {
   Snapshot snapshot;

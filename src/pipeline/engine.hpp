@@ -13,6 +13,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "config/description.hpp"
+#include "pipeline/queue_control.hpp"
 #include "pipeline/summary.hpp"
 
 namespace sluice::core {
@@ -47,6 +48,10 @@ class Engine {
   /// under traffic (resubscribe.hpp). Where something else has changed, nothing is done: its JSON pointer. [control]
   std::optional<std::string> resubscribe(const PipelineDescription& changed);
   Snapshot snapshot() const;  ///< [any]
+  /// Its queues, to be asked and operated until finish(). [any]
+  QueueControl& queues();
+  /// It receives nothing more. [any]
+  bool is_stopping() const;
   /// Joins all threads; the final numbers and the exit code. Once.
   Summary finish();
 

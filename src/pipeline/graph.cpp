@@ -12,6 +12,9 @@
 namespace sluice::core {
 namespace {
 
+/// How finely ages of what came back are told apart.
+constexpr std::int64_t kAgesTurnMs = 1000;
+
 class Builder {
  public:
   Builder(PipelineDescription& pipeline, Clock& clock, const RunOptions& options, FailureSink failed)
@@ -86,9 +89,17 @@ class Builder {
       graph_->queues.push_back(std::make_unique<Queue>(std::move(options)));
       sweep(*graph_->queues.back());
     }
+    graph_->timers.every(kAgesTurnMs, [graph = graph_.get()] {
+      for (const std::unique_ptr<Queue>& queue : graph->queues) {
+        queue->turn_ages();
+      }
+    });
     std::string folder = pipeline_.state + "/dead-letters";
     graph_->dead_letters = std::make_unique<DeadLetters>(file_storage(), std::move(folder), graph_->clock,
                                                          [failed = failed_](const Error& error) { failed(error); });
+    for (const std::unique_ptr<Queue>& queue : graph_->queues) {
+      graph_->dead_letters->add_target(*queue);
+    }
     return {};
   }
 

@@ -7,7 +7,7 @@
 
 #include "base/storage.hpp"
 #include "base/units.hpp"
-#include "queue/dead_letters.hpp"
+#include "queue/letter_file.hpp"
 
 namespace sluice::core {
 namespace {
@@ -44,11 +44,11 @@ std::vector<std::string> forgotten_dead_letters(const PipelineDescription& pipel
     if (file.extension() != ".jsonl" || !entry->is_regular_file(ignored) ||
         is_dead_letter_queue(pipeline, file.stem().string()))
       continue;
-    const Result<std::uint64_t> letters = DeadLetters::count_in(file_storage(), file.string());
+    const Result<LetterFile> letters = LetterFile::open(file_storage(), file.string());
     if (!letters)
       texts.push_back(letters.error().message);
-    else if (*letters != 0)
-      texts.push_back(text_of(file, *letters));
+    else if (letters->count() != 0)
+      texts.push_back(text_of(file, letters->count()));
   }
   std::ranges::sort(texts);
   return texts;

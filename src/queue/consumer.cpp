@@ -72,6 +72,10 @@ void Consumer::open_lease(Taken taken, std::uint32_t count, std::uint32_t purges
   if (taken.chunk->kind == Chunk::Kind::evacuated) {
     hold_origins(taken);
   }
+  std::int64_t oldest_ms = taken.chunk->kind == Chunk::Kind::evacuated ? oldest_of(taken) : taken.chunk->begun_ms;
+  if (oldest_ms < counters_.oldest_ms.load(std::memory_order_relaxed)) {
+    counters_.oldest_ms.store(oldest_ms, std::memory_order_relaxed);
+  }
   LeaseSlot& slot = *slots_[leases_.size()];
   std::uint64_t word = slot.open(taken.chunk, taken.mask, deadline_tick_, purges);
   timers_.watch(slot, deadline_tick_);
@@ -279,6 +283,7 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
     number += count;
   }
   leases_.clear();
+  counters_.oldest_ms.store(AgeWindow::kNone, std::memory_order_relaxed);
   return settled;
 }
 

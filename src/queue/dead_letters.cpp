@@ -14,122 +14,10 @@
 namespace sluice::core {
 namespace {
 
-constexpr std::size_t kReadBytes = 1 << 20;
 /// Of each dead-letter queue: a flood of rejections is counted, not printed.
 constexpr std::uint32_t kLogLinesPerSecond = 10;
 /// Of a letter's detail, in its log line.
 constexpr std::size_t kDetailShownMax = 300;
-
-/// Calls `each(line, offset of the line)` for every whole line from `offset`; false from it stops.
-/// Returns the offset behind the last whole line that was handed out.
-template <class Each>
-Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each&& each) {
-  std::string pending;
-  std::uint64_t begin = offset;
-  for (;;) {
-    Result<std::string> block = file.read(begin + pending.size(), kReadBytes);
-    if (!block) {
-      return std::unexpected(block.error());
-    }
-    if (block->empty()) {
-      return begin;
-    }
-    std::size_t searched = pending.size();  // a long line is looked through once
-    pending += *block;
-    std::size_t used = 0;
-    for (std::size_t end; (end = pending.find('\n', std::max(used, searched))) != std::string::npos; used = end + 1) {
-      if (!each(std::string_view(pending).substr(used, end - used), begin + used)) {
-        return begin + used;
-      }
-    }
-    begin += used;
-    pending.erase(0, used);
-  }
-}
-
-std::string removal_line(const Uuid& id) { return fmt::format("{{\"deleted\":\"{}\"}}\n", to_text(id)); }
-
-/// A letter's message in the form that a chunk takes. Borrows from the text; stays where it was made.
-struct LetterParts {
-  explicit LetterParts(const MessageText& text) {
-    attributes.reserve(text.attributes.size());
-    for (const MessageText::Attribute& from : text.attributes) {
-      attributes.push_back({sizeof(sluice_attribute), from.type, {from.name.data(), from.name.size()},
-                            {from.value.data(), from.value.size()}});
-      pointers.push_back(&attributes.back());
-    }
-    parts = {&*text.id, text.group_id, {}, static_cast<std::uint32_t>(pointers.size()), pointers.data()};
-  }
-  LetterParts(const LetterParts&) = delete;
-  LetterParts& operator=(const LetterParts&) = delete;
-
-  std::vector<sluice_attribute> attributes;
-  std::vector<const sluice_attribute*> pointers;
-  MessageParts parts;
-};
-
-/// Whether a chunk can carry it, beside any body that is kept inline and what the evacuator reckons with.
-bool fits(const MessageText& text) {
-  const LetterParts letter(text);
-  std::uint64_t reckoned = 64 + 16 * std::uint64_t{letter.parts.attribute_count};
-  return ChunkPool::class_for(Chunk::meta_bytes(letter.parts) + reckoned + kInlineBodyMax) < ChunkPool::kClasses;
-}
-
-/// What a line says. A foreign one is neither, be it for its id or for its content: not ours to
-/// deliver, and not ours to delete.
-struct Line {
-  enum class Kind { letter, removal, foreign } kind = Kind::foreign;
-  Uuid id;
-  MessageText message;  ///< of a letter
-};
-
-Line read_line(std::string_view text) {
-  std::expected<Json, JsonError> json = parse_json(text, std::numeric_limits<std::uint32_t>::max());
-  if (!json) {
-    return {};
-  }
-  if (const Json* deleted = json->find("deleted")) {
-    std::optional<Uuid> id = parse_uuid(deleted->text);
-    return id ? Line{Line::Kind::removal, *id, {}} : Line{};
-  }
-  Result<MessageText> message = message_from_json(*json);
-  if (!message || !message->id || !fits(*message)) {
-    return {};
-  }
-  return {Line::Kind::letter, *message->id, std::move(*message)};
-}
-
-/// What a whole file holds.
-struct Content {
-  std::unordered_set<Uuid, UuidHash> ids;  ///< letters that are not deleted
-  bool has_garbage = false;                ///< removals, and letters written twice
-  std::uint64_t foreign = 0;               ///< lines that are neither
-  std::uint64_t first_foreign = 0;         ///< the number of the first of them, from 1
-  std::uint64_t end = 0;                   ///< behind the last whole line
-};
-
-Result<Content> read_content(AppendFile& file) {
-  Content content;
-  std::uint64_t lines = 0;
-  Result<std::uint64_t> end = for_each_line(file, 0, [&](std::string_view text, std::uint64_t) {
-    Line line = read_line(text);
-    ++lines;
-    if (line.kind == Line::Kind::removal) {
-      content.ids.erase(line.id);
-      content.has_garbage = true;
-    } else if (line.kind == Line::Kind::letter) {
-      content.has_garbage |= !content.ids.insert(line.id).second;
-    } else {
-      content.first_foreign = ++content.foreign == 1 ? lines : content.first_foreign;
-    }
-    return true;
-  });
-  if (!end) {
-    return std::unexpected(end.error());
-  }
-  content.end = *end;
-  return content;
-}
 
 }  // namespace
 
@@ -147,162 +35,172 @@ Result<void> DeadLetters::open(Queue& queue) {
   if (Result<void> made = storage_.make_folders(folder_); !made) {
     return made;
   }
-  File& file = files_[&queue];
-  file.queue = &queue;
-  queue.set_letters(this);
-  file.path = fmt::format("{}/{}.jsonl", folder_, queue.name());
-  file.evacuator = std::make_unique<Evacuator>(pool_);
-  if (Result<void> compacted = compact(file); !compacted) {
-    return compacted;
-  }
-  stored_.fetch_add(file.ids.size(), std::memory_order_relaxed);
-  queue.moved_in.fetch_add(file.ids.size(), std::memory_order_release);
-  queue.unloaded.fetch_add(file.ids.size(), std::memory_order_release);
-  return load(file);
-}
-
-/// Reads the whole file once; writes it anew without deleted letters and without a torn last line if
-/// there are any. A whole line is never dropped unless it was deleted (DESIGN §2.6).
-Result<void> DeadLetters::compact(File& file) {
-  Result<std::unique_ptr<AppendFile>> opened = storage_.open_append(file.path);
-  if (!opened) {
-    return std::unexpected(opened.error());
-  }
-  file.file = std::move(*opened);
-  Result<Content> content = read_content(*file.file);
-  if (!content) {
-    return std::unexpected(content.error());
-  }
-  file.ids = std::move(content->ids);
-  if (content->foreign != 0) {
-    log_warning("", "'{}': {} cannot be read as dead letters, the first is line {}; they stay in the file and are not "
-                    "delivered: correct or delete them while the engine is stopped",
-                file.path, count_text(content->foreign, "line"), content->first_foreign);
-  }
-  if (!content->has_garbage && content->end == file.file->size()) {
-    return {};
-  }
-  std::string anew = file.path + ".new";
-  if (Result<void> removed = storage_.remove(anew); !removed) {
-    return removed;
-  }
-  Result<std::unique_ptr<AppendFile>> copy = storage_.open_append(anew);
-  if (!copy) {
-    return std::unexpected(copy.error());
-  }
-  Result<void> written;
-  std::unordered_set<Uuid, UuidHash> left = file.ids;
-  Result<std::uint64_t> copied = for_each_line(*file.file, 0, [&](std::string_view text, std::uint64_t) {
-    Line line = read_line(text);
-    if (line.kind == Line::Kind::foreign || (line.kind == Line::Kind::letter && left.erase(line.id) != 0)) {
-      written = (*copy)->append(std::string(text) + '\n');
-    }
-    return written.has_value();
-  });
-  if (!copied) {
-    return std::unexpected(copied.error());
-  }
-  if (!written) {
-    return written;
-  }
-  if (Result<void> synced = (*copy)->sync(); !synced) {
-    return synced;
-  }
-  if (Result<void> replaced = storage_.replace(anew, file.path); !replaced) {
-    return replaced;
-  }
-  file.file = std::move(*copy);
-  return {};
-}
-
-Result<std::uint64_t> DeadLetters::count_in(Storage& storage, const std::string& path) {
-  Result<std::unique_ptr<AppendFile>> file = storage.open_append(path);
+  Result<LetterFile> file = LetterFile::open(storage_, fmt::format("{}/{}.jsonl", folder_, queue.name()));
   if (!file) {
     return std::unexpected(file.error());
   }
-  Result<Content> content = read_content(**file);
-  if (!content) {
-    return std::unexpected(content.error());
+  if (Result<void> compacted = file->compact(); !compacted) {
+    return compacted;
   }
-  return content->ids.size();
+  if (file->foreign() != 0) {
+    log_warning("", "'{}': {} cannot be read as dead letters, the first is line {}; they stay in the file and are not "
+                    "delivered: correct or delete them while the engine is stopped",
+                file->path(), count_text(file->foreign(), "line"), file->first_foreign());
+  }
+  queue.set_letters(this);
+  stored_.fetch_add(file->count(), std::memory_order_relaxed);
+  LetterBox& box = boxes_.try_emplace(&queue, queue, std::move(*file), pool_).first->second;
+  if (!box.file().marked().empty()) {
+    begin_redrive(box, {}, true);
+    return {};  // what stays is loaded at its end
+  }
+  return box.load();
 }
 
-bool DeadLetters::deliver(File& file, const MessageText& text) {
-  const LetterParts letter(text);
-  Lineage lineage{};
-  lineage.receive_count = text.receive_count;
-  lineage.first_received_ms = text.dead_letter ? text.dead_letter->first_ms : 0;
-  lineage.stored_in = file.queue;
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.body.data());
-  Evacuator::Copy copy = file.evacuator->store({bytes, text.body.size()}, letter.parts, text.sent_ms, lineage);
-  if (copy.chunk == nullptr) {
+void DeadLetters::begin_redrive(LetterBox& box, RedriveRequest request, bool marked) {
+  auto find = [this](std::string_view name) {
+    auto found = targets_.find(name);
+    return found != targets_.end() ? found->second : nullptr;
+  };
+  redrives_[&box.queue()] = std::make_shared<Redrive>(box, std::move(request), marked, find, clock_, pool_);
+  waiting_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+Result<void> DeadLetters::redrive(Queue& from, RedriveRequest request) {
+  auto box = boxes_.find(&from);
+  if (box == boxes_.end()) {
+    return fail(Errc::usage, fmt::format("queue '{}' is no dead-letter queue: only dead letters can be redriven", from.name()));
+  }
+  if (!request.to.empty()) {
+    auto target = targets_.find(request.to);
+    if (target == targets_.end()) {
+      return fail(Errc::usage, fmt::format("there is no queue '{}'", request.to));
+    }
+    if (target->second == &from || (boxes_.contains(target->second) && !target->second->has_service())) {
+      return fail(Errc::usage, fmt::format("letters cannot be redriven to '{}': it keeps dead letters itself, and has no "
+                                           "service", request.to));
+    }
+  }
+  std::lock_guard lock(redrives_mutex_);
+  auto last = redrives_.find(&from);
+  if (last != redrives_.end() && last->second->is_active()) {
+    return fail(Errc::unavailable, fmt::format("a redrive of '{}' is under way: only one at a time; wait for it, or cancel it",
+                                         from.name()));
+  }
+  begin_redrive(box->second, std::move(request), false);
+  ring();
+  return {};
+}
+
+std::optional<RedriveStatus> DeadLetters::redrive_status(const Queue& from) const {
+  std::lock_guard lock(redrives_mutex_);
+  auto found = redrives_.find(&from);
+  return found != redrives_.end() ? std::optional(found->second->status()) : std::nullopt;
+}
+
+bool DeadLetters::cancel_redrive(const Queue& from) {
+  std::lock_guard lock(redrives_mutex_);
+  auto found = redrives_.find(&from);
+  if (found == redrives_.end() || !found->second->is_active()) {
     return false;
   }
-  file.queue->credits().take(1, copy.chunk->charge_of(copy.index));
-  file.queue->put_back({copy.chunk, std::uint64_t{1} << copy.index}, false);
+  found->second->cancel();
+  ring();
   return true;
 }
 
-Result<void> DeadLetters::load(File& file) {
-  Result<std::uint64_t> end = for_each_line(*file.file, file.read_offset, [&](std::string_view text, std::uint64_t) {
-    if (!file.queue->credits().available()) {
-      return false;
-    }
-    Line line = read_line(text);
-    if (line.kind != Line::Kind::letter || !file.ids.contains(line.id)) {
-      return true;
-    }
-    if (!deliver(file, line.message)) {
-      return false;
-    }
-    file.queue->unloaded.fetch_sub(1, std::memory_order_release);
-    return true;
-  });
-  if (!end) {
-    return std::unexpected(end.error());
+void DeadLetters::cancel_redrives() {
+  std::lock_guard lock(redrives_mutex_);
+  for (auto& [queue, redrive] : redrives_) {
+    redrive->cancel();
   }
-  file.read_offset = *end;
-  file.queue->loading.store(false, std::memory_order_seq_cst);
-  return {};
+  ring();
+}
+
+std::int64_t DeadLetters::redrive_some() {
+  std::vector<std::shared_ptr<Redrive>> active;
+  {
+    std::lock_guard lock(redrives_mutex_);
+    for (auto& [queue, redrive] : redrives_) {
+      if (redrive->is_active()) {
+        active.push_back(redrive);
+      }
+    }
+  }
+  std::int64_t next_ns = -1;
+  for (const std::shared_ptr<Redrive>& redrive : active) {
+    std::int64_t wait_ns = redrive->step();
+    if (redrive->is_active()) {
+      next_ns = next_ns < 0 ? wait_ns : std::min(next_ns, wait_ns);
+    } else {
+      waiting_.fetch_sub(1, std::memory_order_acq_rel);
+    }
+  }
+  return next_ns;
+}
+
+Result<std::uint64_t> DeadLetters::purge(Queue& queue) {
+  {
+    std::lock_guard lock(redrives_mutex_);
+    auto last = redrives_.find(&queue);
+    if (last != redrives_.end() && last->second->is_active()) {
+      return fail(Errc::unavailable, fmt::format("a redrive of '{}' is under way: cancel it first", queue.name()));
+    }
+  }
+  Job job{Job::Kind::purge, nullptr, &queue, {}, false, std::make_unique<std::promise<Result<std::uint64_t>>>()};
+  std::future<Result<std::uint64_t>> purged = job.purged->get_future();
+  submit(std::move(job));
+  return purged.get();
+}
+
+std::string DeadLetters::path_of(const Queue& queue) const {
+  return boxes_.contains(&queue) ? fmt::format("{}/{}.jsonl", folder_, queue.name()) : std::string();
+}
+
+void DeadLetters::ring() {
+  epoch_.fetch_add(1, std::memory_order_seq_cst);
+  futex_wake(epoch_, 1);
 }
 
 void DeadLetters::submit(Job job) {
   waiting_.fetch_add(1, std::memory_order_acq_rel);
   jobs_.enqueue(std::move(job));
-  epoch_.fetch_add(1, std::memory_order_seq_cst);
-  futex_wake(epoch_, 1);
+  ring();
 }
 
 void DeadLetters::submit(DeadLetter letter) {
-  Job job{Job::Kind::letter, std::make_unique<DeadLetter>(std::move(letter)), nullptr, {}};
-  submit(std::move(job));
+  submit(Job{Job::Kind::letter, std::make_unique<DeadLetter>(std::move(letter)), nullptr, {}, false, nullptr});
 }
 
-void DeadLetters::submit_removal(Queue& queue, const Uuid& id) { submit(Job{Job::Kind::removal, nullptr, &queue, id}); }
+void DeadLetters::submit_removal(Queue& queue, const Uuid& id) {
+  submit(Job{Job::Kind::removal, nullptr, &queue, id, false, nullptr});
+}
 
-void DeadLetters::submit_load(Queue& queue) { submit(Job{Job::Kind::load, nullptr, &queue, {}}); }
+void DeadLetters::submit_load(Queue& queue) { submit(Job{Job::Kind::load, nullptr, &queue, {}, false, nullptr}); }
 
 void DeadLetters::run() {
   for (;;) {
     std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
     bool stopping = stopping_.load(std::memory_order_seq_cst);
-    if (write_waiting()) {
+    bool wrote = write_waiting();
+    std::int64_t wait_ns = redrive_some();
+    if (wrote || wait_ns == 0) {
       continue;
     }
-    if (stopping) {
-      for (const auto& [queue, file] : files_) {
+    if (stopping && wait_ns < 0) {
+      for (const auto& [queue, box] : boxes_) {
         tell_left_out(*queue, log_limit_.finish(queue->name()));
       }
       return;
     }
-    futex_wait(epoch_, epoch);
+    futex_wait(epoch_, epoch, wait_ns);
   }
 }
 
 void DeadLetters::stop() {
+  cancel_redrives();
   stopping_.store(true, std::memory_order_seq_cst);
-  epoch_.fetch_add(1, std::memory_order_seq_cst);
-  futex_wake(epoch_, 1);
+  ring();
 }
 
 bool DeadLetters::write_waiting() {
@@ -314,8 +212,14 @@ bool DeadLetters::write_waiting() {
   if (jobs.empty()) {
     return false;
   }
-  if (!broken_) {
-    if (Result<void> written = write(jobs); !written) {
+  Result<void> written = broken_ ? fail(Errc::io, "an earlier write failed") : write(jobs);
+  if (!written) {
+    for (Job& left : jobs) {
+      if (left.purged != nullptr) {
+        left.purged->set_value(std::unexpected(written.error()));
+      }
+    }
+    if (!broken_) {
       broken_ = true;  // what was not synced is not acknowledged: its sources bring it again
       failed_(written.error());
     }
@@ -324,37 +228,52 @@ bool DeadLetters::write_waiting() {
   return true;
 }
 
-std::string DeadLetters::line_of(const DeadLetter& letter, Uuid* id) {
+std::string DeadLetters::line_of(const DeadLetter& letter) {
   ChunkViews views;
   auto index = lowest_bit(letter.copy.mask);
   views.show(*letter.copy.chunk, letter.copy.mask);
   const Lineage& lineage = letter.copy.chunk->lineage[index];
   sluice_message message = *views.pointers()[index];
   message.receive_count = lineage.receive_count;
-  *id = letter.copy.chunk->id(index);
   DeadLetterNote note{letter.to->name(), letter.service, letter.stage, letter.reason, letter.detail,
-                      lineage.first_received_ms, letter.last_ms};
-  return message_to_json(message, &note) + '\n';
+                      lineage.first_received_ms, letter.last_ms,
+                      letter.from != nullptr ? letter.from->name() : std::string(), letter.from == nullptr};
+  return message_to_json(message, &note);
 }
 
-Result<void> DeadLetters::append(File& file, std::string_view line, std::vector<File*>& touched) {
-  if (std::ranges::find(touched, &file) == touched.end()) {
-    touched.push_back(&file);
-  }
-  return file.file->append(line);
-}
-
-Result<void> DeadLetters::append_removal(File& file, const Uuid& id, std::vector<File*>& touched) {
-  if (file.ids.erase(id) == 0) {
+Result<void> DeadLetters::append_removal(LetterBox& box, const Uuid& id) {
+  box.forget(id);
+  if (!box.file().holds(id)) {
     return {};
   }
   stored_.fetch_sub(1, std::memory_order_relaxed);
-  return append(file, removal_line(id), touched);
+  return box.file().append_removal(id);
 }
 
-Result<void> DeadLetters::sync(const std::vector<File*>& files) {
-  for (File* file : files) {
-    if (Result<void> synced = file->file->sync(); !synced) {
+/// The first half of a job: its line. An id that stands in the file is not added again, unless it was redriven from
+/// there and failed again: then its new line takes the place of the old one.
+Result<void> DeadLetters::append(Job& job, std::vector<LetterBox*>& touched) {
+  if (job.kind != Job::Kind::letter && job.kind != Job::Kind::removal) {
+    return {};
+  }
+  LetterBox& box = boxes_.at(job.kind == Job::Kind::letter ? job.letter->to : job.queue);
+  if (std::ranges::find(touched, &box) == touched.end()) {
+    touched.push_back(&box);
+  }
+  if (job.kind == Job::Kind::removal) {
+    return append_removal(box, job.id);
+  }
+  const Taken& copy = job.letter->copy;
+  Uuid id = copy.chunk->id(lowest_bit(copy.mask));
+  bool stands = box.file().holds(id);
+  job.is_new = !stands || job.letter->stood_in == job.letter->to;
+  stored_.fetch_add(stands ? 0 : 1, std::memory_order_relaxed);
+  return job.is_new ? box.file().append_letter(id, line_of(*job.letter)) : Result<void>();
+}
+
+Result<void> DeadLetters::sync(const std::vector<LetterBox*>& boxes) {
+  for (LetterBox* box : boxes) {
+    if (Result<void> synced = box->file().sync(); !synced) {
       return synced;
     }
   }
@@ -362,24 +281,9 @@ Result<void> DeadLetters::sync(const std::vector<File*>& files) {
 }
 
 Result<void> DeadLetters::write(std::vector<Job>& jobs) {
-  std::vector<bool> is_new(jobs.size(), false);
-  std::vector<File*> touched;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    Job& job = jobs[i];
-    Result<void> appended;
-    if (job.kind == Job::Kind::letter) {
-      File& file = files_.at(job.letter->to);
-      Uuid id;
-      std::string line = line_of(*job.letter, &id);
-      is_new[i] = file.ids.insert(id).second;
-      if (is_new[i]) {
-        appended = append(file, line, touched);
-        job.line_end = file.file->size();
-      }
-    } else if (job.kind == Job::Kind::removal) {
-      appended = append_removal(files_.at(job.queue), job.id, touched);
-    }
-    if (!appended) {
+  std::vector<LetterBox*> touched;
+  for (Job& job : jobs) {
+    if (Result<void> appended = append(job, touched); !appended) {
       return appended;
     }
   }
@@ -393,29 +297,53 @@ Result<void> DeadLetters::write(std::vector<Job>& jobs) {
   if (Result<void> moved = move_on(jobs); !moved) {
     return moved;
   }
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    Job& job = jobs[i];
-    if (job.kind == Job::Kind::letter) {
-      complete(*job.letter, is_new[i], job.line_end);
-    } else if (job.kind == Job::Kind::load) {
-      if (Result<void> loaded = load(files_.at(job.queue)); !loaded) {
-        return loaded;
-      }
+  for (Job& job : jobs) {
+    if (Result<void> finished = finish(job); !finished) {
+      return finished;
     }
   }
   return load_what_fits();
 }
 
+/// The second half of a job, once its line is on the device.
+Result<void> DeadLetters::finish(Job& job) {
+  switch (job.kind) {
+    case Job::Kind::letter: complete(*job.letter, job.is_new); return {};
+    case Job::Kind::load: return boxes_.at(job.queue).load();
+    case Job::Kind::purge: return purge_box(job);
+    default: return {};
+  }
+}
+
+Result<void> DeadLetters::purge_box(Job& job) {
+  const std::uint64_t in_memory = job.queue->purge();
+  LetterBox& box = boxes_.at(job.queue);
+  Result<std::uint64_t> in_file = box.purge_file();
+  if (!in_file) {
+    return std::unexpected(in_file.error());
+  }
+  stored_.fetch_sub(*in_file, std::memory_order_relaxed);
+  if (Result<void> synced = box.file().sync(); !synced) {
+    return synced;
+  }
+  job.purged->set_value(in_memory + *in_file);
+  job.purged = nullptr;
+  return {};
+}
+
 /// Letters that stood in another dead-letter queue's file leave it now that they are stored in theirs.
 Result<void> DeadLetters::move_on(const std::vector<Job>& jobs) {
-  std::vector<File*> touched;
+  std::vector<LetterBox*> touched;
   for (const Job& job : jobs) {
     if (job.kind != Job::Kind::letter || job.letter->stood_in == nullptr || job.letter->stood_in == job.letter->to) {
       continue;
     }
     const Taken& copy = job.letter->copy;
-    Uuid id = copy.chunk->id(lowest_bit(copy.mask));
-    if (Result<void> appended = append_removal(files_.at(job.letter->stood_in), id, touched); !appended) {
+    LetterBox& box = boxes_.at(job.letter->stood_in);
+    if (std::ranges::find(touched, &box) == touched.end()) {
+      touched.push_back(&box);
+    }
+    if (Result<void> appended = append_removal(box, copy.chunk->id(lowest_bit(copy.mask))); !appended) {
       return appended;
     }
   }
@@ -425,10 +353,10 @@ Result<void> DeadLetters::move_on(const std::vector<Job>& jobs) {
 /// Consumers ask for what is in the file only when they run dry; a letter that was left there after
 /// the last of them looked is loaded here.
 Result<void> DeadLetters::load_what_fits() {
-  for (auto& [queue, file] : files_) {
+  for (auto& [queue, box] : boxes_) {
     // seq_cst pairs with Consumer::idle: it gave credit back first and looks at `unloaded` then.
-    if (queue->unloaded.load(std::memory_order_seq_cst) != 0 && queue->credits().available()) {
-      if (Result<void> loaded = load(file); !loaded) {
+    if (queue->unloaded.load(std::memory_order_seq_cst) != 0 && box.queue().credits().available()) {
+      if (Result<void> loaded = box.load(); !loaded) {
         return loaded;
       }
     }
@@ -448,7 +376,7 @@ void DeadLetters::tell(const DeadLetter& letter, const Uuid& id) {
               letter.from != nullptr ? "message" : "part", to_text(id), letter.reason,
               letter.detail.empty() ? "" : ": ",
               std::string_view(letter.detail).substr(0, kDetailShownMax),
-              files_.at(letter.to).path);
+              boxes_.at(letter.to).file().path());
 }
 
 void DeadLetters::tell_left_out(const Queue& queue, std::uint64_t left_out) const {
@@ -457,9 +385,8 @@ void DeadLetters::tell_left_out(const Queue& queue, std::uint64_t left_out) cons
   }
 }
 
-/// The letter is on the device: it leaves its queue, its origin hears of its end, and it goes into
-/// the dead-letter queue's memory if it is next in line there and there is room.
-void DeadLetters::complete(DeadLetter& letter, bool is_new, std::uint64_t line_end) {
+/// The letter is on the device: it leaves its queue, its origin hears of its end, and it goes into its box.
+void DeadLetters::complete(DeadLetter& letter, bool is_new) {
   Chunk* chunk = letter.copy.chunk;
   auto index = lowest_bit(letter.copy.mask);
   Lineage& lineage = chunk->lineage[index];
@@ -470,26 +397,12 @@ void DeadLetters::complete(DeadLetter& letter, bool is_new, std::uint64_t line_e
   delete lineage.last_error;
   lineage.last_error = nullptr;
   lineage.stored_in = letter.to;
-  // One that was redriven and failed again stands in the file still; it is next in memory.
-  bool comes_back = letter.stood_in == letter.to;
-  if (is_new || comes_back) {
+  if (letter.stood_in == letter.to) {
+    note_back(letter);
+  }
+  if (is_new) {
     tell(letter, chunk->id(index));
-    stored_.fetch_add(is_new ? 1 : 0, std::memory_order_relaxed);
-    File& file = files_.at(letter.to);
-    bool next_in_line = letter.to->unloaded.load(std::memory_order_acquire) == 0;
-    bool fits = comes_back || (next_in_line && letter.to->credits().available());
-    if (fits) {
-      file.read_offset = comes_back ? file.read_offset : line_end;
-      letter.to->credits().take(1, units);
-    } else {
-      letter.to->unloaded.fetch_add(1, std::memory_order_seq_cst);
-    }
-    letter.to->moved_in.fetch_add(1, std::memory_order_release);
-    if (fits) {
-      letter.to->put_back(letter.copy, false);
-    } else {
-      release_chunk(chunk, 1);
-    }
+    boxes_.at(letter.to).add(letter.copy, letter.last_ms);
   } else {
     release_chunk(chunk, 1);
   }
@@ -500,6 +413,15 @@ void DeadLetters::complete(DeadLetter& letter, bool is_new, std::uint64_t line_e
   if (origin != nullptr) {
     origin->reject(message);
     origin->drop_copy(message);
+  }
+}
+
+/// A letter that was redriven has failed again.
+void DeadLetters::note_back(const DeadLetter& letter) {
+  boxes_.at(letter.to).note_back(letter.copy.chunk->id(lowest_bit(letter.copy.mask)));
+  std::lock_guard lock(redrives_mutex_);
+  if (auto last = redrives_.find(letter.to); last != redrives_.end()) {
+    last->second->note_back();
   }
 }
 

@@ -1,32 +1,29 @@
 // Dead letters: stored before they count.
 //
-// Each dead-letter queue has a file `QUEUE.jsonl` in the state folder: one JSON line per letter
-// (message_json.hpp), and {"deleted":"<id>"} for each that left. One writer thread appends what
-// waits, syncs once for all, and only then lets go of the letters' origins, counts them, and puts
-// them into the queue in memory as far as its credit reaches. The rest stays in the file, counts as
-// visible, and is read when there is room. A line that is no letter, or that no message can be made
-// of, stays in the file, and is told of at each start; it is neither counted nor delivered, so its
-// message is stored anew if it comes again.
+// Each dead-letter queue has a file in the state folder (letter_file.hpp). One writer thread appends
+// what waits, syncs once for all, and only then lets go of the letters' origins, counts them, and puts
+// them into the queue in memory as far as its credit reaches (letter_box.hpp). It also drives the
+// redrives (redrive.hpp). Lines that are no letters are told of at each start; a message of such a
+// line is stored anew if it comes again.
 //
-// Thread safety: submit_* from any thread; open() [control]; run() is the writer's.
+// Thread safety: as each function says; [any] where none stands. run() is the writer's.
 #pragma once
 
 #include <concurrentqueue/concurrentqueue.h>
 
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/futex.hpp"
 #include "base/log_limit.hpp"
-#include "base/storage.hpp"
-#include "message/evacuator.hpp"
-#include "message/message_json.hpp"
-#include "queue/queue.hpp"
+#include "queue/letter_box.hpp"
+#include "queue/redrive.hpp"
 
 namespace sluice::core {
 
@@ -46,7 +43,9 @@ class DeadLetters {
   DeadLetters(Storage& storage, std::string folder, Clock& clock, std::function<void(const Error&)> failed);
   ~DeadLetters();
 
-  /// Opens (and compacts) the file of a dead-letter queue and puts what it holds into the queue.
+  /// A queue that letters may be redriven to. [control]
+  void add_target(Queue& queue) { targets_.emplace(queue.name(), &queue); }
+  /// Opens (and compacts) the file of a dead-letter queue and puts what it holds into the queue. [control]
   Result<void> open(Queue& queue);
 
   void submit(DeadLetter letter);
@@ -55,14 +54,27 @@ class DeadLetters {
   /// The queue has run dry in memory and has more in its file.
   void submit_load(Queue& queue);
 
+  /// Begins to move letters of `from` away; one redrive at a time. Errors: usage, where `from` is no dead-letter queue
+  /// or the target will not do; unavailable, where one is under way.
+  Result<void> redrive(Queue& from, RedriveRequest request);
+  /// The last one of `from`, if there was any.
+  std::optional<RedriveStatus> redrive_status(const Queue& from) const;
+  /// False: none is under way. What was moved stays moved.
+  bool cancel_redrive(const Queue& from);
+  void cancel_redrives();
+  /// Removes all letters of a dead-letter queue that nobody holds, in memory and in the file. How many. Waits for the
+  /// writer. Errors: unavailable, where a redrive is under way; io.
+  Result<std::uint64_t> purge(Queue& queue);
+  /// Where the letters of `queue` lie; empty: it is no dead-letter queue.
+  std::string path_of(const Queue& queue) const;
+
   /// Writes until stop(); then once more all that waits.
   void run();
   void stop();
   /// One round: everything that waits now. True if there was something. [writer]
   bool write_waiting();
-
-  /// How many letters the file at `path` holds that are not deleted. [control]
-  static Result<std::uint64_t> count_in(Storage& storage, const std::string& path);
+  /// Moves some letters of each redrive that is under way. After how many ns to go on; -1: there is none. [writer]
+  std::int64_t redrive_some();
 
   /// Letters stored now, in all queues. [any]
   std::uint64_t stored() const { return stored_.load(std::memory_order_relaxed); }
@@ -70,34 +82,29 @@ class DeadLetters {
   bool quiet() const { return waiting_.load(std::memory_order_acquire) == 0; }
 
  private:
-  struct File {
-    Queue* queue;
-    std::string path;
-    std::unique_ptr<AppendFile> file;
-    std::unordered_set<Uuid, UuidHash> ids;  ///< stored and not deleted
-    std::uint64_t read_offset = 0;           ///< all letters before it are in memory, deleted, or were
-    std::unique_ptr<Evacuator> evacuator;
-  };
   struct Job {
-    enum class Kind { letter, removal, load } kind;
+    enum class Kind { letter, removal, load, purge } kind;
     std::unique_ptr<DeadLetter> letter;
     Queue* queue = nullptr;
     Uuid id;
-    std::uint64_t line_end = 0;  ///< in the file, once written
+    bool is_new = false;  ///< a letter that was appended
+    std::unique_ptr<std::promise<Result<std::uint64_t>>> purged;
   };
 
   void submit(Job job);
-  Result<void> compact(File& file);
-  Result<void> load(File& file);
-  bool deliver(File& file, const MessageText& text);
+  void ring();
+  void begin_redrive(LetterBox& box, RedriveRequest request, bool marked);
   Result<void> write(std::vector<Job>& jobs);
-  Result<void> append(File& file, std::string_view line, std::vector<File*>& touched);
-  Result<void> append_removal(File& file, const Uuid& id, std::vector<File*>& touched);
+  Result<void> append(Job& job, std::vector<LetterBox*>& touched);
+  Result<void> append_removal(LetterBox& box, const Uuid& id);
   Result<void> move_on(const std::vector<Job>& jobs);
+  Result<void> finish(Job& job);
+  Result<void> purge_box(Job& job);
   Result<void> load_what_fits();
-  static Result<void> sync(const std::vector<File*>& files);
-  static std::string line_of(const DeadLetter& letter, Uuid* id);
-  void complete(DeadLetter& letter, bool is_new, std::uint64_t line_end);
+  static Result<void> sync(const std::vector<LetterBox*>& boxes);
+  static std::string line_of(const DeadLetter& letter);
+  void complete(DeadLetter& letter, bool is_new);
+  void note_back(const DeadLetter& letter);
   void tell(const DeadLetter& letter, const Uuid& id);
   void tell_left_out(const Queue& queue, std::uint64_t left_out) const;
 
@@ -111,10 +118,15 @@ class DeadLetters {
   Atomic<std::uint64_t> stored_{0};
   Atomic<std::uint32_t> epoch_{0};
   Atomic<bool> stopping_{false};
+  // Constant once all are open.
+  std::map<std::string, Queue*, std::less<>> targets_;
   // The writer's (and open()'s, before it runs).
   ChunkPool pool_;
-  std::map<Queue*, File> files_;
+  std::map<const Queue*, LetterBox> boxes_;
   bool broken_ = false;
+  // Everybody's.
+  mutable std::mutex redrives_mutex_;
+  std::map<const Queue*, std::shared_ptr<Redrive>> redrives_;  ///< the last one of each queue
   LogLimit log_limit_;
 };
 

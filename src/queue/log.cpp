@@ -1,5 +1,6 @@
 #include "queue/log.hpp"
 
+#include <limits>
 #include <cassert>
 #include <cstdlib>
 #include <new>
@@ -186,14 +187,15 @@ bool Log::has_news(const Cursor& cursor) const {
   return (mask & mask_between(bit, static_cast<std::uint32_t>(pub & 0xff))) != 0 || (pub & kSealed) != 0;
 }
 
-bool Log::begins_before(const Cursor& cursor, std::int64_t ms) const {
+std::int64_t Log::begun_ms(const Cursor& cursor) const {
+  constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
   std::uint64_t number = cursor.position.load(std::memory_order_relaxed) >> 7;
   Segment* segment = directory_[number / kSegmentEntries % kDirectory].load(std::memory_order_acquire);
   if (segment == nullptr) {
-    return false;
+    return kNever;
   }
   Entry* at = entry(segment, number);
-  return at->pub.load(std::memory_order_acquire) >> 16 == number && at->begun_ms.load(std::memory_order_relaxed) < ms;
+  return at->pub.load(std::memory_order_acquire) >> 16 == number ? at->begun_ms.load(std::memory_order_relaxed) : kNever;
 }
 
 }  // namespace sluice::core

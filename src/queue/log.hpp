@@ -104,8 +104,8 @@ class Log {
   Taken take(Cursor& cursor, std::uint32_t count_max, std::int64_t* freed, bool whole = false);
   /// True if take() would find something. seq_cst, for the last look before parking.
   bool has_news(const Cursor& cursor) const;
-  /// True if the entry that `cursor` stands at is published and was begun before `ms`.
-  bool begins_before(const Cursor& cursor, std::int64_t ms) const;
+  /// When the entry that `cursor` stands at was begun; the largest number if it is not published.
+  std::int64_t begun_ms(const Cursor& cursor) const;
 
  private:
   struct Entry {

@@ -6,6 +6,15 @@
 
 namespace sluice::core {
 
+/// When the oldest message of `taken` was sent.
+std::int64_t oldest_of(const Taken& taken) {
+  std::int64_t oldest = AgeWindow::kNone;
+  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
+    oldest = std::min(oldest, taken.chunk->sent_ms[lowest_bit(left)]);
+  }
+  return oldest;
+}
+
 bool Subscription::may_take() {
   for (Subscription* before = older.load(std::memory_order_acquire); before != nullptr;
        before = older.load(std::memory_order_acquire)) {
@@ -42,13 +51,15 @@ Taken Queue::take_returned(std::uint32_t count_max) {
   Returned item;
   while (returned_items_.load(std::memory_order_relaxed) > 0 && returned_.try_dequeue(item)) {
     returned_items_.fetch_sub(1, std::memory_order_relaxed);
+    ages_.leave(item.age);
     if (item.purges != purges()) {
       remove(item.taken, purged);
       continue;
     }
     std::uint64_t rest = item.taken.mask & ~lowest_bits(item.taken.mask, count_max);
     if (rest != 0) {
-      returned_.enqueue({{item.taken.chunk, rest}, item.purges});
+      Taken left{item.taken.chunk, rest};
+      returned_.enqueue({left, item.purges, ages_.come(oldest_of(left))});
       returned_items_.fetch_add(1, std::memory_order_seq_cst);
       item.taken.mask &= ~rest;
     }
@@ -92,10 +103,14 @@ bool Queue::has_news() const {
 }
 
 void Queue::put_back(Taken taken, bool was_in_flight, std::uint32_t purges) {
-  returned_.enqueue({taken, purges});
   if (was_in_flight) {
     came_back_.fetch_add(bit_count(taken.mask), std::memory_order_release);
   }
+  put(taken, purges, oldest_of(taken));
+}
+
+void Queue::put(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
+  returned_.enqueue({taken, purges, ages_.come(since_ms)});
   // seq_cst pairs with has_news() of a consumer that parks.
   returned_items_.fetch_add(1, std::memory_order_seq_cst);
   notify();
@@ -167,7 +182,7 @@ void Queue::sweep(std::int64_t now_ms) {
   }
   std::int64_t horizon_ms = now_ms - options_.retention_ms, freed = 0;
   for (Subscription& subscription : subscriptions_) {
-    while (subscription.log->begins_before(subscription, horizon_ms)) {
+    while (subscription.log->begun_ms(subscription) < horizon_ms) {
       Taken taken = subscription.log->take(subscription, kChunkMessages, &freed);
       if (taken.mask == 0) {
         break;
@@ -190,6 +205,53 @@ void Queue::sweep(std::int64_t now_ms) {
   give_credit(0, freed);
 }
 
+void Queue::recall_letters(const std::function<void(const Uuid&)>& each) {
+  for (std::int64_t items = returned_items_.load(std::memory_order_relaxed); items > 0; --items) {
+    std::uint32_t seen = purges();
+    Taken taken = take_returned(kChunkMessages);
+    if (taken.mask == 0) {
+      break;
+    }
+    std::uint64_t letters = 0;
+    for (std::uint64_t left = taken.mask; left != 0 && taken.chunk->kind == Chunk::Kind::evacuated; left &= left - 1) {
+      if (taken.chunk->lineage[lowest_bit(left)].stored_in == this) {
+        letters |= left & -left;
+        each(taken.chunk->id(lowest_bit(left)));
+      }
+    }
+    if (std::uint64_t others = taken.mask & ~letters; others != 0) {
+      put_back({taken.chunk, others}, false, seen);
+    }
+    if (letters != 0) {
+      give_credit(bit_count(letters), static_cast<std::int64_t>(taken.chunk->charge_of_mask(letters)));
+      release_chunk(taken.chunk, bit_count(letters));
+    }
+  }
+}
+
+void Queue::peek(std::uint32_t count_max, const std::function<void(const Chunk&, std::uint64_t mask)>& each) {
+  struct Shown {
+    Taken taken;
+    std::uint32_t purges;
+  };
+  std::vector<Shown> shown;
+  Subscription* turn = nullptr;
+  std::int64_t freed = 0;
+  for (std::uint32_t count = 0; count < count_max; count += bit_count(shown.back().taken.mask)) {
+    std::uint32_t seen = purges();
+    Taken taken = take(count_max - count, &turn, &freed);
+    if (taken.mask == 0) {
+      break;
+    }
+    each(*taken.chunk, taken.mask);
+    shown.push_back({taken, seen});
+  }
+  for (const Shown& back : shown) {
+    put_back(back.taken, false, back.purges);
+  }
+  give_credit(0, freed);
+}
+
 std::uint32_t Queue::drop_oldest(std::uint32_t count_max, Subscription** turn) {
   std::int64_t freed = 0;
   Taken taken = take(count_max, turn, &freed);
@@ -202,20 +264,21 @@ std::uint32_t Queue::drop_oldest(std::uint32_t count_max, Subscription** turn) {
   return bit_count(taken.mask);
 }
 
-void Queue::purge() {
-  std::uint64_t left = counters().visible;
+std::uint64_t Queue::purge() {
+  const std::uint64_t visible = counters().visible, before = purged.load(std::memory_order_relaxed);
   purges_.fetch_add(1, std::memory_order_acq_rel);
   Subscription* turn = nullptr;
   std::int64_t freed = 0;
-  while (left > 0) {
+  // What came back before goes within take(): so the counter tells how many are gone.
+  while (purged.load(std::memory_order_relaxed) - before < visible) {
     Taken taken = take(kChunkMessages, &turn, &freed);
     if (taken.mask == 0) {
       break;
     }
-    left -= std::min<std::uint64_t>(left, bit_count(taken.mask));
     remove(taken, purged);
   }
   give_credit(0, freed);
+  return purged.load(std::memory_order_relaxed) - before;
 }
 
 std::uint64_t Queue::created() const {
@@ -228,7 +291,7 @@ std::uint64_t Queue::created() const {
 
 std::uint64_t Queue::ended() const {
   std::uint64_t sum = moved_to_dead_letter.load(std::memory_order_acquire);
-  for (const Atomic<std::uint64_t>* counter : {&dropped, &expired, &purged}) {
+  for (const Atomic<std::uint64_t>* counter : {&dropped, &expired, &purged, &redriven}) {
     sum += counter->load(std::memory_order_acquire);
   }
   for (const ConsumerCounters& consumer : consumers_) {
@@ -245,6 +308,7 @@ QueueCounters Queue::counters() const {
   result.dropped = dropped.load(std::memory_order_acquire);
   result.expired = expired.load(std::memory_order_acquire);
   result.purged = purged.load(std::memory_order_acquire);
+  result.deleted = redriven.load(std::memory_order_acquire);
   std::uint64_t taken_by_nobody = withdrawn.load(std::memory_order_acquire);
   std::uint64_t came_back = came_back_.load(std::memory_order_acquire);
   std::uint64_t taken = diverted.load(std::memory_order_acquire);
@@ -264,6 +328,19 @@ QueueCounters Queue::counters() const {
   result.visible = in > left ? in - left : 0;
   result.received = taken - std::min(taken, overdue.load(std::memory_order_acquire));
   return result;
+}
+
+std::int64_t Queue::oldest_ms() const {
+  std::int64_t oldest = ages_.oldest_ms();
+  for (const Subscription& subscription : subscriptions_) {
+    if (subscription.log->has_news(subscription)) {
+      oldest = std::min(oldest, subscription.log->begun_ms(subscription));
+    }
+  }
+  for (const ConsumerCounters& consumer : consumers_) {
+    oldest = std::min(oldest, consumer.oldest_ms.load(std::memory_order_relaxed));
+  }
+  return oldest;
 }
 
 std::uint32_t Queue::in_flight_room() const {

@@ -13,12 +13,14 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/append_list.hpp"
 #include "message/chunk.hpp"
+#include "queue/age_window.hpp"
 #include "queue/credits.hpp"
 #include "queue/log.hpp"
 #include "queue/ready.hpp"
@@ -43,6 +45,7 @@ inline void add_alone(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
 struct alignas(kCacheLine) ConsumerCounters {
   Atomic<std::uint64_t> taken{0};    ///< receives, repeated ones too
   Atomic<std::uint64_t> deleted{0};
+  Atomic<std::int64_t> oldest_ms{AgeWindow::kNone};  ///< when the oldest that it has in hand was sent, or its chunk begun
   Atomic<ConsumerCounters*> next{nullptr};
 };
 
@@ -58,6 +61,9 @@ struct SentCounter {
     return (filters->load(std::memory_order_acquire) ? matched : published)->load(std::memory_order_acquire) - gone;
   }
 };
+
+/// When the oldest message of `taken` was sent; AgeWindow::kNone of none.
+std::int64_t oldest_of(const Taken& taken);
 
 /// A queue's place in a log, one of those that it reads.
 struct Subscription : Cursor {
@@ -130,6 +136,12 @@ class Queue {
   /// `purges`: as it was after they were taken; where the queue was purged since, they are removed instead.
   void put_back(Taken taken, bool was_in_flight, std::uint32_t purges);
   void put_back(Taken taken, bool was_in_flight) { put_back(taken, was_in_flight, purges()); }
+  /// Puts a dead letter in, which counts as old since `since_ms`: when it became one.
+  void put_letter(Taken taken, std::int64_t since_ms) { put(taken, purges(), since_ms); }
+  /// Takes letters of its own file that wait here out of memory; `each` hears of them. The rest stays. [letters' writer]
+  void recall_letters(const std::function<void(const Uuid&)>& each);
+  /// Shows the oldest visible messages, at most `count_max`, by chunk; they stay. While it lasts they cannot be received.
+  void peek(std::uint32_t count_max, const std::function<void(const Chunk&, std::uint64_t mask)>& each);
   /// How often it was purged. Read after taking.
   std::uint32_t purges() const { return purges_.load(std::memory_order_acquire); }
 
@@ -142,8 +154,9 @@ class Queue {
   void let_go(Chunk& chunk, std::uint64_t mask);
   /// Removes what is older than its retention. One thread at a time.
   void sweep(std::int64_t now_ms);
-  /// Removes all that is visible, and what is delayed or in flight as soon as it would become visible.
-  void purge();
+  /// Removes all that is visible, and what is delayed or in flight as soon as it would become visible. How many
+  /// are gone now.
+  std::uint64_t purge();
   /// Removes the oldest visible messages of one chunk, at most `count_max`; how many.
   std::uint32_t drop_oldest(std::uint32_t count_max, Subscription** turn);
 
@@ -171,12 +184,19 @@ class Queue {
   /// created() of any: equal sums prove that nothing was under way in between.
   std::uint64_t created() const;
   std::uint64_t ended() const;
+  /// When the oldest message that has not ended was sent, to within a chunk or a second or so; AgeWindow::kNone: there
+  /// is none. A dead letter counts from when it became one.
+  std::int64_t oldest_ms() const;
+  /// Every second or so. One thread at a time.
+  void turn_ages() { ages_.turn(); }
+  AgeWindow& ages() { return ages_; }
 
   // Rare events, counted where they happen.
   Atomic<std::uint64_t> moved_in{0};
   Atomic<std::uint64_t> moved_to_dead_letter{0};
   Atomic<std::uint64_t> dropped{0}, expired{0}, purged{0};
-  Atomic<std::uint64_t> withdrawn{0};  ///< of those three, what nobody had taken
+  Atomic<std::uint64_t> redriven{0};   ///< dead letters that went back to a queue; they count as deleted
+  Atomic<std::uint64_t> withdrawn{0};  ///< of those four, what nobody had taken
   Atomic<std::uint64_t> overdue{0};    ///< taken to be dead-lettered, never handed out
   Atomic<std::uint64_t> diverted{0};   ///< of `overdue`, what no consumer had taken: dead-lettered for want of credit
   Atomic<std::uint64_t> delayed{0};    ///< now
@@ -199,8 +219,10 @@ class Queue {
   struct Returned {
     Taken taken;
     std::uint32_t purges;
+    std::uint8_t age;  ///< its place in the window
   };
 
+  void put(Taken taken, std::uint32_t purges, std::int64_t since_ms);
   Taken take_returned(std::uint32_t count_max);
 
   // Constant after open().
@@ -220,6 +242,7 @@ class Queue {
   alignas(kCacheLine) Atomic<std::int64_t> returned_items_{0};
   Atomic<std::uint64_t> came_back_{0};  ///< messages that became visible again
   Atomic<std::uint32_t> purges_{0};
+  AgeWindow ages_;
   AppendList<ConsumerCounters> consumers_;
 };
 

@@ -14,25 +14,25 @@ Timers::Timers(Clock& clock)
 void Timers::watch(LeaseSlot& slot, std::int64_t deadline_tick) {
   if (!slot.watched) {
     slot.watched = true;
-    post({Item::Kind::lease, 0, deadline_tick, slot.queue, &slot, {}});
+    post({Item::Kind::lease, 0, 0, deadline_tick, slot.queue, &slot, {}});
   }
 }
 
 void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick, std::uint32_t purges) {
   queue.invisible.fetch_add(bit_count(taken.mask), std::memory_order_relaxed);
-  post({Item::Kind::returned, purges, tick, &queue, nullptr, taken});
+  post({Item::Kind::returned, queue.ages().come(oldest_of(taken)), purges, tick, &queue, nullptr, taken});
 }
 
 void Timers::delay(Queue& queue, Taken taken, std::int64_t tick) {
   queue.delayed.fetch_add(bit_count(taken.mask), std::memory_order_release);
-  post({Item::Kind::delayed, queue.purges(), tick, &queue, nullptr, taken});
+  post({Item::Kind::delayed, queue.ages().come(oldest_of(taken)), queue.purges(), tick, &queue, nullptr, taken});
 }
 
-void Timers::look_again(Queue& queue, std::int64_t tick) { post({Item::Kind::look, 0, tick, &queue, nullptr, {}}); }
+void Timers::look_again(Queue& queue, std::int64_t tick) { post({Item::Kind::look, 0, 0, tick, &queue, nullptr, {}}); }
 
 void Timers::every(std::int64_t period_ms, std::function<void()> task) {
   tasks_.push_back({period_ms, std::move(task)});
-  post({Item::Kind::task, static_cast<std::uint32_t>(tasks_.size() - 1), now_tick() + period_ms, nullptr, nullptr, {}});
+  post({Item::Kind::task, 0, static_cast<std::uint32_t>(tasks_.size() - 1), now_tick() + period_ms, nullptr, nullptr, {}});
 }
 
 void Timers::post(const Item& item) {
@@ -84,11 +84,13 @@ void Timers::handle(Item& item) {
     case Item::Kind::returned:
       item.queue->invisible.fetch_sub(bit_count(item.taken.mask), std::memory_order_relaxed);
       item.queue->put_back(item.taken, true, item.purges);
+      item.queue->ages().leave(item.age);
       break;
     case Item::Kind::delayed: {
       std::uint32_t count = bit_count(item.taken.mask);  // once it is back, it may end
       item.queue->put_back(item.taken, false, item.purges);
       item.queue->delayed.fetch_sub(count, std::memory_order_release);
+      item.queue->ages().leave(item.age);
       break;
     }
     case Item::Kind::look:

@@ -63,6 +63,7 @@ class Timers {
  private:
   struct Item {
     enum class Kind : std::uint8_t { lease, returned, delayed, look, task } kind;
+    std::uint8_t age;      ///< returned and delayed: its place in the queue's AgeWindow
     std::uint32_t purges;  ///< returned and delayed: Queue::purges() when they were taken; task: its number
     std::int64_t tick;
     Queue* queue;

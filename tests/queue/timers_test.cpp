@@ -213,10 +213,13 @@ TEST(Timers, a_posted_entry_always_wakes_the_sleeping_ticker) {
       timers.sleep_until(timers.advance());
     }
   });
+  core::ChunkPool pool;
+  core::Evacuator evacuator(pool);
+  const core::Evacuator::Copy copy = evacuator.store(bytes_of("again and again"), {}, 0, {});
   core::Subscription* turn = nullptr;
   std::int64_t freed = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    timers.return_at(queue, {reinterpret_cast<core::Chunk*>(64), 1}, 0, 0);
+    timers.return_at(queue, {copy.chunk, std::uint64_t{1} << copy.index}, 0, 0);
     while (queue.take(64, &turn, &freed).mask == 0) {
       std::this_thread::yield();  // a lost wake-up hangs here
     }
@@ -224,6 +227,7 @@ TEST(Timers, a_posted_entry_always_wakes_the_sleeping_ticker) {
   over.store(true, std::memory_order_seq_cst);
   timers.stop();
   ticker.join();
+  core::release_chunk(copy.chunk, 1);
 }
 
 TEST(Timers, a_stopped_ticker_does_not_fall_asleep_whenever_it_is_told) {

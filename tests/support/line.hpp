@@ -137,6 +137,7 @@ class Line {
   core::Result<void> open() {
     for (core::Queue& queue : queues_) {
       queue.open();
+      letters.add_target(queue);
     }
     for (std::size_t i = 0; i < dead_.size(); ++i) {
       if (std::find(dead_.begin(), dead_.begin() + static_cast<std::ptrdiff_t>(i), dead_[i]) != dead_.begin() + static_cast<std::ptrdiff_t>(i)) {

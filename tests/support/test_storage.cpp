@@ -130,6 +130,11 @@ std::vector<std::string> TestStorage::calls() const {
 
 Result<void> TestStorage::make_folders(const std::string&) { return {}; }
 
+bool TestStorage::exists(const std::string& path) {
+  std::lock_guard lock(disk_->mutex);
+  return disk_->files.contains(path);
+}
+
 Result<std::unique_ptr<core::AppendFile>> TestStorage::open_append(const std::string& path) {
   std::lock_guard lock(disk_->mutex);
   std::shared_ptr<Node>& node = disk_->files[path];

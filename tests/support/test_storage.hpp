@@ -37,6 +37,7 @@ class TestStorage final : public core::Storage {
   std::vector<std::string> calls() const;
 
   core::Result<void> make_folders(const std::string& path) override;
+  bool exists(const std::string& path) override;
   core::Result<std::unique_ptr<core::AppendFile>> open_append(const std::string& path) override;
   core::Result<void> replace(const std::string& from, const std::string& to) override;
   core::Result<void> remove(const std::string& path) override;

@@ -1,0 +1,48 @@
+#include "admin/address_file.hpp"
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "base/log.hpp"
+
+namespace sluice::core {
+namespace {
+
+std::string path_in(const std::string& state) {
+  return state + "/admin";
+}
+
+}  // namespace
+
+AddressFile::AddressFile(const std::string& state, const std::optional<ListenAddress>& address)
+    : path_(path_in(state)) {
+  std::remove(path_.c_str());
+  if (!address)
+    return;
+  const std::string fresh = path_ + ".new";
+  std::ofstream file(fresh, std::ios::trunc);
+  file << to_text(*address) << '\n';
+  file.close();
+  std::error_code error;
+  std::filesystem::rename(fresh, path_, error);
+  if (!file || error)
+    log_warning(
+        "",
+        "cannot write '{}': the command `sluice queue` will not find the admin address by itself",
+        path_);
+}
+
+AddressFile::~AddressFile() {
+  std::remove(path_.c_str());
+}
+
+std::optional<ListenAddress> read_address_file(const std::string& state) {
+  std::ifstream file(path_in(state));
+  std::string line;
+  std::getline(file, line);
+  Result<ListenAddress> address = parse_listen_address(line);
+  return address ? std::optional(std::move(*address)) : std::nullopt;
+}
+
+}  // namespace sluice::core

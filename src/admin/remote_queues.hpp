@@ -1,0 +1,34 @@
+// The queues of an engine in another process, through its admin address.
+#pragma once
+
+#include <string_view>
+
+#include "base/json.hpp"
+#include "pipeline/queue_control.hpp"
+
+namespace sluice::core {
+
+/// Errors: as the engine answers; unavailable, where it does not.
+class RemoteQueues final : public QueueControl {
+ public:
+  /// "127.0.0.1", "9640".
+  RemoteQueues(std::string host, std::string port)
+      : host_(std::move(host)), port_(std::move(port)) {}
+
+  Result<std::vector<QueueFacts>> list() override;
+  Result<std::vector<std::string>> peek(const std::string& queue, std::uint32_t count_max) override;
+  Result<RedriveStatus> redrive(const std::string& queue, const RedriveRequest& request) override;
+  Result<RedriveStatus> redrive_status(const std::string& queue) override;
+  Result<RedriveStatus> cancel_redrive(const std::string& queue) override;
+  Result<std::uint64_t> purge(const std::string& queue) override;
+
+ private:
+  Result<Json> ask(std::string_view method, const std::string& path,
+                   const std::string& body = {}) const;
+  Result<RedriveStatus> ask_redrive(std::string_view method, const std::string& queue,
+                                    const std::string& body = {}) const;
+
+  const std::string host_, port_;
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,185 @@
+#include "admin/routes.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+#include <vector>
+
+#include "admin/queue_json.hpp"
+#include "base/listen_address.hpp"
+
+namespace sluice::core {
+namespace {
+
+constexpr std::string_view kQueues = "/api/v1/queues";
+
+int http_status(Errc code) {
+  switch (code) {
+    case Errc::usage:
+    case Errc::bad_data:
+      return 400;
+    case Errc::missing_input:
+      return 404;
+    case Errc::unavailable:
+      return 409;
+    default:
+      return 500;
+  }
+}
+
+AdminAnswer refuse(const Error& error) {
+  return {http_status(error.code), error_json(error)};
+}
+
+AdminAnswer refuse(int status, std::string text) {
+  return {status, error_json({Errc::usage, std::move(text)})};
+}
+
+template <class T, class Text>
+AdminAnswer answer_with(const Result<T>& result, Text&& text, int status = 200) {
+  return result ? AdminAnswer{status, text(*result)} : refuse(result.error());
+}
+
+bool is_address(std::string_view host) {
+  return parse_listen_address(host).has_value() ||
+         parse_listen_address(fmt::format("{}:80", host)).has_value();
+}
+
+/// A page of another site must not reach the queues through its visitor's browser: neither across
+/// origins, nor by a name of its own that resolves to this machine (DNS rebinding).
+bool is_foreign(const AdminSubject& subject, const AdminRequest& request) {
+  if (!request.origin.empty() && request.origin != fmt::format("http://{}", request.host))
+    return true;
+  return subject.on_loopback && !request.host.empty() && !is_address(request.host);
+}
+
+/// The queue's name and what stands behind it: "/resize-16/redrive".
+struct QueuePath {
+  std::string queue;
+  std::string_view action;
+};
+
+std::optional<QueuePath> queue_path(std::string_view path) {
+  if (!path.starts_with(kQueues) || path.size() <= kQueues.size() + 1 ||
+      path[kQueues.size()] != '/')
+    return std::nullopt;
+  path.remove_prefix(kQueues.size() + 1);
+  const std::size_t slash = path.find('/');
+  return QueuePath{std::string(path.substr(0, slash)),
+                   slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1)};
+}
+
+AdminAnswer one_queue(const AdminSubject& subject, const std::string& name) {
+  const Result<std::vector<QueueFacts>> all = subject.queues.list();
+  if (!all)
+    return refuse(all.error());
+  std::vector<std::string_view> known;
+  for (const QueueFacts& queue : *all) {
+    if (queue.name == name)
+      return {200, queue_json(queue)};
+    known.push_back(queue.name);
+  }
+  return refuse(no_queue(name, known).error());
+}
+
+AdminAnswer peek(const AdminSubject& subject, const std::string& queue, std::string_view query) {
+  std::uint32_t limit = 10;
+  if (!query.empty()) {
+    const std::string_view digits =
+        query.starts_with("limit=") ? query.substr(6) : std::string_view("?");
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), limit);
+    if (error != std::errc() || end != digits.data() + digits.size() || limit == 0 ||
+        limit > kPeekMax)
+      return refuse(400, fmt::format("'{}': messages takes ?limit=N, 1 to {}", query, kPeekMax));
+  }
+  return answer_with(subject.queues.peek(queue, limit),
+                     [](const std::vector<std::string>& messages) {
+                       return fmt::format("{{\"messages\":[{}]}}", fmt::join(messages, ","));
+                     });
+}
+
+AdminAnswer begin_redrive(const AdminSubject& subject, const std::string& queue,
+                          std::string_view body) {
+  RedriveRequest request;
+  if (!body.empty()) {
+    const std::expected<Json, JsonError> json = parse_json(body);
+    if (!json)
+      return refuse(400, fmt::format("the body is no JSON: {} at byte {}", json.error().message,
+                                     json.error().offset));
+    Result<RedriveRequest> read = read_request(*json);
+    if (!read)
+      return refuse(read.error());
+    request = std::move(*read);
+  }
+  return answer_with(subject.queues.redrive(queue, request), redrive_json, 202);
+}
+
+AdminAnswer wrong_method(std::string_view path, std::string_view allowed) {
+  return refuse(405, fmt::format("'{}' takes {}", path, allowed));
+}
+
+AdminAnswer answer_for_queue(const AdminSubject& subject, const AdminRequest& request,
+                             const QueuePath& path, std::string_view query) {
+  const std::string_view method = request.method;
+  if (path.action.empty())
+    return method == "GET" ? one_queue(subject, path.queue) : wrong_method("/" + path.queue, "GET");
+  if (path.action == "messages")
+    return method == "GET" ? peek(subject, path.queue, query) : wrong_method("messages", "GET");
+  if (path.action == "redrive") {
+    if (method == "POST")
+      return begin_redrive(subject, path.queue, request.body);
+    if (method == "GET")
+      return answer_with(subject.queues.redrive_status(path.queue), redrive_json);
+    if (method == "DELETE")
+      return answer_with(subject.queues.cancel_redrive(path.queue), redrive_json);
+    return wrong_method("redrive", "POST, GET and DELETE");
+  }
+  if (path.action == "purge") {
+    return method == "POST" ? answer_with(subject.queues.purge(path.queue),
+                                          [](std::uint64_t purged) {
+                                            return fmt::format("{{\"purged\":{}}}", purged);
+                                          })
+                            : wrong_method("purge", "POST");
+  }
+  return refuse(404,
+                fmt::format("'{}' is nothing of a queue: messages, redrive or purge", path.action));
+}
+
+}  // namespace
+
+std::string error_json(const Error& error) {
+  return fmt::format("{{\"error\":{},\"exit\":{}}}", json_quote(error.message),
+                     exit_code(error.code));
+}
+
+AdminAnswer answer(const AdminSubject& subject, const AdminRequest& request) {
+  if (is_foreign(subject, request))
+    return refuse(
+        403,
+        "requests of other sites' pages are refused: ask by the address that sluice listens on");
+  const std::size_t mark = request.target.find('?');
+  const std::string_view path = request.target.substr(0, mark);
+  const std::string_view query =
+      mark == std::string_view::npos ? std::string_view() : request.target.substr(mark + 1);
+  if (path == "/healthz") {
+    if (request.method != "GET")
+      return wrong_method(path, "GET");
+    const bool stopping = subject.is_stopping();
+    return {stopping ? 503 : 200,
+            fmt::format("{{\"status\":\"{}\",\"pipeline\":{}}}", stopping ? "stopping" : "ok",
+                        json_quote(subject.pipeline))};
+  }
+  if (path == kQueues) {
+    return request.method == "GET" ? answer_with(subject.queues.list(),
+                                                 [&](const std::vector<QueueFacts>& all) {
+                                                   return queues_json(subject.pipeline, all);
+                                                 })
+                                   : wrong_method(path, "GET");
+  }
+  if (const std::optional<QueuePath> queue = queue_path(path))
+    return answer_for_queue(subject, request, *queue, query);
+  return refuse(404, fmt::format("there is nothing at '{}': /healthz, or {}", path, kQueues));
+}
+
+}  // namespace sluice::core

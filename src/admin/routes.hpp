@@ -1,0 +1,50 @@
+// The admin address's requests and answers, apart from how they travel.
+//
+//   GET    /healthz                                  200 {"status":"ok"}; 503 while the engine
+//   stops GET    /api/v1/queues                            all queues GET    /api/v1/queues/NAME
+//   one GET    /api/v1/queues/NAME/messages?limit=10     peek: {"messages":[...]} POST
+//   /api/v1/queues/NAME/redrive               begins:
+//   {"to","reason","messages_per_second","dry_run"} GET    /api/v1/queues/NAME/redrive how the last
+//   one goes DELETE /api/v1/queues/NAME/redrive               cancels it POST
+//   /api/v1/queues/NAME/purge                 {"purged":N}
+//
+// An error is {"error":TEXT,"exit":N} with the exit code that the command line ends with.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "pipeline/queue_control.hpp"
+
+namespace sluice::core {
+
+/// Most messages of one peek.
+constexpr std::uint32_t kPeekMax = 10'000;
+
+struct AdminRequest {
+  std::string_view method, target;  ///< "GET", "/healthz"
+  std::string_view host, origin;    ///< its headers; empty: not given
+  std::string_view body;
+};
+
+struct AdminAnswer {
+  int status;
+  std::string body;  ///< JSON
+};
+
+/// What the server answers for. Everything outlives it. [any]
+struct AdminSubject {
+  std::string pipeline;
+  QueueControl& queues;
+  bool on_loopback;  ///< only this machine reaches it
+  std::function<bool()> is_stopping;
+};
+
+/// [any]
+AdminAnswer answer(const AdminSubject& subject, const AdminRequest& request);
+
+/// An error as the body of an answer.
+std::string error_json(const Error& error);
+
+}  // namespace sluice::core

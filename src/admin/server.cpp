@@ -1,0 +1,176 @@
+#include "admin/server.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/atomic.hpp"
+#include "base/log.hpp"
+
+namespace sluice::core {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+constexpr std::uint32_t kHeaderBytesMax = 8 << 10;
+constexpr std::uint64_t kBodyBytesMax = 64 << 10;
+constexpr std::chrono::seconds kReadTimeout{10}, kWriteTimeout{60};
+constexpr std::uint32_t kConnectionsMax = 64;
+/// One may be reading a long file of dead letters while the other answers for health.
+constexpr int kThreads = 2;
+
+std::string_view view(beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+}  // namespace
+
+struct AdminServer::State {
+  explicit State(const ListenAddress& used_address) : address(used_address), acceptor(context) {}
+
+  ListenAddress address;
+  std::optional<AdminSubject> subject;
+  asio::io_context context;
+  tcp::acceptor acceptor;
+  Atomic<std::uint32_t> connections{0};
+  std::vector<std::jthread> threads;
+
+  Result<void> listen() {
+    error_code error;
+    const tcp::endpoint endpoint(asio::ip::make_address(address.host, error), address.port);
+    if (!error)
+      acceptor.open(endpoint.protocol(), error);
+    if (!error)
+      acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error)
+      acceptor.bind(endpoint, error);
+    if (!error)
+      acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) {
+      return fail(Errc::unavailable,
+                  fmt::format("admin cannot listen on {}: {}; stop what does, or choose another "
+                              "\"listen\"",
+                              to_text(address), error.message()));
+    }
+    address.port = acceptor.local_endpoint().port();
+    return {};
+  }
+
+  asio::awaitable<void> accept() {
+    for (;;) {
+      error_code error;
+      tcp::socket socket =
+          co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+      if (error == asio::error::operation_aborted)
+        co_return;
+      if (error) {  // out of descriptors, most likely: others may be given back
+        log_warning("", "admin: cannot accept a connection: {}", error.message());
+        asio::steady_timer pause(context, std::chrono::seconds(1));
+        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        continue;
+      }
+      if (connections.fetch_add(1, std::memory_order_relaxed) >= kConnectionsMax) {
+        connections.fetch_sub(1, std::memory_order_relaxed);
+        continue;  // the socket closes
+      }
+      asio::co_spawn(context, serve(beast::tcp_stream(std::move(socket))), asio::detached);
+    }
+  }
+
+  /// The requests of one connection, one after the other.
+  asio::awaitable<void> serve(beast::tcp_stream stream) {
+    beast::flat_buffer buffer;
+    bool goes_on = true;
+    while (goes_on) {
+      error_code error;
+      http::request_parser<http::string_body> parser;
+      parser.header_limit(kHeaderBytesMax);
+      parser.body_limit(kBodyBytesMax);
+      stream.expires_after(kReadTimeout);
+      co_await http::async_read(stream, buffer, parser,
+                                asio::redirect_error(asio::use_awaitable, error));
+      if (error && !is_bad_request(error))
+        break;
+      AdminAnswer reply =
+          error
+              ? AdminAnswer{400,
+                            error_json({Errc::usage, "the request is refused: " + error.message()})}
+              : reply_to(parser.get());
+      goes_on = !error && parser.get().keep_alive();
+      http::response<http::string_body> response(static_cast<http::status>(reply.status),
+                                                 parser.get().version());
+      response.set(http::field::content_type, "application/json");
+      response.set(http::field::cache_control, "no-store");
+      response.keep_alive(goes_on);
+      response.body() = std::move(reply.body);
+      response.body() += '\n';
+      response.prepare_payload();
+      stream.expires_after(kWriteTimeout);
+      co_await http::async_write(stream, response,
+                                 asio::redirect_error(asio::use_awaitable, error));
+      goes_on = goes_on && !error;
+    }
+    error_code ignored;
+    stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    connections.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  /// Something was sent, and it was no request that is taken.
+  static bool is_bad_request(const error_code& error) {
+    return error.category() == http::make_error_code(http::error::end_of_stream).category() &&
+           error != http::error::end_of_stream && error != http::error::partial_message;
+  }
+
+  AdminAnswer reply_to(const http::request<http::string_body>& request) const try {
+    return answer(*subject, {view(request.method_string()), view(request.target()),
+                             view(request[http::field::host]), view(request[http::field::origin]),
+                             request.body()});
+  } catch (const std::exception& exception) {  // no memory for so much
+    return {500, error_json({Errc::internal, exception.what()})};
+  }
+};
+
+AdminServer::AdminServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+AdminServer::~AdminServer() {
+  state_->context.stop();
+}
+
+Result<std::unique_ptr<AdminServer>> AdminServer::listen(const ListenAddress& address) {
+  auto state = std::make_unique<State>(address);
+  if (Result<void> listening = state->listen(); !listening)
+    return std::unexpected(listening.error());
+  return std::unique_ptr<AdminServer>(new AdminServer(std::move(state)));
+}
+
+void AdminServer::serve(std::string pipeline, QueueControl& queues,
+                        std::function<bool()> is_stopping) {
+  state_->subject.emplace(AdminSubject{std::move(pipeline), queues, state_->address.is_loopback(),
+                                       std::move(is_stopping)});
+  asio::co_spawn(state_->context, state_->accept(), asio::detached);
+  for (int i = 0; i < kThreads; ++i)
+    state_->threads.emplace_back([context = &state_->context] { context->run(); });
+}
+
+const ListenAddress& AdminServer::address() const {
+  return state_->address;
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,245 @@
+// `queue`: looks at the queues of a pipeline and operates them, whether it runs or not.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "admin/address_file.hpp"
+#include "admin/queue_json.hpp"
+#include "admin/remote_queues.hpp"
+#include "base/clock.hpp"
+#include "base/units.hpp"
+#include "cli/commands.hpp"
+#include "cli/describe.hpp"
+#include "cli/output.hpp"
+#include "config/diagnostics.hpp"
+#include "config/keys.hpp"
+#include "config/load.hpp"
+#include "pipeline/stored_queues.hpp"
+
+namespace sluice::core {
+namespace {
+
+constexpr std::chrono::milliseconds kStatusPeriod{200};
+constexpr std::string_view kHttp = "http://";
+
+/// The queues of the pipeline that was named, and what stands behind them.
+struct Opened {
+  std::string pipeline;                              ///< its name; empty: asked by its address
+  std::unique_ptr<PipelineDescription> description;  ///< StoredQueues look into it
+  std::unique_ptr<QueueControl> queues;
+  bool is_running = true;
+};
+
+Result<Opened> open_remote(std::string_view url) {
+  std::string_view address = url.substr(kHttp.size());
+  while (address.ends_with('/'))
+    address.remove_suffix(1);
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size() ||
+      address.find('/') != std::string_view::npos)
+    return fail(Errc::usage,
+                fmt::format("'{}' is no admin address: http://ADDR:PORT is needed", url));
+  std::string host(address.substr(0, colon));
+  if (host.starts_with('[') && host.ends_with(']'))
+    host = host.substr(1, host.size() - 2);
+  return Opened{
+      {},
+      nullptr,
+      std::make_unique<RemoteQueues>(std::move(host), std::string(address.substr(colon + 1))),
+      true};
+}
+
+/// An engine holds the folder's lock: where it answers stands in there.
+Result<Opened> open_running(std::unique_ptr<PipelineDescription> description) {
+  const std::optional<ListenAddress> address = read_address_file(description->state);
+  if (!address) {
+    return fail(
+        Errc::unavailable,
+        fmt::format(
+            "'{}' runs without an admin address: start it with --admin 127.0.0.1:9640, or give it "
+            "\"admin\": {{\"listen\": \"127.0.0.1:9640\"}}; or stop it, to operate what it stored",
+            description->name));
+  }
+  std::string name = description->name;
+  return Opened{std::move(name), std::move(description),
+                std::make_unique<RemoteQueues>(address->host, std::to_string(address->port)), true};
+}
+
+Result<Opened> open_queues(const QueueArguments& arguments, Registry& registry) {
+  if (arguments.pipeline.starts_with(kHttp))
+    return open_remote(arguments.pipeline);
+  Diagnostics diagnostics;
+  Result<PipelineDescription> loaded =
+      load_pipeline(arguments.pipeline, arguments.overrides, registry, diagnostics);
+  if (!loaded) {
+    print_raw_error(render(diagnostics, colour_on_stderr()));
+    return std::unexpected(loaded.error());
+  }
+  auto description = std::make_unique<PipelineDescription>(std::move(*loaded));
+  std::unique_ptr<FolderLock> lock;
+  if (file_storage().exists(description->state)) {
+    Result<std::unique_ptr<FolderLock>> locked = file_storage().lock_folder(description->state);
+    if (!locked && file_storage().exists(description->state + "/lock"))
+      return open_running(std::move(description));
+    if (!locked)
+      return std::unexpected(locked.error());
+    lock = std::move(*locked);
+  }
+  auto queues = std::make_unique<StoredQueues>(*description, file_storage(), std::move(lock),
+                                               system_clock().wall_ms());
+  std::string name = description->name;
+  return Opened{std::move(name), std::move(description), std::move(queues), false};
+}
+
+/// "3m", "2d": one unit is enough for an age.
+std::string age_text(const QueueFacts& queue) {
+  const std::int64_t seconds = queue.age_of_oldest_s;
+  if (queue.visible + queue.in_flight + queue.delayed == 0)
+    return "-";
+  if (seconds < 120)
+    return fmt::format("{}s", seconds);
+  if (seconds < 120 * 60)
+    return fmt::format("{}m", seconds / 60);
+  return seconds < 48 * 3600 ? fmt::format("{}h", seconds / 3600)
+                             : fmt::format("{}d", seconds / 86400);
+}
+
+int list(Opened& opened, const QueueArguments& arguments) {
+  const Result<std::vector<QueueFacts>> queues = opened.queues->list();
+  if (!queues)
+    return report(queues.error());
+  if (arguments.json) {
+    print(queues_json(opened.pipeline, *queues) + "\n");
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows{{"queue", "visible", "in flight", "delayed", "oldest",
+                                              "sent", "received", "deleted", "dead-lettered",
+                                              "dead-letter queue"}};
+  const auto cell = [](std::uint64_t number) { return fmt::format("{}", number); };
+  for (const QueueFacts& queue : *queues) {
+    rows.push_back({queue.name, cell(queue.visible), cell(queue.in_flight), cell(queue.delayed),
+                    age_text(queue), cell(queue.sent), cell(queue.received), cell(queue.deleted),
+                    cell(queue.moved_to_dead_letter),
+                    queue.dead_letter_queue.empty() ? "-" : queue.dead_letter_queue});
+  }
+  print(columns_text(rows));
+  if (!opened.is_running)
+    print("No engine runs: only dead letters are stored.\n");
+  return 0;
+}
+
+int peek(Opened& opened, const QueueArguments& arguments) {
+  const Result<std::vector<std::string>> messages =
+      opened.queues->peek(arguments.queue, arguments.limit);
+  if (!messages)
+    return report(messages.error());
+  for (const std::string& message : *messages)
+    print(message + "\n");
+  return 0;
+}
+
+std::string redrive_text(const RedriveStatus& status, bool is_running) {
+  const std::string_view verb = status.request.dry_run ? "would be moved"
+                                : is_running           ? "moved"
+                                                       : "marked, to go when the engine starts";
+  std::string text = fmt::format("{}: {} of {} {}", name_of(status.state), status.moved,
+                                 count_text(status.letters, "letter"), verb);
+  for (const auto& [queue, letters] : status.moved_to)
+    text += fmt::format("\n  {} to {}", letters, queue);
+  const auto left = [&](std::uint64_t number, std::string_view why) {
+    if (number != 0)
+      text += fmt::format("\n  {} {}", number, why);
+  };
+  left(status.filtered, "left: dead for another reason");
+  left(status.parts, "left: parts of messages, which were no messages of a queue");
+  left(status.in_use, "left: in a worker's hands, or on their way already");
+  left(status.without_queue,
+       "left: the queue that they came from is not there; --to names another");
+  left(status.came_back, "failed again and came back");
+  left(status.failure.empty() ? 0 : 1, "failure: " + status.failure);
+  return text + "\n";
+}
+
+int exit_of(const RedriveStatus& status) {
+  return status.state == RedriveState::failed      ? exit_code(Errc::io)
+         : status.state == RedriveState::cancelled ? 75
+                                                   : 0;
+}
+
+/// On a terminal, one line that is written over.
+void show_progress(const RedriveStatus& status, bool is_last) {
+  if (::isatty(STDERR_FILENO) == 0)
+    return;
+  print_raw_error(fmt::format("\r{}: {} of {} moved\x1b[K{}", name_of(status.state), status.moved,
+                              count_text(status.letters, "letter"), is_last ? "\r\x1b[K" : ""));
+}
+
+Result<RedriveStatus> wait_for(QueueControl& queues, const std::string& queue,
+                               RedriveStatus status) {
+  while (status.state == RedriveState::running || status.state == RedriveState::cancelling) {
+    show_progress(status, false);
+    std::this_thread::sleep_for(kStatusPeriod);
+    Result<RedriveStatus> now = queues.redrive_status(queue);
+    if (!now)
+      return now;
+    status = std::move(*now);
+  }
+  show_progress(status, true);
+  return status;
+}
+
+int redrive(Opened& opened, const QueueArguments& arguments) {
+  QueueControl& queues = *opened.queues;
+  Result<RedriveStatus> status = arguments.status ? queues.redrive_status(arguments.queue)
+                                 : arguments.cancel
+                                     ? queues.cancel_redrive(arguments.queue)
+                                     : queues.redrive(arguments.queue, arguments.request);
+  if (status && !arguments.status && !arguments.no_wait)
+    status = wait_for(queues, arguments.queue, std::move(*status));
+  if (!status)
+    return report(status.error());
+  print(arguments.json ? redrive_json(*status) + "\n" : redrive_text(*status, opened.is_running));
+  return arguments.status || arguments.cancel ? 0 : exit_of(*status);
+}
+
+int purge(Opened& opened, const QueueArguments& arguments) {
+  const Result<std::uint64_t> purged = opened.queues->purge(arguments.queue);
+  if (!purged)
+    return report(purged.error());
+  print(fmt::format("{}: {} deleted\n", arguments.queue, count_text(*purged, "message")));
+  return 0;
+}
+
+}  // namespace
+
+int operate_queues(const QueueArguments& arguments) {
+  if (arguments.action != QueueArguments::Action::list && !valid_name(arguments.queue)) {
+    return report(
+        {Errc::usage,
+         fmt::format("'{}' is no name of a queue: 1 to 80 of A-Z a-z 0-9 _ -", arguments.queue)});
+  }
+  Result<std::vector<std::string>> folders = plugin_folders(arguments.plugin_dirs);
+  if (!folders)
+    return report(folders.error());
+  Registry registry(std::move(*folders));
+  Result<Opened> opened = open_queues(arguments, registry);
+  if (!opened)
+    return report(opened.error());
+  switch (arguments.action) {
+    case QueueArguments::Action::list:
+      return list(*opened, arguments);
+    case QueueArguments::Action::peek:
+      return peek(*opened, arguments);
+    case QueueArguments::Action::redrive:
+      return redrive(*opened, arguments);
+    default:
+      return purge(*opened, arguments);
+  }
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,123 @@
+#include "pipeline/live_queues.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/spelling.hpp"
+#include "message/message_json.hpp"
+#include "message/message_view.hpp"
+
+namespace sluice::core {
+
+Result<Queue*> LiveQueues::find(const std::string& name) const {
+  std::vector<std::string_view> known;
+  for (const std::unique_ptr<Queue>& queue : graph_.queues) {
+    if (queue->name() == name) {
+      return queue.get();
+    }
+    known.push_back(queue->name());
+  }
+  return no_queue(name, known);
+}
+
+QueueFacts LiveQueues::facts(const Queue& queue) const {
+  QueueFacts facts;
+  static_cast<QueueCounters&>(facts) = queue.counters();
+  facts.name = queue.name();
+  const std::int64_t oldest_ms = queue.oldest_ms();
+  facts.age_of_oldest_s =
+      oldest_ms == AgeWindow::kNone
+          ? 0
+          : std::max<std::int64_t>(0, graph_.timers.now_ms() - oldest_ms) / 1000;
+  facts.redriven = queue.redriven.load(std::memory_order_relaxed);
+  facts.over_limit = queue.over_limit.load(std::memory_order_relaxed);
+  facts.capacity = queue.options().capacity;
+  facts.has_service = queue.has_service();
+  facts.keeps_letters = !graph_.dead_letters->path_of(queue).empty();
+  if (queue.dead_letter_queue() != nullptr) {
+    facts.dead_letter_queue = queue.dead_letter_queue()->name();
+  }
+  return facts;
+}
+
+Result<std::vector<QueueFacts>> LiveQueues::list() {
+  std::vector<QueueFacts> all;
+  for (const std::unique_ptr<Queue>& queue : graph_.queues) {
+    all.push_back(facts(*queue));
+  }
+  return all;
+}
+
+Result<std::vector<std::string>> LiveQueues::peek(const std::string& queue,
+                                                  std::uint32_t count_max) {
+  Result<Queue*> found = find(queue);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  if (const std::string path = graph_.dead_letters->path_of(**found); !path.empty()) {
+    return peek_letters(file_storage(), path, count_max);
+  }
+  std::vector<std::string> messages;
+  std::size_t bytes = 0;
+  ChunkViews views;
+  (*found)->peek(count_max, [&](const Chunk& chunk, std::uint64_t mask) {
+    views.show(chunk, mask);
+    for (std::uint64_t left = mask; left != 0 && bytes < kPeekBytesMax; left &= left - 1) {
+      messages.push_back(message_to_json(*views.pointers()[lowest_bit(left)]));
+      bytes += messages.back().size();
+    }
+  });
+  return messages;
+}
+
+Result<RedriveStatus> LiveQueues::redrive(const std::string& queue, const RedriveRequest& request) {
+  Result<Queue*> from = find(queue);
+  if (!from) {
+    return std::unexpected(from.error());
+  }
+  if (!request.to.empty()) {
+    if (Result<Queue*> to = find(request.to); !to) {
+      return std::unexpected(to.error());
+    }
+  }
+  if (Result<void> begun = graph_.dead_letters->redrive(**from, request); !begun) {
+    return std::unexpected(begun.error());
+  }
+  return redrive_status(queue);
+}
+
+Result<RedriveStatus> LiveQueues::redrive_status(const std::string& queue) {
+  Result<Queue*> from = find(queue);
+  if (!from) {
+    return std::unexpected(from.error());
+  }
+  std::optional<RedriveStatus> status = graph_.dead_letters->redrive_status(**from);
+  if (!status) {
+    return fail(Errc::missing_input,
+                fmt::format("queue '{}': no redrive was begun since the engine started", queue));
+  }
+  return *status;
+}
+
+Result<RedriveStatus> LiveQueues::cancel_redrive(const std::string& queue) {
+  Result<Queue*> from = find(queue);
+  if (!from) {
+    return std::unexpected(from.error());
+  }
+  if (!graph_.dead_letters->cancel_redrive(**from)) {
+    return fail(Errc::unavailable, fmt::format("queue '{}': no redrive is under way", queue));
+  }
+  return redrive_status(queue);
+}
+
+Result<std::uint64_t> LiveQueues::purge(const std::string& queue) {
+  Result<Queue*> found = find(queue);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  return graph_.dead_letters->path_of(**found).empty() ? Result<std::uint64_t>((*found)->purge())
+                                                       : graph_.dead_letters->purge(**found);
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,244 @@
+#include "pipeline/stored_queues.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sluice::core {
+
+Result<const QueueDescription*> StoredQueues::find(const std::string& name) const {
+  std::vector<std::string_view> known;
+  for (const QueueDescription& queue : pipeline_.queues) {
+    if (queue.name == name) {
+      return &queue;
+    }
+    known.push_back(queue.name);
+  }
+  return no_queue(name, known);
+}
+
+bool StoredQueues::keeps_letters(const QueueDescription& queue) const {
+  return std::ranges::any_of(pipeline_.queues, [&](const QueueDescription& other) {
+    return other.redrive_policy &&
+           &pipeline_.queues[other.redrive_policy->dead_letter_queue] == &queue;
+  });
+}
+
+std::string StoredQueues::path_of(const std::string& queue) const {
+  return fmt::format("{}/dead-letters/{}.jsonl", pipeline_.state, queue);
+}
+
+Result<std::optional<LetterFile>> StoredQueues::open(const QueueDescription& queue) const {
+  const std::string path = path_of(queue.name);
+  if (!keeps_letters(queue) || !storage_.exists(path)) {
+    return std::nullopt;
+  }
+  Result<LetterFile> file = LetterFile::open(storage_, path);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  return std::optional(std::move(*file));
+}
+
+Result<QueueFacts> StoredQueues::facts(const QueueDescription& queue) const {
+  QueueFacts facts;
+  facts.name = queue.name;
+  facts.capacity = queue.capacity;
+  facts.keeps_letters = keeps_letters(queue);
+  facts.has_service =
+      std::ranges::any_of(pipeline_.services, [&](const ServiceDescription& service) {
+        return &pipeline_.queues[service.queue] == &queue;
+      });
+  if (queue.redrive_policy) {
+    facts.dead_letter_queue = pipeline_.queues[queue.redrive_policy->dead_letter_queue].name;
+  }
+  Result<std::optional<LetterFile>> file = open(queue);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  if (*file) {
+    facts.visible = facts.moved_in = (*file)->count();
+    Result<std::uint64_t> end = (*file)->for_each(0, [&](const LetterLine& letter) {
+      const std::int64_t since_ms =
+          letter.message.dead_letter ? letter.message.dead_letter->last_ms : letter.message.sent_ms;
+      facts.age_of_oldest_s = std::max<std::int64_t>(0, now_ms_ - since_ms) / 1000;
+      return false;
+    });
+    if (!end) {
+      return std::unexpected(end.error());
+    }
+  }
+  return facts;
+}
+
+Result<std::vector<QueueFacts>> StoredQueues::list() {
+  std::vector<QueueFacts> all;
+  for (const QueueDescription& queue : pipeline_.queues) {
+    Result<QueueFacts> one = facts(queue);
+    if (!one) {
+      return std::unexpected(one.error());
+    }
+    all.push_back(std::move(*one));
+  }
+  return all;
+}
+
+Result<std::vector<std::string>> StoredQueues::peek(const std::string& queue,
+                                                    std::uint32_t count_max) {
+  Result<const QueueDescription*> found = find(queue);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  const std::string path = path_of(queue);
+  return keeps_letters(**found) && storage_.exists(path) ? peek_letters(storage_, path, count_max)
+                                                         : std::vector<std::string>();
+}
+
+Result<void> StoredQueues::check_target(const std::string& from, const std::string& to) const {
+  Result<const QueueDescription*> found = find(to);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  if (to == from) {
+    return fail(Errc::usage, fmt::format("letters cannot be redriven from '{0}' to '{0}'", from));
+  }
+  return {};
+}
+
+/// Marks what the status' request means, and counts all.
+Result<void> StoredQueues::mark(LetterFile& file, RedriveStatus& status) const {
+  std::vector<std::pair<Uuid, std::string>> meant;
+  Result<std::uint64_t> end = file.for_each(0, [&](const LetterLine& letter) {
+    std::string to;
+    auto stays = why_it_stays(letter.message, status.request, &to);
+    if (stays == nullptr && !find(to)) {
+      stays = &RedriveStatus::without_queue;
+    }
+    if (stays != nullptr) {
+      ++(status.*stays);
+    } else {
+      ++status.moved;
+      ++status.moved_to[to];
+      meant.emplace_back(letter.id, std::move(to));
+    }
+    return true;
+  });
+  if (!end) {
+    return std::unexpected(end.error());
+  }
+  for (std::size_t i = 0; i < meant.size() && !status.request.dry_run; ++i) {
+    if (Result<void> appended = file.append_redrive(meant[i].first, meant[i].second); !appended) {
+      return appended;
+    }
+  }
+  return file.sync();
+}
+
+Result<RedriveStatus> StoredQueues::redrive(const std::string& queue,
+                                            const RedriveRequest& request) {
+  Result<const QueueDescription*> found = find(queue);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  if (!keeps_letters(**found)) {
+    return not_dead_letters(queue);
+  }
+  if (request.messages_per_second != 0) {
+    return fail(Errc::usage,
+                "a rate needs a running engine: what is redriven now goes when it starts");
+  }
+  if (!request.to.empty()) {
+    if (Result<void> fine = check_target(queue, request.to); !fine) {
+      return std::unexpected(fine.error());
+    }
+  }
+  RedriveStatus status{.request = request,
+                       .state = RedriveState::completed,
+                       .started_ms = now_ms_,
+                       .ended_ms = now_ms_};
+  Result<std::optional<LetterFile>> file = open(**found);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  if (*file) {
+    status.letters = (*file)->count();
+    if (Result<void> marked = mark(**file, status); !marked) {
+      return std::unexpected(marked.error());
+    }
+  }
+  return status;
+}
+
+Result<RedriveStatus> StoredQueues::redrive_status(const std::string& queue) {
+  Result<const QueueDescription*> found = find(queue);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  Result<std::optional<LetterFile>> file = open(**found);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  RedriveStatus status{.state = RedriveState::completed};
+  if (!*file || (*file)->marked().empty()) {
+    return fail(
+        Errc::missing_input,
+        fmt::format("queue '{}': no letters are marked to be redriven at the next start", queue));
+  }
+  status.letters = (*file)->count();
+  for (const auto& [id, to] : (*file)->marked()) {
+    ++status.moved;
+    ++status.moved_to[to];
+  }
+  return status;
+}
+
+Result<RedriveStatus> StoredQueues::cancel_redrive(const std::string& queue) {
+  Result<RedriveStatus> status = redrive_status(queue);
+  if (!status) {
+    return status;
+  }
+  Result<std::optional<LetterFile>> file = open(**find(queue));
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  const auto marked = (*file)->marked();
+  for (const auto& [id, to] : marked) {
+    if (Result<void> appended = (*file)->append_redrive(id, ""); !appended) {
+      return std::unexpected(appended.error());
+    }
+  }
+  if (Result<void> synced = (*file)->sync(); !synced) {
+    return std::unexpected(synced.error());
+  }
+  status->state = RedriveState::cancelled;
+  return status;
+}
+
+Result<std::uint64_t> StoredQueues::purge(const std::string& queue) {
+  Result<const QueueDescription*> found = find(queue);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  Result<std::optional<LetterFile>> file = open(**found);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  if (!*file) {
+    return 0;
+  }
+  std::vector<Uuid> ids;
+  for (const auto& [id, place] : (*file)->letters()) {
+    ids.push_back(id);
+  }
+  for (const Uuid& id : ids) {
+    if (Result<void> appended = (*file)->append_removal(id); !appended) {
+      return std::unexpected(appended.error());
+    }
+  }
+  if (Result<void> synced = (*file)->sync(); !synced) {
+    return std::unexpected(synced.error());
+  }
+  return ids.size();
+}
+
+}  // namespace sluice::core

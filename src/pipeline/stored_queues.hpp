@@ -1,0 +1,45 @@
+// The queues of an engine that does not run: what is in its state folder, which are dead letters.
+#pragma once
+
+#include <memory>
+
+#include "config/description.hpp"
+#include "pipeline/queue_control.hpp"
+
+namespace sluice::core {
+
+class StoredQueues final : public QueueControl {
+ public:
+  /// Outlived by `pipeline` and `storage`. `lock`: of the state folder; nullptr where it does not
+  /// exist.
+  StoredQueues(const PipelineDescription& pipeline, Storage& storage,
+               std::unique_ptr<FolderLock> lock, std::int64_t now_ms)
+      : pipeline_(pipeline), storage_(storage), lock_(std::move(lock)), now_ms_(now_ms) {}
+
+  Result<std::vector<QueueFacts>> list() override;
+  Result<std::vector<std::string>> peek(const std::string& queue, std::uint32_t count_max) override;
+  /// Marks the letters: they go to their queues when the engine starts.
+  Result<RedriveStatus> redrive(const std::string& queue, const RedriveRequest& request) override;
+  /// `moved`: those that are marked.
+  Result<RedriveStatus> redrive_status(const std::string& queue) override;
+  /// Takes the marks away.
+  Result<RedriveStatus> cancel_redrive(const std::string& queue) override;
+  Result<std::uint64_t> purge(const std::string& queue) override;
+
+ private:
+  Result<const QueueDescription*> find(const std::string& name) const;
+  bool keeps_letters(const QueueDescription& queue) const;
+  std::string path_of(const std::string& queue) const;
+  /// nullopt: it has no file.
+  Result<std::optional<LetterFile>> open(const QueueDescription& queue) const;
+  Result<QueueFacts> facts(const QueueDescription& queue) const;
+  Result<void> check_target(const std::string& from, const std::string& to) const;
+  Result<void> mark(LetterFile& file, RedriveStatus& status) const;
+
+  const PipelineDescription& pipeline_;
+  Storage& storage_;
+  std::unique_ptr<FolderLock> lock_;
+  const std::int64_t now_ms_;
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,57 @@
+// The letters of one dead-letter queue: its file, and which of them are in memory. As many as its
+// credit holds are in the queue; the rest is in the file only, counts as visible, and is read when
+// there is room.
+//
+// Thread safety: the letters' writer's (and control's before it runs).
+#pragma once
+
+#include <unordered_set>
+
+#include "message/evacuator.hpp"
+#include "queue/letter_file.hpp"
+#include "queue/queue.hpp"
+
+namespace sluice::core {
+
+class LetterBox {
+ public:
+  /// Both outlive it. What the file holds is counted as moved into the queue.
+  LetterBox(Queue& queue, LetterFile file, ChunkPool& pool);
+  LetterBox(const LetterBox&) = delete;
+  LetterBox& operator=(const LetterBox&) = delete;
+
+  Queue& queue() { return queue_; }
+  LetterFile& file() { return file_; }
+
+  /// Puts letters into the queue as far as its credit reaches. Errors: io.
+  Result<void> load();
+  /// A letter was just appended to the file and is durable: into the queue with its copy, where it is next in line and
+  /// there is room; else the copy is released.
+  void add(Taken copy, std::int64_t moved_ms);
+  /// Takes what waits in the queue's memory out of it again; until resume() nothing is loaded.
+  void recall();
+  Result<void> resume();
+  /// In the queue's memory, in a worker's hands, or on its way back to a queue.
+  bool is_in_use(const Uuid& id) const { return loaded_.contains(id) || redriven_.contains(id); }
+  /// A letter goes from the file to another queue.
+  void note_redriven(const Uuid& id);
+  /// It is a dead letter again.
+  void note_back(const Uuid& id) { redriven_.erase(id); }
+  /// Its removal line was appended.
+  void forget(const Uuid& id);
+  /// Removes what is in the file only. How many letters. Errors: io.
+  Result<std::uint64_t> purge_file();
+
+ private:
+  bool deliver(const MessageText& text);
+
+  Queue& queue_;
+  LetterFile file_;
+  Evacuator evacuator_;
+  std::uint64_t read_offset_ = 0;  ///< all letters before it are in memory, deleted, or were
+  bool recalled_ = false;
+  std::unordered_set<Uuid, UuidHash> loaded_;    ///< in the queue's memory, or a worker's hands
+  std::unordered_set<Uuid, UuidHash> redriven_;  ///< in another queue, and not at its end
+};
+
+}  // namespace sluice::core

@@ -1,0 +1,112 @@
+// A redrive: letters go from a dead-letter queue back to the queues they came from, or elsewhere.
+// SQS calls it a message move task (StartMessageMoveTask); the states are its own.
+//
+// The letters' file is read once, up to where it ended at the start: what fails again is appended
+// behind that and not moved a second time by the same task, so that a loop ends. A letter keeps its
+// id, gets a new sent time and a receive count of 0, and stays in the file until its end in the queue
+// it went to: a crash before that leaves it a dead letter.
+//
+// Thread safety: as each function says; the writer is the letters'.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "queue/letter_box.hpp"
+
+namespace sluice::core {
+
+constexpr std::uint32_t kRedriveRateMax = 1'000'000'000;  ///< messages per second
+
+struct RedriveRequest {
+  std::string to;      ///< a queue; empty: each letter goes to the queue it came from
+  std::string reason;  ///< only letters whose reason or detail holds this text; empty: all
+  std::uint32_t messages_per_second = 0;  ///< 0: no limit
+  bool dry_run = false;                   ///< counts, moves nothing
+};
+
+enum class RedriveState : std::uint8_t { running, completed, cancelling, cancelled, failed };
+/// "RUNNING" and so on.
+std::string_view name_of(RedriveState state);
+
+struct RedriveStatus {
+  RedriveRequest request;
+  RedriveState state = RedriveState::running;
+  std::int64_t started_ms = 0, ended_ms = 0;  ///< wall clock; 0: not ended
+  std::uint64_t letters = 0;      ///< that stood in the file at the start
+  std::uint64_t moved = 0;        ///< of them; with dry_run: that would be
+  std::uint64_t filtered = 0;     ///< left for another reason than was asked for
+  std::uint64_t parts = 0;        ///< rejected parts: they were no message of any queue
+  std::uint64_t in_use = 0;       ///< in a worker's hands, or on the way of an earlier redrive
+  std::uint64_t without_queue = 0;  ///< the queue that they came from is not there
+  std::uint64_t came_back = 0;    ///< moved, failed again, and dead letters again
+  std::map<std::string, std::uint64_t, std::less<>> moved_to;  ///< by queue
+  std::string failure;
+};
+
+/// Whether the request means a letter: the number that counts why it stays; nullptr where it is to go to the queue `to`.
+std::uint64_t RedriveStatus::* why_it_stays(const MessageText& letter, const RedriveRequest& request, std::string* to);
+
+/// How many messages may pass by now at an even rate.
+class Pace {
+ public:
+  /// 0: no limit.
+  Pace(std::uint32_t per_second, std::int64_t now_ns) : per_second_(per_second), since_ns_(now_ns) {}
+  /// What was not used for a tenth of a second is gone.
+  std::uint64_t allowed(std::int64_t now_ns);
+  void use(std::uint64_t messages) { used_ += messages; }
+
+ private:
+  const std::uint64_t per_second_;
+  std::int64_t since_ns_;
+  std::uint64_t used_ = 0;  ///< since then
+};
+
+class Redrive {
+ public:
+  using FindQueue = std::function<Queue*(std::string_view name)>;
+
+  /// Of the letters of `box`; all outlive it. `marked`: those that were asked for while no engine ran.
+  Redrive(LetterBox& box, RedriveRequest request, bool marked, FindQueue find, Clock& clock, ChunkPool& pool);
+
+  RedriveStatus status() const;  ///< [any]
+  bool is_active() const { return active_.load(std::memory_order_acquire); }  ///< [any]
+  void cancel();                 ///< [any]
+  void note_back();              ///< [writer]
+
+  /// Moves some. After how many ns to go on. REQUIRES: is_active(). [writer]
+  std::int64_t step();
+
+ private:
+  enum class Verdict { done, later };
+  void begin();
+  void end(RedriveState state, std::string failure = {});
+  Result<bool> move_some();
+  Verdict judge(const LetterLine& letter);
+  std::uint64_t RedriveStatus::* find_target(const LetterLine& letter, Queue** target) const;
+  Verdict move(const LetterLine& letter, Queue& target);
+  template <class Change>
+  void change(Change&& change);
+
+  LetterBox& box_;
+  const bool marked_;
+  const FindQueue find_;
+  Clock& clock_;
+  ChunkPool& pool_;
+  Atomic<bool> active_{true}, cancelled_{false};
+  mutable std::mutex mutex_;  // of the status
+  RedriveStatus status_;
+  // The writer's.
+  Pace pace_;
+  bool begun_ = false;
+  std::uint64_t offset_ = 0, end_ = 0;  ///< in the file
+  std::uint64_t looked_at_ = 0;         ///< in this step
+  std::map<Queue*, Evacuator> evacuators_;
+};
+
+}  // namespace sluice::core

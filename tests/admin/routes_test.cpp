@@ -1,0 +1,127 @@
+// The admin address's requests and their answers.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "admin/routes.hpp"
+#include "stored.hpp"
+
+namespace sluice::test {
+namespace {
+
+class Routes : public testing::Test {
+ protected:
+  core::AdminAnswer ask(std::string_view method, std::string_view target,
+                        std::string_view body = {}) {
+    return core::answer(subject, {method, target, "127.0.0.1:9640", {}, body});
+  }
+  nlohmann::json json(std::string_view method, std::string_view target,
+                      std::string_view body = {}) {
+    return nlohmann::json::parse(ask(method, target, body).body);
+  }
+
+  Stored stored;
+  bool stopping = false;
+  core::AdminSubject subject{"p", *stored.queues, true, [this] { return stopping; }};
+};
+
+TEST_F(Routes, health_is_ok_until_the_engine_stops) {
+  EXPECT_EQ(ask("GET", "/healthz").status, 200);
+  stopping = true;
+  EXPECT_EQ(ask("GET", "/healthz").status, 503);
+}
+
+TEST_F(Routes, queues_are_listed_and_told_one_by_one) {
+  const auto all = json("GET", "/api/v1/queues");
+  EXPECT_EQ(all["pipeline"], "p");
+  ASSERT_EQ(all["queues"].size(), 2u);
+  EXPECT_EQ(all["queues"][0]["dead_letter_queue"], "jobs-dead");
+  const auto dead = json("GET", "/api/v1/queues/jobs-dead");
+  EXPECT_EQ(dead["ApproximateNumberOfMessages"], 2);
+  EXPECT_EQ(dead["ApproximateAgeOfOldestMessage"], 60);
+  EXPECT_EQ(dead["is_dead_letter_queue"], true);
+}
+
+TEST_F(Routes, a_peek_shows_messages_with_their_reasons) {
+  EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead/messages")["messages"].size(), 2u);
+  const auto one = json("GET", "/api/v1/queues/jobs-dead/messages?limit=1")["messages"];
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_EQ(one[0]["body"], "body 1");
+  EXPECT_EQ(one[0]["dead_letter"]["reason"], "damaged");
+}
+
+TEST_F(Routes, a_redrive_is_begun_asked_after_and_cancelled) {
+  EXPECT_EQ(ask("GET", "/api/v1/queues/jobs-dead/redrive").status, 404);
+  const core::AdminAnswer begun =
+      ask("POST", "/api/v1/queues/jobs-dead/redrive", R"({"reason":"denied"})");
+  EXPECT_EQ(begun.status, 202);
+  EXPECT_EQ(nlohmann::json::parse(begun.body)["moved"], 1);
+  EXPECT_NE(stored.file().find(R"({"redrive":"00000002-0000-4000-8000-000000000000","to":"jobs"})"),
+            std::string::npos);
+  EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead/redrive")["moved_to"]["jobs"], 1);
+  EXPECT_EQ(json("DELETE", "/api/v1/queues/jobs-dead/redrive")["status"], "CANCELLED");
+  EXPECT_EQ(ask("GET", "/api/v1/queues/jobs-dead/redrive").status, 404);
+}
+
+TEST_F(Routes, a_purge_deletes_every_letter) {
+  EXPECT_EQ(json("POST", "/api/v1/queues/jobs-dead/purge")["purged"], 2);
+  EXPECT_EQ(json("POST", "/api/v1/queues/jobs-dead/purge")["purged"], 0);
+  EXPECT_EQ(json("POST", "/api/v1/queues/jobs/purge")["purged"], 0);
+}
+
+TEST_F(Routes, what_cannot_be_is_refused_with_a_reason) {
+  const struct {
+    const char *method, *target, *body;
+    int status;
+    const char* says;
+  } cases[] = {
+      {"GET", "/", "", 404, "/healthz"},
+      {"GET", "/api/v1/queuesX", "", 404, "nothing"},
+      {"GET", "/api/v1/queues/", "", 404, "nothing"},
+      {"GET", "/api/v1/queues/job", "", 404, "did you mean \\\"jobs\\\""},
+      {"GET", "/api/v1/queues/job/messages", "", 404, "did you mean"},
+      {"GET", "/api/v1/queues/../../etc/passwd", "", 404, ""},
+      {"POST", "/healthz", "", 405, "GET"},
+      {"POST", "/api/v1/queues", "", 405, "GET"},
+      {"GET", "/api/v1/queues/jobs/purge", "", 405, "POST"},
+      {"PUT", "/api/v1/queues/jobs-dead/redrive", "", 405, "DELETE"},
+      {"GET", "/api/v1/queues/jobs/messages?limit=0", "", 400, "1 to 10000"},
+      {"GET", "/api/v1/queues/jobs/messages?limit=10001", "", 400, "limit"},
+      {"GET", "/api/v1/queues/jobs/messages?limit=1x", "", 400, "limit"},
+      {"GET", "/api/v1/queues/jobs/messages?n=1", "", 400, "limit"},
+      {"POST", "/api/v1/queues/jobs-dead/redrive", "{", 400, "JSON"},
+      {"POST", "/api/v1/queues/jobs-dead/redrive", "[]", 400, "object"},
+      {"POST", "/api/v1/queues/jobs-dead/redrive", R"({"to":"job"})", 404, "did you mean"},
+      {"POST", "/api/v1/queues/jobs-dead/redrive", R"({"to":"jobs-dead"})", 400,
+       "cannot be redriven"},
+      {"POST", "/api/v1/queues/jobs/redrive", "", 400, "no dead-letter queue"},
+      {"GET", "/api/v1/queues/jobs/delete", "", 404, "messages, redrive or purge"},
+  };
+  for (const auto& each : cases) {
+    const core::AdminAnswer answer = ask(each.method, each.target, each.body);
+    EXPECT_EQ(answer.status, each.status)
+        << each.method << " " << each.target << ": " << answer.body;
+    EXPECT_NE(answer.body.find(each.says), std::string::npos) << each.target << ": " << answer.body;
+    EXPECT_TRUE(nlohmann::json::parse(answer.body).contains("exit"));
+  }
+}
+
+TEST_F(Routes, pages_of_other_sites_are_refused) {
+  const auto status = [&](std::string_view host, std::string_view origin) {
+    return core::answer(subject, {"GET", "/healthz", host, origin, {}}).status;
+  };
+  EXPECT_EQ(status("127.0.0.1:9640", ""), 200);
+  EXPECT_EQ(status("localhost:9640", ""), 200);
+  EXPECT_EQ(status("[::1]:9640", ""), 200);
+  EXPECT_EQ(status("127.0.0.1", ""), 200);
+  EXPECT_EQ(status("127.0.0.1:9640", "http://127.0.0.1:9640"), 200);
+  EXPECT_EQ(status("evil.example:9640", ""), 403) << "a name that resolves to this machine";
+  EXPECT_EQ(status("127.0.0.1:9640", "http://evil.example"), 403);
+  EXPECT_EQ(status("127.0.0.1:9640", "null"), 403);
+  subject.on_loopback = false;
+  EXPECT_EQ(status("sluice.internal:9640", ""), 200) << "who listens for others is known by names";
+  EXPECT_EQ(status("sluice.internal:9640", "http://evil.example"), 403);
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -1,0 +1,146 @@
+// The admin address over a real socket: what it answers, and what it does with bad clients.
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/remote_queues.hpp"
+#include "admin/server.hpp"
+#include "stored.hpp"
+
+namespace sluice::test {
+namespace {
+
+using core::AdminServer;
+
+/// A connection that says what it is told.
+class Client {
+ public:
+  explicit Client(std::uint16_t port) : descriptor_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected_ =
+        ::connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  }
+  ~Client() { ::close(descriptor_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  bool connected() const { return connected_; }
+  void say(const std::string& text) const {
+    (void)!::send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL);
+  }
+  /// All until the server closes.
+  std::string hear() const {
+    std::string text;
+    char block[4096];
+    for (ssize_t got; (got = ::recv(descriptor_, block, sizeof block, 0)) > 0;) {
+      text.append(block, static_cast<std::size_t>(got));
+    }
+    return text;
+  }
+
+ private:
+  int descriptor_;
+  bool connected_;
+};
+
+class Server : public testing::Test {
+ protected:
+  Server() {
+    core::Result<std::unique_ptr<AdminServer>> listening = AdminServer::listen({"127.0.0.1", 0});
+    EXPECT_TRUE(listening);
+    server = std::move(*listening);
+    server->serve("p", *stored.queues, [] { return false; });
+    port = server->address().port;
+  }
+
+  Stored stored;
+  std::unique_ptr<AdminServer> server;
+  std::uint16_t port;
+};
+
+TEST_F(Server, answers_the_same_as_the_queues_themselves) {
+  core::RemoteQueues remote("127.0.0.1", std::to_string(port));
+  const core::Result<std::vector<core::QueueFacts>> all = remote.list();
+  ASSERT_TRUE(all) << all.error().message;
+  ASSERT_EQ(all->size(), 2u);
+  EXPECT_EQ((*all)[1].visible, 2u);
+  const core::Result<std::vector<std::string>> letters = remote.peek("jobs-dead", 1);
+  ASSERT_TRUE(letters);
+  ASSERT_EQ(letters->size(), 1u);
+  EXPECT_EQ((*letters)[0] + "\n", Stored::letter(1, "damaged"));
+  EXPECT_EQ(remote.redrive("jobs-dead", {.reason = "denied"})->moved, 1u);
+  EXPECT_EQ(remote.redrive_status("jobs-dead")->moved, 1u);
+  EXPECT_EQ(remote.cancel_redrive("jobs-dead")->state, core::RedriveState::cancelled);
+  EXPECT_EQ(*remote.purge("jobs-dead"), 2u);
+}
+
+TEST_F(Server, passes_errors_on_as_they_are) {
+  core::RemoteQueues remote("127.0.0.1", std::to_string(port));
+  EXPECT_EQ(remote.peek("job", 1).error().code, core::Errc::missing_input);
+  EXPECT_EQ(remote.redrive("jobs", {}).error().code, core::Errc::usage);
+  server.reset();
+  EXPECT_EQ(remote.list().error().code, core::Errc::unavailable);
+}
+
+TEST_F(Server, keeps_a_connection_for_further_requests) {
+  Client client(port);
+  client.say(
+      "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /api/v1/queues HTTP/1.1\r\nHost: "
+      "127.0.0.1\r\nConnection: close\r\n\r\n");
+  const std::string heard = client.hear();
+  EXPECT_NE(heard.find("\"status\":\"ok\""), std::string::npos) << heard;
+  EXPECT_NE(heard.find("\"pipeline\":\"p\""), std::string::npos) << heard;
+}
+
+TEST_F(Server, refuses_what_is_no_request_and_what_is_too_long_and_goes_on) {
+  for (const std::string& said :
+       {std::string("hello\r\n\r\n"),
+        "GET /healthz HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n",
+        std::string(
+            "POST /api/v1/queues/jobs/redrive HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n{"),
+        std::string("GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n")}) {
+    Client client(port);
+    client.say(said);
+    EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 400")) << said.substr(0, 40);
+  }
+  Client(port).say("GET /hea");  // and gone
+  EXPECT_TRUE(core::RemoteQueues("127.0.0.1", std::to_string(port)).list());
+}
+
+TEST_F(Server, closes_connections_beyond_its_limit_and_serves_again_when_others_are_gone) {
+  std::vector<std::unique_ptr<Client>> idle;
+  for (int i = 0; i < 64; ++i) {
+    idle.push_back(std::make_unique<Client>(port));
+    ASSERT_TRUE(idle.back()->connected());
+  }
+  Client late(port);
+  late.say("GET /healthz HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(late.hear(), "");
+  idle.clear();
+  core::RemoteQueues remote("127.0.0.1", std::to_string(port));
+  bool served = false;
+  for (int i = 0; i < 1000 && !served; ++i) {
+    served = remote.list().has_value();  // the closed ones are noticed one by one
+  }
+  EXPECT_TRUE(served);
+}
+
+TEST(AdminServer, says_that_an_address_is_taken) {
+  core::Result<std::unique_ptr<AdminServer>> first = AdminServer::listen({"127.0.0.1", 0});
+  ASSERT_TRUE(first);
+  core::Result<std::unique_ptr<AdminServer>> second = AdminServer::listen((*first)->address());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, core::Errc::unavailable);
+  EXPECT_NE(second.error().message.find("choose another"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -1,0 +1,432 @@
+// A redrive moves dead letters back to their queues: none is lost, none is moved twice, whatever
+// happens in between.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/fault.hpp"
+#include "support/line.hpp"
+
+namespace sluice::test {
+namespace {
+
+using core::Outcome;
+using core::Queue;
+using core::RedriveState;
+using core::RedriveStatus;
+using Texts = std::vector<std::string>;
+
+/// Two queues that share a dead-letter queue.
+struct Yard {
+  explicit Yard(const std::string& dead_before = {}, std::int64_t dead_capacity = 1000, std::int64_t capacity = 1000)
+      : dead(line.queue({.name = "dead", .capacity = dead_capacity})),
+        one(line.queue({.name = "one", .capacity = capacity}, &dead)),
+        two(line.queue({.name = "two"}, &dead)),
+        other(line.queue({.name = "other"})),
+        to_one(line.publisher({&one})),
+        to_two(line.publisher({&two})),
+        at_one(line.hand(one)),
+        at_two(line.hand(two)),
+        at_other(line.hand(other)),
+        at_dead(line.hand(dead)) {
+    if (!dead_before.empty()) {
+      line.storage.put("dead/dead.jsonl", dead_before);
+    }
+    EXPECT_TRUE(line.open());
+  }
+
+  void bury(core::Publisher& publisher, Hand& hand, const std::string& text, const std::string& reason = "because") {
+    line.publish(publisher, {text}, ++cookie);
+    ASSERT_EQ(hand.receive(), Texts{text});
+    hand.fail_first(Outcome::Status::reject, -1, reason);
+    line.letters.write_waiting();
+  }
+  /// Steps until it is at its end.
+  RedriveStatus redrive(core::RedriveRequest request = {}) {
+    core::Result<void> begun = line.letters.redrive(dead, std::move(request));
+    EXPECT_TRUE(begun) << begun.error().message;
+    for (int i = 0; i < 1000 && status().state == RedriveState::running; ++i) {
+      line.letters.redrive_some();
+      line.letters.write_waiting();
+    }
+    return status();
+  }
+  RedriveStatus status() const { return *line.letters.redrive_status(dead); }
+  void expect_conserved() {
+    for (Queue* queue : {&dead, &one, &two, &other}) {
+      EXPECT_EQ(conservation_gap(queue->counters()), 0) << queue->name();
+    }
+  }
+  std::string file() const { return line.file(dead); }
+
+  Line line;
+  Queue &dead, &one, &two, &other;
+  core::Publisher &to_one, &to_two;
+  Hand &at_one, &at_two, &at_other, &at_dead;
+  std::uint64_t cookie = 0;
+};
+
+TEST(Redrive, moves_each_letter_to_the_queue_that_it_came_from) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  yard.bury(yard.to_two, yard.at_two, "b");
+  RedriveStatus status = yard.redrive();
+  EXPECT_EQ(status.state, RedriveState::completed);
+  EXPECT_EQ(status.letters, 2u);
+  EXPECT_EQ(status.moved, 2u);
+  EXPECT_EQ(status.moved_to, (std::map<std::string, std::uint64_t, std::less<>>{{"one", 1}, {"two", 1}}));
+  EXPECT_EQ(yard.dead.counters().visible, 0u);
+  EXPECT_EQ(yard.dead.counters().deleted, 2u) << "redriven away counts as deleted";
+  EXPECT_EQ(yard.at_one.receive(), Texts{"a"});
+  EXPECT_EQ(yard.at_two.receive(), Texts{"b"});
+  yard.at_one.settle();
+  yard.at_two.settle();
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 0u);
+  EXPECT_TRUE(yard.line.letters.quiet());
+  yard.expect_conserved();
+}
+
+TEST(Redrive, keeps_the_id_and_begins_a_new_count_of_receives) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  const std::string before = yard.file();
+  yard.line.advance(5000);
+  yard.redrive();
+  ASSERT_EQ(yard.at_one.receive(), Texts{"a"});
+  const core::Taken taken = yard.at_one.consumer.leases()[0].taken;
+  const std::uint32_t index = core::lowest_bit(taken.mask);
+  EXPECT_NE(before.find(core::to_text(taken.chunk->id(index))), std::string::npos);
+  EXPECT_EQ(taken.chunk->lineage[index].receive_count, 0u);
+  EXPECT_EQ(taken.chunk->sent_ms[index], yard.line.clock.wall_ms()) << "or its retention would end it at once";
+  yard.at_one.settle();
+}
+
+TEST(Redrive, a_letter_stays_stored_until_its_end_in_its_queue) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  yard.redrive();
+  EXPECT_EQ(yard.line.letters.stored(), 1u);
+  {
+    Yard after_a_crash(yard.line.storage.durable_content("dead/dead.jsonl"));
+    EXPECT_EQ(after_a_crash.at_dead.receive(), Texts{"a"});
+    after_a_crash.at_dead.settle();
+  }
+  yard.at_one.receive();
+  yard.at_one.settle();
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 0u);
+  Yard next(yard.file());
+  EXPECT_EQ(next.at_dead.receive(), Texts{});
+}
+
+TEST(Redrive, a_letter_that_fails_again_is_a_dead_letter_again_with_its_new_reason_and_is_not_moved_twice) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a", "first reason");
+  ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {.messages_per_second = 1}));
+  yard.line.letters.redrive_some();
+  ASSERT_EQ(yard.at_one.receive(), Texts{"a"});
+  yard.at_one.fail_first(Outcome::Status::reject, -1, "second reason");
+  yard.line.letters.write_waiting();
+  for (int i = 0; i < 100; ++i) {
+    yard.line.advance(1000);
+    yard.line.letters.redrive_some();
+  }
+  EXPECT_EQ(yard.status().state, RedriveState::completed);
+  EXPECT_EQ(yard.status().moved, 1u);
+  EXPECT_EQ(yard.status().came_back, 1u);
+  EXPECT_EQ(yard.at_one.receive(), Texts{});
+  EXPECT_EQ(yard.line.letters.stored(), 1u);
+  EXPECT_EQ(yard.dead.counters().visible, 1u);
+  Yard next(yard.file());
+  EXPECT_NE(next.file().find("second reason"), std::string::npos);
+  EXPECT_EQ(next.file().find("first reason"), std::string::npos) << "compacted";
+  EXPECT_EQ(next.redrive().moved, 1u) << "a redrive that is begun later moves it";
+  next.at_one.drain();
+  next.expect_conserved();
+  yard.expect_conserved();
+}
+
+TEST(Redrive, takes_only_letters_of_a_reason) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a", "access denied");
+  yard.bury(yard.to_one, yard.at_one, "b", "damaged");
+  RedriveStatus status = yard.redrive({.reason = "denied"});
+  EXPECT_EQ(status.moved, 1u);
+  EXPECT_EQ(status.filtered, 1u);
+  EXPECT_EQ(yard.at_one.receive(), Texts{"a"});
+  yard.at_one.settle();
+  EXPECT_EQ(yard.at_dead.receive(), Texts{"b"}) << "what stays is there again";
+  yard.at_dead.settle();
+  yard.expect_conserved();
+}
+
+TEST(Redrive, takes_letters_elsewhere_where_that_is_asked_for) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  EXPECT_EQ(yard.redrive({.to = "other"}).moved, 1u);
+  EXPECT_EQ(yard.at_other.receive(), Texts{"a"});
+  yard.at_other.settle();
+}
+
+TEST(Redrive, of_a_dry_run_counts_and_moves_nothing) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  RedriveStatus status = yard.redrive({.dry_run = true});
+  EXPECT_EQ(status.state, RedriveState::completed);
+  EXPECT_EQ(status.moved, 1u);
+  EXPECT_EQ(status.moved_to.at("one"), 1u);
+  EXPECT_EQ(yard.at_one.receive(), Texts{});
+  EXPECT_EQ(yard.at_dead.receive(), Texts{"a"});
+  yard.at_dead.settle();
+}
+
+TEST(Redrive, skips_and_counts_rejected_parts) {
+  Yard yard;
+  yard.line.publish(yard.to_one, {"whole"});
+  ASSERT_EQ(yard.at_one.receive(), Texts{"whole"});
+  ASSERT_TRUE(yard.at_one.consumer.reject_part(bytes_of("row"), {}, {}, "stage", "bad row", ""));
+  yard.at_one.settle();
+  yard.line.letters.write_waiting();
+  RedriveStatus status = yard.redrive();
+  EXPECT_EQ(status.parts, 1u);
+  EXPECT_EQ(status.moved, 0u);
+  EXPECT_EQ(yard.at_dead.receive(), Texts{"row"});
+  yard.at_dead.settle();
+  EXPECT_NE(yard.file().find("\"part\":true"), std::string::npos);
+}
+
+TEST(Redrive, leaves_letters_whose_queue_is_gone_and_counts_them) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  std::string file = yard.file();
+  const std::string from = "\"source_queue\":\"one\"";
+  ASSERT_NE(file.find(from), std::string::npos);
+  Yard next(file.replace(file.find(from), from.size(), "\"source_queue\":\"gone\""));
+  EXPECT_EQ(next.redrive().without_queue, 1u);
+  EXPECT_EQ(next.at_dead.receive(), Texts{"a"});
+  next.at_dead.settle();
+}
+
+TEST(Redrive, leaves_letters_that_a_worker_has_in_hand) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  yard.bury(yard.to_one, yard.at_one, "b");
+  Hand& single = yard.line.hand(yard.dead, 1);
+  ASSERT_EQ(single.receive(), Texts{"a"});
+  RedriveStatus status = yard.redrive();
+  EXPECT_EQ(status.in_use, 1u);
+  EXPECT_EQ(status.moved, 1u);
+  single.settle();
+  EXPECT_EQ(yard.at_one.receive(), Texts{"b"});
+  yard.at_one.settle();
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 0u);
+  yard.expect_conserved();
+}
+
+TEST(Redrive, does_not_move_what_is_on_its_way_already) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  yard.redrive();
+  RedriveStatus again = yard.redrive();
+  EXPECT_EQ(again.moved, 0u);
+  EXPECT_EQ(again.in_use, 1u);
+  EXPECT_EQ(yard.at_one.receive(), Texts{"a"});
+  yard.at_one.settle();
+}
+
+TEST(Redrive, goes_at_its_rate) {
+  Yard yard;
+  for (int i = 0; i < 500; ++i) {
+    yard.bury(yard.to_one, yard.at_one, std::to_string(i));
+  }
+  ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {.messages_per_second = 100}));
+  yard.line.letters.redrive_some();
+  for (int second = 1; second <= 3; ++second) {
+    for (int step = 0; step < 200; ++step) {
+      yard.line.advance(5);
+      yard.line.letters.redrive_some();
+    }
+    EXPECT_NEAR(static_cast<double>(yard.status().moved), 100.0 * second, 5.0 * second);
+  }
+  yard.line.advance(60'000);
+  yard.line.letters.redrive_some();
+  EXPECT_LE(yard.status().moved, 320u) << "what was not used for a minute does not come at once";
+}
+
+TEST(Redrive, waits_for_a_full_queue) {
+  Yard yard({}, 1000, 2);
+  for (int i = 0; i < 5; ++i) {
+    yard.bury(yard.to_one, yard.at_one, std::to_string(i));
+    yard.at_one.consumer.idle();
+  }
+  ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {}));
+  std::size_t received = 0;
+  for (int i = 0; i < 100 && received < 5; ++i) {
+    yard.line.letters.redrive_some();
+    EXPECT_LE(yard.one.counters().visible, 2u);
+    received += yard.at_one.drain();
+    yard.line.letters.write_waiting();
+  }
+  EXPECT_EQ(received, 5u);
+  yard.line.letters.redrive_some();
+  EXPECT_EQ(yard.status().state, RedriveState::completed);
+  yard.expect_conserved();
+}
+
+TEST(Redrive, moves_letters_that_are_in_the_file_only) {
+  Yard yard({}, 2);
+  for (int i = 0; i < 7; ++i) {
+    yard.bury(yard.to_one, yard.at_one, std::to_string(i));
+  }
+  EXPECT_EQ(yard.redrive().moved, 7u);
+  EXPECT_EQ(yard.at_one.drain(), 7u);
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 0u);
+  EXPECT_EQ(yard.dead.credits().messages(), 2) << "what was in memory gave its credit back";
+  yard.expect_conserved();
+}
+
+TEST(Redrive, that_is_cancelled_leaves_the_rest_where_it_is) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  yard.bury(yard.to_one, yard.at_one, "b");
+  EXPECT_FALSE(yard.line.letters.cancel_redrive(yard.dead));
+  ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {.messages_per_second = 1}));
+  yard.line.letters.redrive_some();
+  EXPECT_TRUE(yard.line.letters.cancel_redrive(yard.dead));
+  EXPECT_EQ(yard.status().state, RedriveState::cancelling);
+  yard.line.letters.redrive_some();
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.status().state, RedriveState::cancelled);
+  EXPECT_EQ(yard.status().moved, 1u);
+  EXPECT_TRUE(yard.line.letters.quiet());
+  EXPECT_EQ(yard.redrive().moved, 1u) << "it can be taken up again";
+  EXPECT_EQ(yard.at_one.drain(), 2u);
+  yard.expect_conserved();
+}
+
+TEST(Redrive, is_one_at_a_time_and_needs_a_queue_that_keeps_no_letters_itself) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  EXPECT_FALSE(yard.line.letters.redrive(yard.one, {}));
+  EXPECT_FALSE(yard.line.letters.redrive(yard.dead, {.to = "nowhere"}));
+  EXPECT_FALSE(yard.line.letters.redrive(yard.dead, {.to = "dead"}));
+  ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {.messages_per_second = 1}));
+  core::Result<void> second = yard.line.letters.redrive(yard.dead, {});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, core::Errc::unavailable);
+  EXPECT_FALSE(yard.line.letters.purge(yard.dead));
+  EXPECT_FALSE(yard.line.letters.quiet()) << "or a run until idle would end now";
+  yard.line.letters.cancel_redrives();
+  yard.line.letters.redrive_some();
+}
+
+TEST(Redrive, of_letters_that_were_marked_while_nothing_ran_begins_at_the_start) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  yard.bury(yard.to_one, yard.at_one, "b");
+  {
+    core::LetterFile file = std::move(*core::LetterFile::open(yard.line.storage, "dead/dead.jsonl"));
+    core::Uuid first = file.letters().begin()->first;
+    ASSERT_TRUE(file.append_redrive(first, "two"));
+  }
+  Yard next(yard.file());
+  EXPECT_FALSE(next.line.letters.quiet());
+  next.line.letters.redrive_some();
+  EXPECT_EQ(next.status().moved, 1u);
+  EXPECT_EQ(next.at_two.drain(), 1u);
+  next.line.letters.write_waiting();
+  EXPECT_EQ(next.at_dead.drain(), 1u);
+  next.expect_conserved();
+}
+
+TEST(Purge, of_a_dead_letter_queue_deletes_letters_in_memory_and_in_the_file) {
+  Yard yard({}, 2);
+  for (int i = 0; i < 7; ++i) {
+    yard.bury(yard.to_one, yard.at_one, std::to_string(i));
+  }
+  auto purged = std::async(std::launch::async, [&] { return yard.line.letters.purge(yard.dead); });
+  while (purged.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    yard.line.letters.write_waiting();
+  }
+  EXPECT_EQ(purged.get().value(), 7u);
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 0u);
+  EXPECT_EQ(yard.dead.counters().purged, 7u);
+  yard.expect_conserved();
+  EXPECT_EQ(Yard(yard.file()).at_dead.receive(), Texts{});
+}
+
+TEST(Peek, shows_the_oldest_and_spends_nothing) {
+  Yard yard;
+  yard.line.publish(yard.to_one, {"a", "b", "c"});
+  for (int i = 0; i < 2; ++i) {
+    Texts seen;
+    yard.one.peek(2, [&](const core::Chunk& chunk, std::uint64_t mask) {
+      for (; mask != 0; mask &= mask - 1) {
+        seen.push_back(text_of(chunk.body(core::lowest_bit(mask))));
+      }
+    });
+    EXPECT_EQ(seen, (Texts{"a", "b"}));
+    EXPECT_EQ(yard.one.counters().visible, 3u);
+    EXPECT_EQ(yard.one.counters().received, 0u);
+  }
+  EXPECT_EQ(yard.at_one.receive(), (Texts{"a", "b", "c"}));
+  yard.at_one.settle();
+  yard.expect_conserved();
+}
+
+TEST(Age, is_that_of_the_oldest_message_that_has_not_ended) {
+  Yard yard;
+  EXPECT_EQ(yard.one.oldest_ms(), core::AgeWindow::kNone);
+  const std::int64_t begin = yard.line.timers.now_ms();
+  yard.line.publish(yard.to_one, {"a"});
+  yard.line.advance(3000);
+  yard.line.publish(yard.to_one, {"b"});
+  EXPECT_EQ(yard.one.oldest_ms(), begin);
+  yard.at_one.receive();
+  EXPECT_EQ(yard.one.oldest_ms(), begin) << "in flight";
+  yard.at_one.settle({{1, {Outcome::Status::retry, 60'000, {}, {}, {}}}});
+  yard.one.turn_ages();
+  EXPECT_EQ(yard.one.oldest_ms(), begin + 3000) << "invisible for a minute";
+  yard.line.advance(60'000);
+  yard.at_one.drain();
+  EXPECT_EQ(yard.one.oldest_ms(), core::AgeWindow::kNone);
+  yard.bury(yard.to_one, yard.at_one, "dies");
+  EXPECT_EQ(yard.dead.oldest_ms(), yard.line.clock.wall_ms()) << "a dead letter counts from when it became one";
+  yard.at_dead.drain();
+}
+
+#ifdef SLUICE_FAULT_POINTS
+TEST(Redrive, a_crash_at_any_write_loses_nothing) {
+  for (std::string_view point : {"dead_letters.before_sync", "dead_letters.after_sync"}) {
+    std::string on_disk;
+    {
+      Yard yard;
+      yard.bury(yard.to_one, yard.at_one, "ends");
+      yard.bury(yard.to_one, yard.at_one, "fails");
+      yard.redrive();
+      ASSERT_EQ(yard.at_one.receive(), (Texts{"ends", "fails"}));
+      yard.at_one.settle({{1, {Outcome::Status::reject, -1, "s", "again", ""}}});
+      core::set_fault_handler([&](std::string_view name) {
+        if (name == point) {
+          on_disk = yard.line.storage.durable_content("dead/dead.jsonl");
+        }
+        return name == point;
+      });
+      yard.line.letters.write_waiting();
+      core::set_fault_handler([](std::string_view) { return false; });
+    }
+    Yard next(on_disk);
+    Texts left = next.at_dead.receive();
+    EXPECT_NE(std::ranges::find(left, "fails"), left.end()) << point;
+    EXPECT_EQ(std::ranges::count(left, "fails"), 1) << point;
+    next.at_dead.settle();
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace sluice::test
