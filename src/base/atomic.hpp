@@ -1,5 +1,6 @@
 // The one door to atomics: every shared word of the engine is an Atomic<T>, so that a build can put
-// yield points into each operation and explore schedules (SLUICE_EXPLORE). The product's is std::atomic.
+// yield points into each operation and explore schedules (tests/explore, whose file of this name is found
+// first). The product's is std::atomic.
 #pragma once
 
 #include <atomic>
@@ -8,9 +9,14 @@
 namespace sluice::core {
 
 inline constexpr std::size_t kCacheLine = 64;
+/// Schedules are explored: what only repeats itself is short then (spins, segments), so that all can be seen.
+inline constexpr bool kExplored = false;
 
 template <class T>
 using Atomic = std::atomic<T>;
+
+/// Orders everything before it with everything after it.
+void full_fence();
 
 /// Tells the core that this is a spin loop.
 inline void pause_core() { __builtin_ia32_pause(); }

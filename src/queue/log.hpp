@@ -51,8 +51,8 @@ struct alignas(kCacheLine) Cursor {
 
 class Log {
  public:
-  static constexpr std::uint32_t kSegmentEntries = 64;
-  static constexpr std::uint32_t kDirectory = 1024;
+  static constexpr std::uint32_t kSegmentEntries = kExplored ? 2 : 64;
+  static constexpr std::uint32_t kDirectory = kExplored ? 2 : 1024;
 
   /// `branches` cursors will be attached before the first entry.
   explicit Log(std::uint32_t branches);

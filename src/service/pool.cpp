@@ -8,7 +8,7 @@ namespace sluice::core {
 namespace {
 
 /// Rounds without work before a thread parks: some microseconds, a tenth of what a wake-up costs.
-constexpr std::uint32_t kIdleRounds = 64;
+constexpr std::uint32_t kIdleRounds = kExplored ? 1 : 64;
 /// A round that emptied its queues and found fewer messages than this polls a publisher that sends them
 /// one by one; each poll takes the line that the publisher writes, so the next one waits a little.
 constexpr std::uint64_t kFewMessages = 8;
@@ -159,7 +159,7 @@ bool Pool::work(Service& service, Worker& worker, PoolThread& thread, bool is_lo
 /// From here on new messages of this service wake another thread, and so does what is left now.
 void Pool::before_long_work(Service& service) {
   ready_.clear(service.index());
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with wake_for: Service::release
+  full_fence();  // pairs with wake_for: Service::release
   bool more = service.can_work();
   if (service.queue().has_news()) {
     ready_.set(service.index());
@@ -197,7 +197,7 @@ bool Pool::clear_idle() {
 
 void Pool::park() {
   parked_.fetch_add(1, std::memory_order_seq_cst);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with wake_for: Service::release
+  full_fence();  // pairs with wake_for: Service::release
   std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
   bool work = options_.stopping->load(std::memory_order_seq_cst);
   for (std::uint32_t word = 0; !work && word < ready_.words(); ++word) {

@@ -22,7 +22,7 @@ bool letters_wait(Queue& queue) {
 
 /// Some microseconds: what a busy consumer needs to give credit back, and less than a wake-up costs
 /// it.
-constexpr int kLooksBeforeParking = 256;
+constexpr int kLooksBeforeParking = kExplored ? 1 : 256;
 
 }  // namespace
 

@@ -56,6 +56,7 @@ struct Event {
 /// A choice: what was tried, and what is to be.
 struct Choice {
   Mask backtrack = 0, asleep = 0, done = 0;
+  Mask unfair = 0;  ///< had its turn for long enough
   std::uint32_t chosen = 0;
 };
 
@@ -110,11 +111,13 @@ class Explorer {
   Mask enabled() const;
   Operation next_of(std::uint32_t process) const;
   std::uint32_t choose(Mask enabled_now);
+  std::uint32_t longest_waiting(Mask among) const;
   Clock meet(std::uint32_t process, const Operation& operation, bool is_new);
   void turn_round(std::size_t at, std::uint32_t process, const Clock& clock);
   void perform(std::uint32_t process, const Operation& operation, const Clock& clock);
   void note_asleep(std::uint32_t process, const Operation& operation);
   void leave_if_failed();
+  void go_on(Thread& thread);
   void start_threads(std::vector<std::function<void()>> bodies);
 
   std::array<Thread, kThreadsMax> threads_;
@@ -126,6 +129,8 @@ class Explorer {
   std::vector<std::uint8_t> taken_;  ///< processes, in this run's order
   std::size_t fresh_from_ = 0;       ///< choices before it were made in an earlier run
   Mask next_asleep_ = 0;
+  std::array<std::size_t, kProcesses> last_turn_{};
+  std::uint32_t in_row_ = 0;         ///< steps of the process that came last
   bool redundant_ = false;           ///< an equivalent run was there before
   bool prints_ = false;
   const std::string* forced_ = nullptr;
@@ -165,6 +170,14 @@ Mask Explorer::enabled() const {
   return result;
 }
 
+std::uint32_t Explorer::longest_waiting(Mask among) const {
+  std::uint32_t best = lowest(among);
+  for (Mask left = among; left != 0; left &= left - 1) {
+    best = last_turn_[lowest(left)] < last_turn_[best] ? lowest(left) : best;
+  }
+  return best;
+}
+
 /// Who comes next; in a choice that is new, whoever came last goes on.
 std::uint32_t Explorer::choose(Mask enabled_now) {
   const std::size_t depth = taken_.size();
@@ -173,7 +186,7 @@ std::uint32_t Explorer::choose(Mask enabled_now) {
     return (enabled_now & bit(process)) != 0 ? process : lowest(enabled_now);
   }
   if (redundant_) {
-    return lowest(enabled_now);
+    return longest_waiting(enabled_now);
   }
   if (depth < choices_.size()) {
     return choices_[depth].chosen;
@@ -183,10 +196,19 @@ std::uint32_t Explorer::choose(Mask enabled_now) {
   const Mask awake = enabled_now & ~choice.asleep;
   if (awake == 0) {
     redundant_ = true;
-    return lowest(enabled_now);
+    return longest_waiting(enabled_now);
   }
   const std::uint32_t last = taken_.empty() ? 0 : taken_.back();
   choice.chosen = (awake & bit(last)) != 0 ? last : lowest(awake);
+  if (in_row_ >= options.patience && (enabled_now & ~bit(last)) != 0) {
+    choice.unfair = bit(last);
+    const Mask others = awake & ~bit(last);
+    if (others == 0) {
+      redundant_ = true;
+      return longest_waiting(enabled_now);
+    }
+    choice.chosen = longest_waiting(others);
+  }
   choice.backtrack = options.reduction == Reduction::none ? enabled_now : bit(choice.chosen);
   choices_.push_back(choice);
   return choice.chosen;
@@ -246,7 +268,8 @@ void Explorer::turn_round(std::size_t at, std::uint32_t process, const Clock& cl
   }
   consider(process, clock);
   Choice& choice = choices_[at];
-  if ((choice.backtrack & initials) == 0) {
+  initials &= ~choice.unfair;
+  if (initials != 0 && (choice.backtrack & initials) == 0) {
     choice.backtrack |= (initials & bit(process)) != 0 ? bit(process) : bit(lowest(initials));
   }
 }
@@ -268,7 +291,9 @@ void Explorer::note_asleep(std::uint32_t process, const Operation& operation) {
 void Explorer::perform(std::uint32_t process, const Operation& operation, const Clock& clock) {
   clocks_[process] = clock;
   events_.push_back({process, operation, clock});
+  in_row_ = !taken_.empty() && taken_.back() == process ? in_row_ + 1 : 1;
   taken_.push_back(static_cast<std::uint8_t>(process));
+  last_turn_[process] = taken_.size();
   ++findings_.steps;
   if (prints_) {
     const std::uint32_t thread = process % kThreadsMax;
@@ -283,13 +308,11 @@ void Explorer::perform(std::uint32_t process, const Operation& operation, const 
     store.write(store.address, store.value);
     return;
   }
-  current = &threads_[process];
-  current->fiber.resume();
-  current->ended = current->fiber.ended();
-  current = nullptr;
+  go_on(threads_[process]);
 }
 
 void Explorer::start_threads(std::vector<std::function<void()>> bodies) {
+  const std::size_t own = bodies.size();
   for (std::function<void()>& body : added) {
     bodies.push_back(std::move(body));
   }
@@ -298,17 +321,28 @@ void Explorer::start_threads(std::vector<std::function<void()>> bodies) {
   if (count_ > kThreadsMax) {
     std::abort();
   }
-  for (std::uint32_t i = 0; i < count_; ++i) {
+  for (std::uint32_t i = count_; i-- > 0;) {
     Thread& thread = threads_[i];
     thread.sleeps = thread.ended = false;
     thread.buffer.clear();
     thread.arrivals.clear();
     thread.stores = 0;
     thread.fiber.start(std::move(bodies[i]));
-    current = &thread;  // up to its first operation it is alone
-    thread.fiber.resume();
-    thread.ended = thread.fiber.ended();
+    go_on(thread);  // up to its first operation it is alone
+    while (options.begins_parked && i >= own && !thread.ended && !thread.sleeps) {
+      go_on(thread);
+      for (; !thread.buffer.empty(); thread.buffer.pop_front()) {
+        thread.buffer.front().write(thread.buffer.front().address, thread.buffer.front().value);
+      }
+      thread.stores = 0;
+    }
   }
+}
+
+void Explorer::go_on(Thread& thread) {
+  current = &thread;
+  thread.fiber.resume();
+  thread.ended = thread.fiber.ended();
   current = nullptr;
 }
 
@@ -398,6 +432,8 @@ void Explorer::run_once(const Scenario& scenario) {
   taken_.clear();
   clocks_ = {};
   next_asleep_ = 0;
+  last_turn_ = {};
+  in_row_ = 0;
   redundant_ = false;
   words = 0;
   count_ = 0;
@@ -414,7 +450,7 @@ bool Explorer::next_schedule() {
   for (; !choices_.empty(); choices_.pop_back()) {
     Choice& choice = choices_.back();
     choice.done |= bit(choice.chosen);
-    const Mask left = choice.backtrack & ~choice.done & ~choice.asleep;
+    const Mask left = choice.backtrack & ~choice.done & ~choice.asleep & ~choice.unfair;
     if (left != 0) {
       choice.chosen = lowest(left);
       fresh_from_ = choices_.size();
@@ -491,10 +527,9 @@ const Options& options() {
 }
 
 void step(Access access, WordNumber word, const char* what) {
-  if (!in_thread() || (access == Access::fence && options().weaken == Weaken::fence)) {
-    return;
+  if (in_thread()) {
+    running->hand_over({access, word, what});
   }
-  running->hand_over({access, word, what});
 }
 
 const std::uint64_t* buffered(const void* address) {

@@ -19,7 +19,11 @@
 // Parking: futex_wait puts the fiber to sleep until a futex_wake, whatever its timeout; when every
 // fiber that is left sleeps, a wake-up was lost.
 //
-// Weakness mutations make operations of the product weaker than they are written; a scenario that
+// Fairness: a thread that spins until another goes on would spin for ever in some schedule. After
+// `patience` steps in a row another thread that can go on comes before it; so a scenario is explored
+// exhaustively as long as no thread has so many steps between two parkings.
+//
+// Mutations make operations of the product weaker than they are written; a scenario that
 // finds nothing wrong then proves nothing.
 //
 // Thread safety: one exploration at a time, on one thread.
@@ -38,8 +42,6 @@ enum class Weaken : std::uint8_t {
   compare_exchange,  ///< a look and a store: not atomic
   fetch,             ///< fetch_add and its like: a load and a store
   exchange,          ///< a load and a store that may stay in the buffer
-  seq_cst_store,     ///< may stay in the buffer
-  fence,             ///< none
   wake               ///< futex_wake wakes nobody
 };
 
@@ -49,7 +51,9 @@ struct Options {
   std::uint32_t store_buffer = 0;  ///< stores per thread; 0: sequentially consistent
   Weaken weaken = Weaken::nothing;
   Reduction reduction = Reduction::source_sets;
-  std::uint64_t schedules_max = 4'000'000;  ///< more is a failure: not exhaustive
+  bool begins_parked = false;     ///< threads that the product started run until they park before the others begin
+  std::uint32_t patience = 300;   ///< steps of a thread in a row, while another waits
+  std::uint64_t schedules_max = 600'000;  ///< more is a failure: not exhaustive
 };
 
 /// One run of the scenario.

@@ -27,21 +27,19 @@ bool replays(const Scenario& scenario) {
 
 }  // namespace
 
-void verify(const Scenario& scenario, std::uint32_t store_buffer_max) {
+void verify(const Scenario& scenario, Options options) {
   if (replays(scenario)) {
     return;
   }
-  for (const std::uint32_t depth : {0u, store_buffer_max}) {
+  for (const std::uint32_t depth : {0u, options.store_buffer}) {
+    options.store_buffer = depth;
     const auto begin = std::chrono::steady_clock::now();
-    const Findings findings = explore(scenario, {.store_buffer = depth});
+    const Findings findings = explore(scenario, options);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     std::printf("%s: store buffer %u: %llu schedules, %llu steps, %.2f s\n", test_name().c_str(), depth,
                 static_cast<unsigned long long>(findings.schedules), static_cast<unsigned long long>(findings.steps), seconds.count());
     ASSERT_EQ(findings.violation, "") << "run it again: SLUICE_SCHEDULE=" << depth << ":" << findings.schedule
                                       << " test_explore --gtest_filter=" << test_name();
-    if (store_buffer_max == 0) {
-      return;
-    }
   }
 }
 

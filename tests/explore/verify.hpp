@@ -8,7 +8,7 @@
 namespace sluice::explore {
 
 /// Fails the test where a schedule breaks a rule, and tells how that schedule is run again.
-void verify(const Scenario& scenario, std::uint32_t store_buffer_max = 2);
+void verify(const Scenario& scenario, Options options = {.store_buffer = 2});
 
 /// Fails the test unless the weakened product breaks a rule: the scenario is not blind.
 void expect_found(const Scenario& scenario, const Options& options);

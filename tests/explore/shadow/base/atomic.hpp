@@ -35,7 +35,7 @@ class Atomic {
     return current();
   }
   void store(T value, std::memory_order order) {
-    if (order == std::memory_order_seq_cst && explore::options().weaken != Weaken::seq_cst_store) {
+    if (order == std::memory_order_seq_cst) {
       explore::step(Access::update, word_, "store seq_cst");
       value_ = value;
     } else {

@@ -1,0 +1,200 @@
+// A lease and all who may end it: its worker settles, extends or fails it, the timer expires it, a
+// second worker receives what expired. Each message comes to its end exactly once.
+#include "explore/verify.hpp"
+#include "support/line.hpp"
+
+namespace sluice::explore {
+namespace {
+
+using core::Chunk;
+using core::Outcome;
+using core::Settled;
+using test::Hand;
+using test::Line;
+
+constexpr std::int64_t kTimeout = 1000;
+
+/// A queue with messages, of which a worker has a batch in hand whose timeout has just ended.
+struct DueLease {
+  explicit DueLease(std::vector<std::string> texts, std::uint32_t batch_size = 10)
+      : queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout})),
+        publisher(line.publisher({&queue})),
+        first(line.hand(queue, batch_size, 2)),
+        second(line.hand(queue, 10, 2)),
+        emitted(texts.size()) {
+    (void)line.open();
+    line.publish(publisher, texts);
+    first.receive();
+    chunk = first.consumer.leases().front().taken.chunk;
+    line.clock.advance_ms(kTimeout);
+  }
+  void count(Settled settled) {
+    ok += settled.ok;
+    stale += settled.stale;
+  }
+  void expire() { line.timers.advance(); }
+  /// What is left is received and settled; then the law must hold.
+  void expect_each_ended_once(Trial& trial) {
+    line.advance(20 * kTimeout);  // what waits is due
+    while (second.receive().size() != 0) {
+      count(second.settle());
+    }
+    second.consumer.idle();
+    first.consumer.idle();
+    publisher.close();
+    trial.expect(ok + queue.counters().purged == emitted, "each message comes to one end");
+    trial.expect(line.settled.count() == emitted && line.settled.messages() == emitted, "each cookie is settled once");
+    trial.expect(queue.counters().received == ok + stale + retried, "each receive is answered once");
+    trial.expect(test::conservation_gap(queue.counters()) == 0, "no message is lost or invented");
+    trial.expect(chunk->pending.load(std::memory_order_relaxed) == 0, "pins and messages of the chunk are counted down");
+    trial.expect(queue.credits().messages() == queue.options().capacity, "all credit is back");
+  }
+
+  Line line;
+  core::Queue& queue;
+  core::Publisher& publisher;
+  Hand &first, &second;
+  Chunk* chunk = nullptr;
+  std::uint64_t emitted, ok = 0, stale = 0, retried = 0;
+};
+
+void settle_against_expiry(Trial& trial) {
+  DueLease due({"a"});
+  trial.threads({[&] { due.count(due.first.settle()); }, [&] { due.expire(); }});
+  due.expect_each_ended_once(trial);
+}
+
+void extend_and_settle_against_expiry(Trial& trial) {
+  DueLease due({"a"});
+  bool extended = false;
+  Settled settled;
+  trial.threads({[&] {
+                   extended = due.first.consumer.extend();
+                   settled = due.first.settle();
+                 },
+                 [&] { due.expire(); }});
+  trial.expect(extended == (settled.ok == 1), "a lease that could be extended is not expired, another is");
+  due.count(settled);
+  due.expect_each_ended_once(trial);
+}
+
+TEST(Lease, has_one_winner_of_settling_and_expiry) { verify(settle_against_expiry); }
+
+TEST(Lease, has_one_winner_of_extending_settling_and_expiry) { verify(extend_and_settle_against_expiry); }
+
+TEST(Lease, that_fails_as_it_expires_comes_back_once) {
+  for (const std::int64_t retry_after_ms : {0, -1, 50}) {
+    verify([retry_after_ms](Trial& trial) {
+      DueLease due({"a"});
+      trial.threads({[&] {
+                       Settled settled = due.first.fail_first(Outcome::Status::retry, retry_after_ms);
+                       due.count(settled);
+                       due.retried += settled.retried;
+                     },
+                     [&] { due.expire(); }});
+      due.expect_each_ended_once(trial);
+    });
+  }
+}
+
+TEST(Lease, that_expired_is_another_workers_while_the_first_still_holds_on) {
+  verify([](Trial& trial) {
+    DueLease due({"a"});
+    trial.threads({[&] { due.count(due.first.settle()); },
+                   [&] { due.expire(); },
+                   [&] {
+                     if (due.second.receive().size() != 0) {
+                       due.count(due.second.settle());
+                     }
+                   }});
+    due.expect_each_ended_once(trial);
+  });
+}
+
+TEST(Lease, that_expires_as_its_queue_is_purged_brings_nothing_back) {
+  verify([](Trial& trial) {
+    DueLease due({"a"});
+    trial.threads({[&] { due.count(due.first.settle()); }, [&] { due.expire(); }, [&] { due.queue.purge(); }});
+    due.expect_each_ended_once(trial);
+  });
+}
+
+TEST(Lease, of_several_messages_expires_whole_or_not_at_all) {
+  verify([](Trial& trial) {
+    DueLease due({"a", "b"});
+    Settled settled;
+    trial.threads({[&] { settled = due.first.settle(); }, [&] { due.expire(); }});
+    trial.expect(settled.ok == 0 || settled.stale == 0, "one lease has one end");
+    due.count(settled);
+    due.expect_each_ended_once(trial);
+  });
+}
+
+TEST(Lease, that_is_opened_anew_in_its_slot_is_not_ended_by_the_look_at_the_one_before) {
+  verify([](Trial& trial) {
+    DueLease due({"a", "b"}, 1);
+    Settled anew;
+    std::size_t received = 0;
+    trial.threads({[&] {
+                     due.count(due.first.settle());
+                     received = due.first.receive().size();
+                     anew = due.first.settle();
+                   },
+                   [&] { due.expire(); }});
+    trial.expect(received == 1 && anew.ok == 1 && anew.stale == 0, "the second lease had its whole timeout before it");
+    due.count(anew);
+    due.expect_each_ended_once(trial);
+  });
+}
+
+TEST(Lease, of_a_message_that_came_back_holds_its_origin_until_its_last_holder_ends) {
+  verify([](Trial& trial) {
+    DueLease due({"a"});
+    due.expire();
+    due.count(due.first.settle());
+    due.second.receive();  // the copy
+    due.line.clock.advance_ms(kTimeout);
+    trial.threads({[&] { due.count(due.second.settle()); }, [&] { due.expire(); },
+                   [&] {
+                     if (due.first.receive().size() != 0) {
+                       due.count(due.first.settle());
+                     }
+                   }});
+    due.expect_each_ended_once(trial);
+  });
+}
+
+TEST(LeaseSlot, is_won_by_exactly_one_of_two_looks_at_it) {
+  verify([](Trial& trial) {
+    core::LeaseSlot slot;
+    const std::uint64_t opened = slot.open(nullptr, 1, 5, 0);
+    int winners = 0;
+    bool extended = false, closed = false;
+    trial.threads({[&] {
+                     std::uint64_t word = opened;
+                     extended = slot.extend(&word, 9);
+                     closed = slot.close(word);
+                     winners += closed ? 1 : 0;
+                   },
+                   [&] {
+                     std::uint64_t word = slot.word.load(std::memory_order_acquire);
+                     if (word != 0 && slot.word.compare_exchange_strong(word, word | core::LeaseSlot::kExpired,
+                                                                        std::memory_order_acq_rel, std::memory_order_relaxed)) {
+                       ++winners;
+                     }
+                   }});
+    trial.expect(winners == 1, "one winner");
+    trial.expect(slot.word.load(std::memory_order_relaxed) == 0, "the slot is free again");
+    trial.expect(!closed || extended, "an expired lease is neither extended nor closed");
+  });
+}
+
+TEST(LeaseMutation, of_ending_by_a_look_and_a_store_is_found) {
+  expect_found(settle_against_expiry, {.weaken = Weaken::compare_exchange});
+  expect_found(extend_and_settle_against_expiry, {.weaken = Weaken::compare_exchange});
+}
+
+TEST(LeaseMutation, of_counting_by_a_load_and_a_store_is_found) { expect_found(settle_against_expiry, {.weaken = Weaken::fetch}); }
+
+}  // namespace
+}  // namespace sluice::explore
