@@ -166,6 +166,19 @@ TEST(Explorer, finds_the_wake_up_that_a_relaxed_announcement_loses) {
   EXPECT_EQ(replay(parking(kRelaxed), {.store_buffer = 2}, with.schedule).violation, with.violation) << "and its schedule shows it again";
 }
 
+TEST(Explorer, lets_others_come_before_one_that_spins_for_long) {
+  std::set<int> looks;
+  const Findings findings = explore([&](Trial& trial) {
+    Atomic<int> flag{0};
+    int count = 0;
+    trial.threads({[&] { while (flag.load(kRelaxed) == 0) { ++count; } }, [&] { flag.store(1, kRelaxed); }});
+    looks.insert(count);
+  }, {.patience = 20});
+  EXPECT_EQ(findings.violation, "");
+  EXPECT_EQ(findings.schedules, 21u) << "after 0 to 20 looks";
+  EXPECT_EQ(looks.size(), 21u);
+}
+
 TEST(Explorer, stops_a_run_that_never_ends) {
   const Findings findings = explore([](Trial& trial) {
     Atomic<int> word{0};
