@@ -61,7 +61,7 @@ Result<std::vector<std::string>> LiveQueues::peek(const std::string& queue,
   std::vector<std::string> messages;
   std::size_t bytes = 0;
   ChunkViews views;
-  (*found)->peek(count_max, [&](const Chunk& chunk, std::uint64_t mask) {
+  (*found)->peek(count_max, graph_.timers.now_ms(), [&](const Chunk& chunk, std::uint64_t mask) {
     views.show(chunk, mask);
     for (std::uint64_t left = mask; left != 0 && bytes < kPeekBytesMax; left &= left - 1) {
       messages.push_back(message_to_json(*views.pointers()[lowest_bit(left)]));

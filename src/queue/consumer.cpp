@@ -4,14 +4,16 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace sluice::core {
 namespace {
 
-/// One slot per chunk of a full batch, and some for batches out of sparse masks.
-std::uint32_t slots_for(const ConsumerOptions& options) {
+/// One slot per chunk of a full batch, and some for batches out of sparse masks. Neither groups nor what comes
+/// message by message share any for certain.
+std::uint32_t slots_for(const ConsumerOptions& options, bool fifo) {
   std::uint32_t chunks = (options.batch_size + kChunkMessages - 1) / kChunkMessages;
-  return options.gathers ? options.batch_size : std::min(options.batch_size, chunks * 2 + 14);
+  return options.gathers || fifo ? options.batch_size : std::min(options.batch_size, chunks * 2 + 14);
 }
 
 /// Credit is given back in steps of this part of what the queue has.
@@ -33,7 +35,7 @@ Consumer::Consumer(Queue& queue, Timers& timers, DeadLetters& dead_letters, Chun
       credit_step_units_(credit_step(queue.options().capacity_bytes / kCreditUnit, options_)),
       evacuator_(pool),
       delayed_(pool) {
-  for (std::uint32_t i = 0; i < slots_for(options_); ++i) {
+  for (std::uint32_t i = 0; i < slots_for(options_, queue.fifo() != nullptr); ++i) {
     slots_.push_back(std::make_unique<LeaseSlot>());
     slots_.back()->queue = &queue_;
     slots_.back()->visibility_timeout_ms = visibility_timeout_ms_;
@@ -68,7 +70,7 @@ void Consumer::let_go_of_origins(const Taken& taken) {
   }
 }
 
-void Consumer::open_lease(Taken taken, std::uint32_t count, std::uint32_t purges) {
+void Consumer::open_lease(Taken taken, std::uint32_t count, std::uint32_t purges, LaneMessage* place) {
   if (taken.chunk->kind == Chunk::Kind::evacuated) {
     hold_origins(taken);
   }
@@ -77,7 +79,7 @@ void Consumer::open_lease(Taken taken, std::uint32_t count, std::uint32_t purges
     counters_.oldest_ms.store(oldest_ms, std::memory_order_relaxed);
   }
   LeaseSlot& slot = *slots_[leases_.size()];
-  std::uint64_t word = slot.open(taken.chunk, taken.mask, deadline_tick_, purges);
+  std::uint64_t word = slot.open(taken.chunk, taken.mask, deadline_tick_, purges, place);
   timers_.watch(slot, deadline_tick_);
   leases_.push_back({&slot, word, taken, count, purges});
 }
@@ -90,7 +92,10 @@ std::uint32_t Consumer::receive(std::int64_t now_tick) {
 
 std::uint32_t Consumer::receive_more(std::int64_t now_tick) {
   std::uint32_t count_max = room(options_.batch_size - in_hand_, now_tick);
-  std::uint32_t count = count_max == 0 ? 0 : gather(now_tick, count_max);
+  std::uint32_t count = 0;
+  if (count_max != 0) {
+    count = queue_.fifo() != nullptr ? gather_groups(now_tick, count_max) : gather(now_tick, count_max);
+  }
   in_hand_ += count;
   return count;
 }
@@ -139,6 +144,64 @@ std::uint32_t Consumer::gather(std::int64_t now_tick, std::uint32_t count_max) {
     count += messages;
   }
   return count;
+}
+
+std::uint32_t Consumer::gather_groups(std::int64_t now_tick, std::uint32_t count_max) {
+  deadline_tick_ = now_tick + visibility_timeout_ms_;
+  const std::int64_t now_ms = timers_.wall_ms_of(now_tick);
+  const std::int64_t horizon_ms = queue_.options().retention_ms != 0 ? now_ms - queue_.options().retention_ms : INT64_MIN;
+  Fifo& fifo = *queue_.fifo();
+  std::uint32_t count = 0;
+  do {
+    std::uint32_t purges = 0;
+    taken_.clear();
+    ended_.clear();
+    fifo.take(count_max - count, now_ms, taken_, &purges);
+    count += lease_groups(horizon_ms, purges);
+    if (!ended_.empty()) {
+      fifo.settle(ended_, returns_);
+    }
+  } while (count < count_max && !ended_.empty());  // in the place of what was not handed out comes something else
+  if (const std::int64_t opens_ms = fifo.table_opens_ms(); opens_ms != 0) {
+    timers_.look_again(queue_, now_tick + std::max<std::int64_t>(1, opens_ms - now_ms));
+  }
+  return count;
+}
+
+/// One lease for messages that follow one another in their lane and in their chunk. How many were handed out.
+std::uint32_t Consumer::lease_groups(std::int64_t horizon_ms, std::uint32_t purges) {
+  const std::size_t before = places_.size();
+  Taken run;
+  LaneMessage* first = nullptr;
+  for (LaneMessage* message : taken_) {
+    if (!is_handed_out({message->chunk, message->mask()}, horizon_ms)) {
+      ended_.push_back(message);
+      continue;
+    }
+    const bool follows = run.mask != 0 && message->lane == first->lane && message->chunk == run.chunk && message->mask() > run.mask;
+    if (!follows) {
+      if (run.mask != 0) {
+        open_lease(run, bit_count(run.mask), purges, first);
+      }
+      first = message;
+      run = {message->chunk, 0};
+    }
+    run.mask |= message->mask();
+    places_.push_back(message);
+  }
+  if (run.mask != 0) {
+    open_lease(run, bit_count(run.mask), purges, first);
+  }
+  return static_cast<std::uint32_t>(places_.size() - before);
+}
+
+/// False: it was too old or received too often, and is at its end here.
+bool Consumer::is_handed_out(Taken message, std::int64_t horizon_ms) {
+  if (queue_.remove_older(message, horizon_ms).mask == 0) {
+    return false;
+  }
+  add_alone(counters_.taken, 1);
+  return message.chunk->kind != Chunk::Kind::evacuated || sort_out_overdue(message) != 0;
 }
 
 /// Messages whose receive count has come to its maximum are dead-lettered by this receive, which does
@@ -205,7 +268,7 @@ void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receiv
                                   now_ms, stood_in});
 }
 
-void Consumer::retry(const Lease& lease, std::uint32_t bit, Outcome& outcome) {
+void Consumer::retry(const Lease& lease, std::uint32_t bit, std::uint32_t number, Outcome& outcome) {
   Evacuator& evacuator = outcome.retry_after_ms == 0 ? evacuator_ : delayed_;
   Evacuator::Copy copy = evacuator.copy(*lease.taken.chunk, bit, timers_.clock().wall_ms());
   if (copy.chunk == nullptr) {
@@ -218,13 +281,30 @@ void Consumer::retry(const Lease& lease, std::uint32_t bit, Outcome& outcome) {
     lineage.last_error = new LastError{std::move(outcome.stage), std::move(outcome.reason), std::move(outcome.detail)};
   }
   Taken returned{copy.chunk, std::uint64_t{1} << copy.index};
-  if (outcome.retry_after_ms == 0) {
-    queue_.put_back(returned, true, lease.purges);
-    return;
+  std::int64_t tick = -1;
+  if (outcome.retry_after_ms != 0) {
+    tick = outcome.retry_after_ms < 0 ? LeaseSlot::deadline_of(lease.word)
+                                      : timers_.now_tick() + std::min(outcome.retry_after_ms, kInvisibleMaxMs);
   }
-  std::int64_t tick = outcome.retry_after_ms < 0 ? LeaseSlot::deadline_of(lease.word)
-                                                 : timers_.now_tick() + std::min(outcome.retry_after_ms, kInvisibleMaxMs);
-  timers_.return_at(queue_, returned, tick, lease.purges);
+  if (queue_.fifo() != nullptr) {
+    returns_.push_back({std::exchange(places_[number], nullptr), returned, tick, lease.purges});
+  } else if (tick < 0) {
+    queue_.put_back(returned, true, lease.purges);
+  } else {
+    timers_.return_at(queue_, returned, tick, lease.purges);
+  }
+}
+
+/// The batch is over: its groups open, but where something is to stay hidden.
+void Consumer::settle_groups() {
+  queue_.fifo()->settle(places_, returns_);
+  for (const Fifo::Return& returned : returns_) {
+    if (returned.tick >= 0) {
+      timers_.show_at(queue_, *returned.place, returned.tick);
+    }
+  }
+  places_.clear();
+  returns_.clear();
 }
 
 /// Messages of `mask` are at their end here: credit goes back, and what is counted by itself is dropped.
@@ -249,6 +329,9 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
         let_go_of_origins(lease.taken);
       }
       release_chunk(chunk, Chunk::kPin);  // the timer's pin (Timers::expire)
+      if (queue_.fifo() != nullptr) {
+        std::fill_n(places_.begin() + number, count, nullptr);
+      }
       number += count;
       continue;
     }
@@ -263,7 +346,7 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
       ok &= ~(std::uint64_t{1} << bit);
       if (failure->outcome.status == Outcome::Status::retry) {
         ++settled.retried;
-        retry(lease, bit, failure->outcome);
+        retry(lease, bit, failure->message, failure->outcome);
       } else {
         ++settled.rejected;
         dead_letter(chunk, bit, 1, failure->outcome);
@@ -284,6 +367,9 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
   }
   leases_.clear();
   counters_.oldest_ms.store(AgeWindow::kNone, std::memory_order_relaxed);
+  if (queue_.fifo() != nullptr) {
+    settle_groups();
+  }
   return settled;
 }
 

@@ -94,12 +94,16 @@ class Consumer {
   static constexpr std::int64_t kInvisibleMaxMs = 43'200'000;
 
   std::uint32_t gather(std::int64_t now_tick, std::uint32_t count_max);
+  std::uint32_t gather_groups(std::int64_t now_tick, std::uint32_t count_max);
+  std::uint32_t lease_groups(std::int64_t horizon_ms, std::uint32_t purges);
+  bool is_handed_out(Taken message, std::int64_t horizon_ms);
   std::uint32_t room(std::uint32_t count_max, std::int64_t now_tick);
   bool may_be_old(const Taken& taken, std::int64_t horizon_ms) const;
-  void open_lease(Taken taken, std::uint32_t count, std::uint32_t purges);
+  void open_lease(Taken taken, std::uint32_t count, std::uint32_t purges, LaneMessage* place = nullptr);
   std::uint64_t sort_out_overdue(Taken taken);
   void dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome);
-  void retry(const Lease& lease, std::uint32_t bit, Outcome& outcome);
+  void retry(const Lease& lease, std::uint32_t bit, std::uint32_t number, Outcome& outcome);
+  void settle_groups();
   void give_credit(std::int64_t messages, std::int64_t units);
   void finish(Chunk* chunk, std::uint64_t mask, std::uint32_t count);
   void flush_credit();
@@ -119,6 +123,11 @@ class Consumer {
   Evacuator delayed_;  ///< what waits for a time: kept apart from what returns at once
   std::vector<std::unique_ptr<LeaseSlot>> slots_;
   std::vector<Lease> leases_;
+  // Of a FIFO queue.
+  std::vector<LaneMessage*> taken_;   ///< of one take
+  std::vector<LaneMessage*> ended_;   ///< of it, what is not handed out
+  std::vector<LaneMessage*> places_;  ///< of each message in leases_; nullptr: is not to be ended there
+  std::vector<Fifo::Return> returns_;
   Subscription* turn_ = nullptr;
   std::uint32_t in_hand_ = 0;  ///< messages in leases_
   std::int64_t deadline_tick_ = 0;

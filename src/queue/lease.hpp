@@ -14,6 +14,7 @@
 namespace sluice::core {
 
 class Queue;
+struct LaneMessage;
 
 struct alignas(kCacheLine) LeaseSlot {
   static constexpr std::uint64_t kExpired = std::uint64_t{1} << 63;
@@ -22,22 +23,25 @@ struct alignas(kCacheLine) LeaseSlot {
   Queue* queue = nullptr;             ///< constant
   std::int64_t visibility_timeout_ms = 0;  ///< constant: of every lease
   std::uint64_t generation = 0;       ///< the worker's
-  bool watched = false;               ///< the worker's: the slot has its entry in the wheel
   Atomic<std::uint64_t> word{0};
   Atomic<Chunk*> chunk{nullptr};
   Atomic<std::uint64_t> mask{0};
+  Atomic<LaneMessage*> place{nullptr};  ///< FIFO queues: of the first message in its lane
   Atomic<std::uint32_t> purges{0};    ///< of the queue, when the messages were taken
+  bool watched = false;               ///< the worker's: the slot has its entry in the wheel
 
   static std::int64_t deadline_of(std::uint64_t word) { return static_cast<std::int64_t>((word & ~kExpired) >> 24); }
 
   /// [worker] Returns the word.
-  std::uint64_t open(Chunk* of, std::uint64_t messages, std::int64_t deadline_tick, std::uint32_t purges_seen) {
+  std::uint64_t open(Chunk* of, std::uint64_t messages, std::int64_t deadline_tick, std::uint32_t purges_seen,
+                     LaneMessage* place_of_first = nullptr) {
     chunk.store(of, std::memory_order_relaxed);
     mask.store(messages, std::memory_order_relaxed);
     purges.store(purges_seen, std::memory_order_relaxed);
+    place.store(place_of_first, std::memory_order_relaxed);
     generation = generation % kGenerationMask + 1;  // never 0, so that the word is not either
     std::uint64_t opened = static_cast<std::uint64_t>(deadline_tick) << 24 | generation;
-    word.store(opened, std::memory_order_release);  // with chunk, mask and purges
+    word.store(opened, std::memory_order_release);  // with the rest
     return opened;
   }
 

@@ -28,8 +28,8 @@ Log::~Log() {
   }
 }
 
-void Log::attach(Cursor& cursor, std::function<void(Taken, std::int64_t)> returned) {
-  cursors_[cursor.branch] = {&cursor, std::move(returned)};
+void Log::attach(Cursor& cursor, std::function<void(Taken, std::int64_t)> returned, std::mutex* order) {
+  cursors_[cursor.branch] = {&cursor, std::move(returned), order};
 }
 
 Log::Segment* Log::make_segment() {
@@ -75,6 +75,7 @@ void Log::open_segment(std::uint64_t index) {
 void Log::evacuate(std::uint64_t before) {
   for (Branch& branch : cursors_) {
     while (branch.cursor->position.load(std::memory_order_relaxed) >> 7 < before) {
+      std::unique_lock<std::mutex> lock = branch.order != nullptr ? std::unique_lock(*branch.order) : std::unique_lock<std::mutex>();
       std::int64_t freed = 0;
       Taken taken = take(*branch.cursor, kChunkMessages, &freed);
       if (taken.mask != 0 || freed != 0) {
@@ -188,14 +189,13 @@ bool Log::has_news(const Cursor& cursor) const {
 }
 
 std::int64_t Log::begun_ms(const Cursor& cursor) const {
-  constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
   std::uint64_t number = cursor.position.load(std::memory_order_relaxed) >> 7;
   Segment* segment = directory_[number / kSegmentEntries % kDirectory].load(std::memory_order_acquire);
   if (segment == nullptr) {
-    return kNever;
+    return INT64_MAX;
   }
   Entry* at = entry(segment, number);
-  return at->pub.load(std::memory_order_acquire) >> 16 == number ? at->begun_ms.load(std::memory_order_relaxed) : kNever;
+  return at->pub.load(std::memory_order_acquire) >> 16 == number ? at->begun_ms.load(std::memory_order_relaxed) : INT64_MAX;
 }
 
 }  // namespace sluice::core

@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "base/atomic.hpp"
@@ -61,8 +62,9 @@ class Log {
   Log& operator=(const Log&) = delete;
 
   std::uint32_t branches() const { return static_cast<std::uint32_t>(cursors_.size()); }
-  /// [control] `returned` takes what the cursor's queue is handed when it is too far behind.
-  void attach(Cursor& cursor, std::function<void(Taken, std::int64_t freed)> returned);
+  /// [control] `returned` takes what the cursor's queue is handed when it is too far behind. `order`: held from the
+  /// taking to the end of that, where whoever takes keeps what it takes in order; nullptr: nobody does.
+  void attach(Cursor& cursor, std::function<void(Taken, std::int64_t freed)> returned, std::mutex* order = nullptr);
 
   // [publisher]
   /// Begins the next entry for `chunk`, unpublished, all masks 0. Never waits. True: a new segment, so cursors
@@ -120,6 +122,7 @@ class Log {
   struct Branch {
     Cursor* cursor = nullptr;
     std::function<void(Taken, std::int64_t)> returned;
+    std::mutex* order = nullptr;
   };
   static constexpr std::uint64_t kSealed = 1 << 8, kRemainders = 1 << 9;
 

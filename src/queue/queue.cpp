@@ -30,10 +30,10 @@ Subscription& Queue::subscribe(Log& log, std::uint32_t branch, const SentCounter
   Subscription& subscription = subscriptions_.append(log, branch, sent, older);
   log.attach(subscription, [this](Taken taken, std::int64_t freed) {
     if (taken.mask != 0) {
-      put_back(taken, false);
+      evacuated(taken);
     }
     give_credit(0, freed);
-  });
+  }, fifo_ != nullptr ? &fifo_->routing() : nullptr);
   credits_.deal(options_.capacity, options_.capacity_bytes, ++subscribed_);
   return subscription;
 }
@@ -68,18 +68,32 @@ Taken Queue::take_returned(std::uint32_t count_max) {
   return {};
 }
 
-Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole) {
-  Taken taken = take_returned(count_max);
-  if (taken.mask != 0) {
-    return taken;
+/// A log's publisher needs the room of what was published there.
+void Queue::evacuated(Taken taken) {
+  if (fifo_ == nullptr) {
+    put_back(taken, false);
+    return;
   }
+  fifo_->add_to_backlog(taken);
+  notify();
+}
+
+Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole) {
+  if (fifo_ != nullptr) {
+    return fifo_->take_away(count_max, false, freed);
+  }
+  Taken taken = take_returned(count_max);
+  return taken.mask != 0 ? taken : take_from_logs(count_max, turn, freed, whole);
+}
+
+Taken Queue::take_from_logs(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole) {
   Subscription* const start = *turn != nullptr ? *turn : subscriptions_.first();
   for (Subscription* at = start; at != nullptr; at = *turn != start ? *turn : nullptr) {
     *turn = subscriptions_.after(*at);
     if (!at->may_take()) {
       continue;
     }
-    taken = at->log->take(*at, count_max, freed, whole);
+    Taken taken = at->log->take(*at, count_max, freed, whole);
     if (taken.mask != 0) {
       return taken;
     }
@@ -90,6 +104,9 @@ Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* fr
 bool Queue::has_news() const {
   if (limited.load(std::memory_order_seq_cst)) {
     return false;
+  }
+  if (fifo_ != nullptr) {
+    return fifo_->has_news();
   }
   if (returned_items_.load(std::memory_order_seq_cst) > 0) {
     return true;
@@ -110,6 +127,10 @@ void Queue::put_back(Taken taken, bool was_in_flight, std::uint32_t purges) {
 }
 
 void Queue::put(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
+  if (fifo_ != nullptr) {
+    fifo_->append(taken, purges, since_ms);
+    return;
+  }
   returned_.enqueue({taken, purges, ages_.come(since_ms)});
   // seq_cst pairs with has_news() of a consumer that parks.
   returned_items_.fetch_add(1, std::memory_order_seq_cst);
@@ -181,6 +202,10 @@ void Queue::sweep(std::int64_t now_ms) {
     return;
   }
   std::int64_t horizon_ms = now_ms - options_.retention_ms, freed = 0;
+  if (fifo_ != nullptr) {
+    fifo_->sweep(horizon_ms);
+    return;
+  }
   for (Subscription& subscription : subscriptions_) {
     while (subscription.log->begun_ms(subscription) < horizon_ms) {
       Taken taken = subscription.log->take(subscription, kChunkMessages, &freed);
@@ -206,12 +231,15 @@ void Queue::sweep(std::int64_t now_ms) {
 }
 
 void Queue::recall_letters(const std::function<void(const Uuid&)>& each) {
-  for (std::int64_t items = returned_items_.load(std::memory_order_relaxed); items > 0; --items) {
+  std::int64_t freed = 0;
+  std::uint64_t in_memory = counters().visible - unloaded.load(std::memory_order_acquire);
+  while (in_memory > 0) {
     std::uint32_t seen = purges();
-    Taken taken = take_returned(kChunkMessages);
+    Taken taken = fifo_ != nullptr ? fifo_->take_away(kChunkMessages, true, &freed) : take_returned(kChunkMessages);
     if (taken.mask == 0) {
       break;
     }
+    in_memory -= std::min<std::uint64_t>(in_memory, bit_count(taken.mask));
     std::uint64_t letters = 0;
     for (std::uint64_t left = taken.mask; left != 0 && taken.chunk->kind == Chunk::Kind::evacuated; left &= left - 1) {
       if (taken.chunk->lineage[lowest_bit(left)].stored_in == this) {
@@ -227,9 +255,14 @@ void Queue::recall_letters(const std::function<void(const Uuid&)>& each) {
       release_chunk(taken.chunk, bit_count(letters));
     }
   }
+  give_credit(0, freed);
 }
 
-void Queue::peek(std::uint32_t count_max, const std::function<void(const Chunk&, std::uint64_t mask)>& each) {
+void Queue::peek(std::uint32_t count_max, std::int64_t now_ms, const std::function<void(const Chunk&, std::uint64_t mask)>& each) {
+  if (fifo_ != nullptr) {
+    fifo_->peek(count_max, now_ms, each);
+    return;
+  }
   struct Shown {
     Taken taken;
     std::uint32_t purges;
@@ -254,7 +287,7 @@ void Queue::peek(std::uint32_t count_max, const std::function<void(const Chunk&,
 
 std::uint32_t Queue::drop_oldest(std::uint32_t count_max, Subscription** turn) {
   std::int64_t freed = 0;
-  Taken taken = take(count_max, turn, &freed);
+  Taken taken = fifo_ != nullptr ? fifo_->take_away(count_max, true, &freed) : take(count_max, turn, &freed);
   if (taken.mask != 0) {
     remove(taken, dropped);
   }
@@ -265,6 +298,9 @@ std::uint32_t Queue::drop_oldest(std::uint32_t count_max, Subscription** turn) {
 }
 
 std::uint64_t Queue::purge() {
+  if (fifo_ != nullptr) {
+    return fifo_->purge();
+  }
   const std::uint64_t visible = counters().visible, before = purged.load(std::memory_order_relaxed);
   purges_.fetch_add(1, std::memory_order_acq_rel);
   Subscription* turn = nullptr;
@@ -291,7 +327,7 @@ std::uint64_t Queue::created() const {
 
 std::uint64_t Queue::ended() const {
   std::uint64_t sum = moved_to_dead_letter.load(std::memory_order_acquire);
-  for (const Atomic<std::uint64_t>* counter : {&dropped, &expired, &purged, &redriven}) {
+  for (const Atomic<std::uint64_t>* counter : {&dropped, &expired, &purged, &redriven, &deduplicated}) {
     sum += counter->load(std::memory_order_acquire);
   }
   for (const ConsumerCounters& consumer : consumers_) {
@@ -308,7 +344,8 @@ QueueCounters Queue::counters() const {
   result.dropped = dropped.load(std::memory_order_acquire);
   result.expired = expired.load(std::memory_order_acquire);
   result.purged = purged.load(std::memory_order_acquire);
-  result.deleted = redriven.load(std::memory_order_acquire);
+  result.deduplicated = deduplicated.load(std::memory_order_acquire);
+  result.deleted = result.deduplicated + redriven.load(std::memory_order_acquire);
   std::uint64_t taken_by_nobody = withdrawn.load(std::memory_order_acquire);
   std::uint64_t came_back = came_back_.load(std::memory_order_acquire);
   std::uint64_t taken = diverted.load(std::memory_order_acquire);
@@ -336,6 +373,9 @@ std::int64_t Queue::oldest_ms() const {
     if (subscription.log->has_news(subscription)) {
       oldest = std::min(oldest, subscription.log->begun_ms(subscription));
     }
+  }
+  if (fifo_ != nullptr) {
+    oldest = std::min(oldest, fifo_->backlog_oldest_ms());
   }
   for (const ConsumerCounters& consumer : consumers_) {
     oldest = std::min(oldest, consumer.oldest_ms.load(std::memory_order_relaxed));

@@ -1,7 +1,8 @@
 // A queue: cursors into the logs it subscribes to, and what came back to it.
 //
 // Fresh messages are taken from the logs by their cursors; what came back (retried, expired, read
-// from the dead letters) waits in a moodycamel queue beside them and is taken first.
+// from the dead letters) waits in a moodycamel queue beside them and is taken first. A FIFO queue keeps
+// both in lanes instead, by group (fifo.hpp).
 //
 // Conservation, at any quiet moment (DESIGN §7.1): sent + moved_in = visible + in_flight + delayed +
 // deleted + moved_to_dead_letter + expired + dropped + purged.
@@ -22,6 +23,7 @@
 #include "message/chunk.hpp"
 #include "queue/age_window.hpp"
 #include "queue/credits.hpp"
+#include "queue/fifo.hpp"
 #include "queue/log.hpp"
 #include "queue/ready.hpp"
 
@@ -34,6 +36,7 @@ struct QueueCounters {
   std::uint64_t sent = 0, moved_in = 0, received = 0, deleted = 0;
   std::uint64_t visible = 0, in_flight = 0, delayed = 0;
   std::uint64_t moved_to_dead_letter = 0, expired = 0, dropped = 0, purged = 0;
+  std::uint64_t deduplicated = 0;  ///< of the deleted: nobody received them
 };
 
 /// Adds to a counter that nobody else writes.
@@ -96,12 +99,16 @@ struct QueueOptions {
   std::int64_t retention_ms = 0;        ///< from sending to expiry; 0: for ever
   std::uint32_t in_flight_max = 120'000;
   WhenFull when_full = WhenFull::block;
+  bool fifo = false;
+  bool content_based_deduplication = false;          ///< fifo: a message without an id has that of its body
+  std::int64_t deduplication_capacity = 10'000'000;  ///< fifo: ids within the window
 };
 
 class Queue {
  public:
   explicit Queue(QueueOptions options)
-      : options_(std::move(options)) {}
+      : options_(std::move(options)),
+        fifo_(options_.fifo ? std::make_unique<Fifo>(*this) : nullptr) {}
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
@@ -125,10 +132,13 @@ class Queue {
   Queue* dead_letter_queue() const { return dead_letter_queue_; }
   bool has_service() const { return ready_ != nullptr; }
   Credits& credits() { return credits_; }
+  /// nullptr: it is none.
+  Fifo* fifo() const { return fifo_.get(); }
 
   /// At most `count_max` messages of one chunk: returned ones first, then from the logs, beginning
   /// with `*turn` (nullptr: any), which moves on. Empty mask: nothing there. `whole`: no part of what a log's chunk has.
-  /// Credit units that the caller is to give back are added to `freed` (Log::take).
+  /// Credit units that the caller is to give back are added to `freed` (Log::take). From a FIFO queue's lanes they
+  /// are taken for good; its consumers take from fifo().
   Taken take(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole = false);
   /// True if take() would find something; for the last look before parking.
   bool has_news() const;
@@ -141,7 +151,7 @@ class Queue {
   /// Takes letters of its own file that wait here out of memory; `each` hears of them. The rest stays. [letters' writer]
   void recall_letters(const std::function<void(const Uuid&)>& each);
   /// Shows the oldest visible messages, at most `count_max`, by chunk; they stay. While it lasts they cannot be received.
-  void peek(std::uint32_t count_max, const std::function<void(const Chunk&, std::uint64_t mask)>& each);
+  void peek(std::uint32_t count_max, std::int64_t now_ms, const std::function<void(const Chunk&, std::uint64_t mask)>& each);
   /// How often it was purged. Read after taking.
   std::uint32_t purges() const { return purges_.load(std::memory_order_acquire); }
 
@@ -196,6 +206,7 @@ class Queue {
   Atomic<std::uint64_t> moved_to_dead_letter{0};
   Atomic<std::uint64_t> dropped{0}, expired{0}, purged{0};
   Atomic<std::uint64_t> redriven{0};   ///< dead letters that went back to a queue; they count as deleted
+  Atomic<std::uint64_t> deduplicated{0};
   Atomic<std::uint64_t> withdrawn{0};  ///< of those four, what nobody had taken
   Atomic<std::uint64_t> overdue{0};    ///< taken to be dead-lettered, never handed out
   Atomic<std::uint64_t> diverted{0};   ///< of `overdue`, what no consumer had taken: dead-lettered for want of credit
@@ -207,6 +218,8 @@ class Queue {
   Atomic<std::uint64_t> unloaded{0};  ///< dead letters that are in the file only; they count as visible
 
  private:
+  friend class Fifo;
+
   struct CreditWaiter {
     ReadySet* const ready;
     const std::uint32_t service;
@@ -224,9 +237,12 @@ class Queue {
 
   void put(Taken taken, std::uint32_t purges, std::int64_t since_ms);
   Taken take_returned(std::uint32_t count_max);
+  Taken take_from_logs(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole);
+  void evacuated(Taken taken);
 
   // Constant after open().
   const QueueOptions options_;
+  const std::unique_ptr<Fifo> fifo_;
   ReadySet* ready_ = nullptr;
   ReadyBits ready_bits_{};
   Queue* dead_letter_queue_ = nullptr;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <tuple>
 
 namespace sluice::core {
 
@@ -25,7 +26,15 @@ void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick, std::uint32
 
 void Timers::delay(Queue& queue, Taken taken, std::int64_t tick) {
   queue.delayed.fetch_add(bit_count(taken.mask), std::memory_order_release);
-  post({Item::Kind::delayed, queue.ages().come(oldest_of(taken)), queue.purges(), tick, &queue, nullptr, taken});
+  Item item{Item::Kind::delayed, queue.ages().come(oldest_of(taken)), queue.purges(), tick, &queue, {}, taken};
+  item.number = queue.fifo() != nullptr ? delays_.fetch_add(1, std::memory_order_relaxed) : 0;
+  post(item);
+}
+
+void Timers::show_at(Queue& queue, LaneMessage& message, std::int64_t tick) {
+  Item item{Item::Kind::hidden, 0, 0, tick, &queue, {}, {}};
+  item.message = &message;
+  post(item);
 }
 
 void Timers::look_again(Queue& queue, std::int64_t tick) { post({Item::Kind::look, 0, 0, tick, &queue, nullptr, {}}); }
@@ -63,6 +72,7 @@ std::int64_t Timers::advance() {
     wheel_.add(item.tick, item);
   }
   wheel_.advance(now_tick(), [this](Item due, std::int64_t) { handle(due); });
+  hand_over_arrived();
   return wheel_.next_tick();
 }
 
@@ -87,14 +97,22 @@ void Timers::handle(Item& item) {
       item.queue->ages().leave(item.age);
       break;
     case Item::Kind::delayed: {
+      if (item.queue->fifo() != nullptr) {
+        arrived_.push_back(item);
+        break;
+      }
       std::uint32_t count = bit_count(item.taken.mask);  // once it is back, it may end
       item.queue->put_back(item.taken, false, item.purges);
       item.queue->delayed.fetch_sub(count, std::memory_order_release);
       item.queue->ages().leave(item.age);
       break;
     }
+    case Item::Kind::hidden: item.queue->fifo()->show(*item.message); break;
     case Item::Kind::look:
       item.queue->limited.store(false, std::memory_order_seq_cst);
+      if (item.queue->fifo() != nullptr) {
+        item.queue->fifo()->try_again();
+      }
       item.queue->notify();
       break;
     case Item::Kind::task: {
@@ -105,6 +123,18 @@ void Timers::handle(Item& item) {
       break;
     }
   }
+}
+
+/// The wheel keeps no order within a tick.
+void Timers::hand_over_arrived() {
+  std::ranges::sort(arrived_, [](const Item& a, const Item& b) { return std::tie(a.tick, a.number) < std::tie(b.tick, b.number); });
+  for (const Item& item : arrived_) {
+    std::uint32_t count = bit_count(item.taken.mask);  // once it is back, it may end
+    item.queue->fifo()->arrive(item.taken, item.purges);
+    item.queue->delayed.fetch_sub(count, std::memory_order_release);
+    item.queue->ages().leave(item.age);
+  }
+  arrived_.clear();
 }
 
 void Timers::look_at_lease(Item& item) {
@@ -128,6 +158,7 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   Chunk* chunk = slot.chunk.load(std::memory_order_relaxed);
   std::uint64_t mask = slot.mask.load(std::memory_order_relaxed);
   std::uint32_t purges = slot.purges.load(std::memory_order_relaxed);
+  LaneMessage* place = slot.place.load(std::memory_order_relaxed);
   if (!slot.word.compare_exchange_strong(word, word | LeaseSlot::kExpired, std::memory_order_acq_rel,
                                          std::memory_order_relaxed)) {
     return;  // settled or extended meanwhile; the caller looks again
@@ -136,13 +167,21 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   std::int64_t now_ms = clock_.wall_ms();
   std::uint32_t count = bit_count(mask);
   expirations_.fetch_add(count, std::memory_order_relaxed);
+  std::vector<Taken> copies;
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
     Evacuator::Copy copy = evacuator(&queue).copy(*chunk, lowest_bit(left), now_ms);
     if (copy.chunk == nullptr) {
       std::terminate();  // no memory for a slab of 4 KiB: nothing that promises not to lose can go on
     }
     ++copy.chunk->lineage[copy.index].receive_count;
-    queue.put_back({copy.chunk, std::uint64_t{1} << copy.index}, true, purges);
+    copies.push_back({copy.chunk, std::uint64_t{1} << copy.index});
+  }
+  if (queue.fifo() != nullptr) {
+    queue.fifo()->expire(place, {chunk, mask}, copies, purges);
+  } else {
+    for (const Taken& copy : copies) {
+      queue.put_back(copy, true, purges);
+    }
   }
   // The stuck worker still reads the chunk: a pin stands until it comes back (Consumer::end).
   std::int64_t change = Chunk::kPin - std::int64_t{count};

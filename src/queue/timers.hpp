@@ -45,6 +45,8 @@ class Timers {
   void return_at(Queue& queue, Taken taken, std::int64_t tick, std::uint32_t purges);
   /// Messages that were just published become visible at `tick`; they count as delayed until then. [any]
   void delay(Queue& queue, Taken taken, std::int64_t tick);
+  /// A message of a FIFO queue that was put back hidden is to be shown at `tick`. [any]
+  void show_at(Queue& queue, LaneMessage& message, std::int64_t tick);
   /// The queue's consumers look again at `tick`. [any]
   void look_again(Queue& queue, std::int64_t tick);
   /// Calls `task` every `period_ms` on the ticker. [control, before it runs]
@@ -62,12 +64,16 @@ class Timers {
 
  private:
   struct Item {
-    enum class Kind : std::uint8_t { lease, returned, delayed, look, task } kind;
+    enum class Kind : std::uint8_t { lease, returned, delayed, hidden, look, task } kind;
     std::uint8_t age;      ///< returned and delayed: its place in the queue's AgeWindow
     std::uint32_t purges;  ///< returned and delayed: Queue::purges() when they were taken; task: its number
     std::int64_t tick;
     Queue* queue;
-    LeaseSlot* slot;       ///< lease
+    union {
+      LeaseSlot* slot;       ///< lease
+      LaneMessage* message;  ///< hidden
+      std::uint64_t number;  ///< delayed: in the order of publishing, in FIFO queues
+    };
     Taken taken;           ///< returned and delayed
   };
   struct Task {
@@ -79,6 +85,7 @@ class Timers {
   void post(const Item& item);
   void interrupt();
   void handle(Item& item);
+  void hand_over_arrived();
   void look_at_lease(Item& item);
   void expire(LeaseSlot& slot, std::uint64_t word);
   Evacuator& evacuator(Queue* queue);
@@ -90,12 +97,14 @@ class Timers {
   Atomic<std::int64_t> wakes_at_{0};  ///< the ticker sleeps until then; 0: it is awake
   Atomic<std::uint32_t> epoch_{0};
   Atomic<std::uint64_t> posted_{0};   ///< items ever put into the inbox
+  Atomic<std::uint64_t> delays_{0};   ///< numbers for Item::number
   Atomic<bool> stopped_{false};
   Atomic<std::uint64_t> expirations_{0};
   // The ticker's.
   std::uint64_t received_ = 0;        ///< items ever taken from the inbox
   TimerWheel<Item> wheel_;
   std::vector<Task> tasks_;
+  std::vector<Item> arrived_;         ///< delayed ones of FIFO queues that are due
   ChunkPool pool_;
   std::map<Queue*, std::unique_ptr<Evacuator>> evacuators_;
 };

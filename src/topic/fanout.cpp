@@ -276,10 +276,11 @@ void Fanout::deliver(std::uint32_t index, std::uint64_t mask, std::int64_t units
   }
 }
 
-/// To the log or, what is delayed, to the timers.
+/// To the log or, what is delayed, to the timers. In a FIFO queue no message has a delay of its own: it would be
+/// overtaken by those behind it.
 void Fanout::hand_over(std::uint32_t index, std::uint64_t mask) {
   Branch& branch = branches_[index];
-  const std::uint64_t own = mask & own_delays_;
+  const std::uint64_t own = branch.queue->options().fifo ? 0 : mask & own_delays_;
   std::uint64_t apart = own;  // copied one by one
   if (branch.delay_ms == 0) {
     log_.add_to_mask(index, mask);

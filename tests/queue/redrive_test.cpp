@@ -364,7 +364,7 @@ TEST(Peek, shows_the_oldest_and_spends_nothing) {
   yard.line.publish(yard.to_one, {"a", "b", "c"});
   for (int i = 0; i < 2; ++i) {
     Texts seen;
-    yard.one.peek(2, [&](const core::Chunk& chunk, std::uint64_t mask) {
+    yard.one.peek(2, yard.line.timers.now_ms(), [&](const core::Chunk& chunk, std::uint64_t mask) {
       for (; mask != 0; mask &= mask - 1) {
         seen.push_back(text_of(chunk.body(core::lowest_bit(mask))));
       }

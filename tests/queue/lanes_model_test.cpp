@@ -1,0 +1,355 @@
+// The whole API of a FIFO queue against a sequential model: send with groups and ids, receive, settle in
+// every way, extend, purge, sweep, let time pass until leases, delays, windows and messages end. After each
+// step the counters are those of the model; each receive gives what the groups' states allow.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <deque>
+#include <map>
+#include <set>
+
+#include "support/line.hpp"
+#include "support/log_lines.hpp"
+
+namespace sluice::test {
+namespace {
+
+using core::Outcome;
+
+constexpr std::int64_t kTimeout = 1000;
+constexpr std::int64_t kRetention = 400'000;
+constexpr std::int64_t kWindow = core::Deduplication::kWindowMs;
+
+struct Message {
+  enum class State { visible, hidden, in_hand };
+  std::string name;  // begins with its group
+  std::string id;
+  std::int64_t sent = 0;
+  State state = State::visible;
+  std::int64_t shown_at = 0;  // hidden
+  char group() const { return name[0]; }
+};
+
+struct Model {
+  struct Batch {
+    std::vector<std::string> names;
+    std::int64_t deadline = 0;
+    bool is_expired = false;
+    int purges = 0;
+  };
+  struct Delayed {
+    Message message;
+    int purges;
+  };
+  std::deque<Message> unrouted;
+  std::multimap<std::int64_t, Delayed> delayed;  // equal keys keep their order
+  std::map<char, std::deque<Message>> groups;
+  std::map<std::string, std::int64_t> accepted;
+  Batch hands[2];
+  std::int64_t now = 0;
+  int purges = 0;
+  std::uint64_t sent = 0, deleted = 0, deduplicated = 0, moving = 0, moved = 0, received = 0, expired = 0, purged = 0;
+
+  bool is_old(const Message& message) const { return message.sent + kRetention < now; }
+  void route() {
+    for (; !unrouted.empty(); unrouted.pop_front()) {
+      Message& message = unrouted.front();
+      if (!message.id.empty()) {
+        const auto known = accepted.find(message.id);
+        if (known != accepted.end() && message.sent < known->second + kWindow) {
+          ++deduplicated;
+          continue;
+        }
+        accepted[message.id] = message.sent;
+      }
+      groups[message.group()].push_back(message);
+    }
+  }
+  void sweep() {
+    expired += std::erase_if(unrouted, [this](const Message& message) { return is_old(message); });
+    for (auto& [name, group] : groups) {
+      auto first = std::ranges::find_if(group, [](const Message& message) { return message.state != Message::State::in_hand; });
+      while (first != group.end() && first->state == Message::State::visible && is_old(*first)) {
+        first = group.erase(first);
+        ++expired;
+      }
+    }
+  }
+  void purge() {
+    ++purges;
+    accepted.clear();
+    purged += unrouted.size();
+    unrouted.clear();
+    for (auto& [name, group] : groups) {
+      purged += std::erase_if(group, [](const Message& message) { return message.state != Message::State::in_hand; });
+    }
+  }
+  Message* find(const std::string& name) {
+    for (Message& message : groups[name[0]]) {
+      if (message.name == name) {
+        return &message;
+      }
+    }
+    return nullptr;
+  }
+  void erase(const std::string& name) {
+    std::erase_if(groups[name[0]], [&](const Message& message) { return message.name == name; });
+  }
+  /// A message in hand comes back; hidden for a time if that is above 0.
+  void put_back(const std::string& name, int purges_seen, std::int64_t hidden_until) {
+    if (purges_seen != purges) {
+      erase(name);
+      ++purged;
+      return;
+    }
+    Message& message = *find(name);
+    message.state = hidden_until > now ? Message::State::hidden : Message::State::visible;
+    message.shown_at = hidden_until;
+  }
+  void pass(std::int64_t ms) {
+    now += ms;
+    for (Batch& batch : hands) {
+      if (!batch.is_expired && !batch.names.empty() && batch.deadline <= now) {
+        batch.is_expired = true;
+        for (const std::string& name : batch.names) {
+          put_back(name, batch.purges, 0);
+        }
+      }
+    }
+    for (auto& [name, group] : groups) {
+      for (Message& message : group) {
+        if (message.state == Message::State::hidden && message.shown_at <= now) {
+          message.state = Message::State::visible;
+        }
+      }
+    }
+    while (!delayed.empty() && delayed.begin()->first <= now) {
+      if (delayed.begin()->second.purges != purges) {
+        ++purged;
+      } else {
+        unrouted.push_back(delayed.begin()->second.message);
+      }
+      delayed.erase(delayed.begin());
+    }
+  }
+  /// What of a group may be received; empty: it is closed.
+  std::vector<std::string> open_part(char name) {
+    std::vector<std::string> part;
+    for (const Message& message : groups[name]) {
+      if (message.state == Message::State::in_hand) {
+        return {};
+      }
+    }
+    for (const Message& message : groups[name]) {
+      if (message.state != Message::State::visible) {
+        break;
+      }
+      part.push_back(message.name);
+    }
+    return part;
+  }
+  std::uint64_t count(Message::State state) const {
+    std::uint64_t sum = 0;
+    for (const auto& [name, group] : groups) {
+      sum += static_cast<std::uint64_t>(std::ranges::count(group, state, &Message::state));
+    }
+    return sum;
+  }
+  std::uint64_t ended() const { return deleted + deduplicated + moved + expired + purged; }
+  bool stale_in_hand() const { return hands[0].is_expired || hands[1].is_expired; }
+};
+
+struct Play {
+  explicit Play(std::int64_t delay_ms)
+      : delay(delay_ms),
+        dead(line.queue({.name = "dead"})),
+        queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout, .delay_ms = delay_ms, .retention_ms = kRetention, .fifo = true}, &dead)),
+        publisher(line.publisher({&queue})),
+        hands{&line.hand(queue, 3, 2), &line.hand(queue, 10, 2)} {
+    RC_ASSERT(line.open().has_value());
+  }
+  ~Play() {  // where an assertion has failed
+    hands[0]->settle();
+    hands[1]->settle();
+  }
+
+  void send(int count, const std::vector<int>& choices) {
+    for (int i = 0; i < count; ++i) {
+      const int choice = choices.empty() ? 0 : choices[static_cast<std::size_t>(i) % choices.size()];
+      Message message;
+      message.name = std::string(1, static_cast<char>('a' + (choice + i) % 4)) + std::to_string(model.sent++);
+      message.id = choice % 3 == 0 ? "" : "id" + std::to_string((choice * 7 + i) % 9);
+      message.sent = model.now;
+      publisher.append({.body = bytes_of(message.name),
+                        .parts = {.group_id = std::string_view(message.name).substr(0, 1), .deduplication_id = message.id},
+                        .cookie = model.sent},
+                       core::Admission::wait);
+      if (delay != 0) {
+        model.delayed.emplace(model.now + delay, Model::Delayed{message, model.purges});
+      } else {
+        model.unrouted.push_back(message);
+      }
+    }
+    publisher.flush(true);
+  }
+  void purge() {
+    queue.purge();
+    model.purge();
+  }
+  void sweep() {
+    queue.sweep(line.timers.now_ms());
+    model.sweep();
+  }
+  void pass(std::int64_t ms) {
+    line.advance(ms);
+    model.pass(ms);
+  }
+
+  /// As many of one group as possible, in order, then of the next.
+  void receive(int who) {
+    Model::Batch& batch = model.hands[who];
+    if (!batch.names.empty()) {
+      return;
+    }
+    sweep();  // so that a receive meets nothing old
+    model.route();
+    const std::size_t size_max = who == 0 ? 3 : 10;
+    const std::vector<std::string> got = hands[who]->receive();
+    std::size_t available = 0;
+    for (const auto& [name, group] : model.groups) {
+      available += model.open_part(name).size();
+    }
+    RC_ASSERT(got.size() == std::min(size_max, available));
+    for (std::size_t at = 0; at < got.size();) {
+      const std::vector<std::string> part = model.open_part(got[at][0]);
+      const std::size_t expected = std::min(part.size(), got.size() - at);
+      RC_ASSERT(expected > 0u);
+      RC_ASSERT(std::vector(got.begin() + static_cast<std::ptrdiff_t>(at), got.begin() + static_cast<std::ptrdiff_t>(at + expected)) ==
+                std::vector(part.begin(), part.begin() + static_cast<std::ptrdiff_t>(expected)));
+      for (std::size_t end = at + expected; at < end; ++at) {
+        model.find(got[at])->state = Message::State::in_hand;
+      }
+    }
+    model.received += got.size();
+    batch = {got, model.now + kTimeout, false, model.purges};
+  }
+
+  void settle(int who, const std::vector<int>& choices) {
+    Model::Batch& batch = model.hands[who];
+    std::vector<core::Failure> failures;
+    core::Settled expected;
+    for (std::uint32_t i = 0; i < batch.names.size(); ++i) {
+      const int choice = choices.empty() ? 0 : choices[i % choices.size()];
+      if (choice > 0) {
+        auto status = choice == 1 ? Outcome::Status::reject : Outcome::Status::retry;
+        failures.push_back({i, {status, choice == 2 ? -1 : (choice - 3) * 400, "stage", "reason", ""}});
+      }
+      if (batch.is_expired) {
+        ++expected.stale;
+        continue;
+      }
+      const std::string& name = batch.names[i];
+      switch (choice) {
+        case 0: model.erase(name); ++model.deleted; ++expected.ok; break;
+        case 1: model.erase(name); ++model.moving; ++expected.rejected; break;
+        default:
+          model.put_back(name, batch.purges, choice == 2 ? batch.deadline : choice == 3 ? 0 : model.now + (choice - 3) * 400);
+          ++expected.retried;
+      }
+    }
+    const core::Settled settled = hands[who]->settle(failures);
+    RC_ASSERT(settled.ok == expected.ok);
+    RC_ASSERT(settled.retried == expected.retried);
+    RC_ASSERT(settled.rejected == expected.rejected);
+    RC_ASSERT(settled.stale == expected.stale);
+    batch = {};
+  }
+
+  void extend(int who) {
+    Model::Batch& batch = model.hands[who];
+    const bool extended = hands[who]->consumer.extend();
+    RC_ASSERT(extended == (batch.names.empty() || !batch.is_expired));
+    batch.deadline = batch.is_expired ? batch.deadline : model.now + kTimeout;
+  }
+  void store() {
+    line.letters.write_waiting();
+    model.moved += model.moving;
+    model.moving = 0;
+  }
+
+  void check() {
+    const core::QueueCounters n = queue.counters();
+    RC_ASSERT(n.sent == model.sent);
+    RC_ASSERT(n.received == model.received);
+    RC_ASSERT(n.deduplicated == model.deduplicated);
+    RC_ASSERT(n.deleted == model.deleted + model.deduplicated);
+    RC_ASSERT(n.visible == model.count(Message::State::visible) + model.unrouted.size());
+    RC_ASSERT(n.delayed == model.delayed.size());
+    RC_ASSERT(n.expired == model.expired);
+    RC_ASSERT(n.purged == model.purged);
+    RC_ASSERT(n.in_flight == model.count(Message::State::in_hand) + model.count(Message::State::hidden) + model.moving);
+    RC_ASSERT(queue.invisible.load() == model.count(Message::State::hidden));
+    RC_ASSERT(n.moved_to_dead_letter == model.moved);
+    RC_ASSERT(conservation_gap(n) == 0);
+    RC_ASSERT(line.settled.messages() <= model.ended());
+    RC_ASSERT(line.settled.messages() == model.sent || model.ended() < model.sent || model.stale_in_hand());
+  }
+
+  Line line;
+  const std::int64_t delay;
+  core::Queue& dead;
+  core::Queue& queue;
+  core::Publisher& publisher;
+  Hand* hands[2];
+  Model model;
+};
+
+TEST(LanesModel, every_sequence_of_calls_leaves_a_fifo_queue_as_the_model_says) {
+  using Step = std::tuple<int, int, std::vector<int>>;
+  LogLines quiet;  // each dead letter is a line
+  const bool fine = rc::check("FIFO queue against model", [] {
+    const auto steps = *rc::gen::container<std::vector<Step>>(
+        rc::gen::tuple(rc::gen::inRange(0, 17), rc::gen::inRange(0, 140), rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
+    Play play(*rc::gen::element(0, 0, 700));
+    for (const auto& [what, amount, choices] : steps) {
+      const int who = amount % 2;
+      switch (what) {
+        case 0: case 1: case 2: play.send(amount % 12, choices); break;
+        case 3: case 4: case 5: play.receive(who); break;
+        case 6: case 7: case 8: play.settle(who, choices); break;
+        case 9: play.extend(who); break;
+        case 10: play.store(); break;
+        case 11: play.sweep(); break;
+        case 12:
+          if (amount < 30) {
+            play.purge();
+          }
+          break;
+        case 13: play.pass(amount * 1000); break;
+        case 14: play.pass(amount * 50); break;
+        default: play.pass(amount);
+      }
+      play.check();
+    }
+    for (int round = 0; round < 100 && (play.model.ended() < play.model.sent || play.model.stale_in_hand()); ++round) {
+      for (int who : {0, 1}) {
+        play.settle(who, {});
+        play.receive(who);
+        play.settle(who, {});
+      }
+      play.pass(500);
+      play.store();
+    }
+    play.check();
+    RC_ASSERT(play.line.settled.count() == play.model.sent);
+    play.publisher.close();
+    play.hands[0]->consumer.idle();
+    play.hands[1]->consumer.idle();
+    RC_ASSERT(play.queue.credits().messages() == 100'000);
+    RC_ASSERT(play.queue.credits().units() == (std::int64_t{256} << 20) / core::kCreditUnit);
+  });
+  EXPECT_TRUE(fine);
+}
+
+}  // namespace
+}  // namespace sluice::test
