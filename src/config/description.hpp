@@ -63,6 +63,9 @@ struct QueueDescription {
   std::int64_t retention_ms = 0;  ///< 0: for ever
   std::uint32_t in_flight_max = 120'000;
   WhenFull when_full = WhenFull::block;
+  bool fifo = false;
+  bool content_based_deduplication = false;
+  std::int64_t deduplication_capacity = 10'000'000;
   std::optional<RedrivePolicy> redrive_policy;  ///< implied ones are filled in
   bool implied = false;                         ///< the "NAME-dead" of DESIGN §2.6
 };

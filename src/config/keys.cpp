@@ -105,7 +105,8 @@ constexpr Key kQueueKeys[] = {
      .maximum = 12 * kHour},  // SQS: 0 to 12 hours
     {.name = "delay",
      .type = T::duration,
-     .help = "How long a message stays hidden after it was sent, where it does not say so itself.",
+     .help = "How long a message stays hidden after it was sent, where it does not say so itself (in a FIFO queue it "
+             "cannot: its own delay is ignored there).",
      .default_json = "\"0s\"",
      .minimum = 0,
      .maximum = 900 * kSecond},  // SQS: 0 to 15 minutes
@@ -127,6 +128,23 @@ constexpr Key kQueueKeys[] = {
              "siblings; drop_new, it is dropped; drop_old, the oldest is; dead_letter, it goes to the dead-letter queue.",
      .default_json = "\"block\"",
      .choices = kWhenFull},
+    {.name = "fifo",
+     .type = T::boolean,
+     .help = "Keeps the order of each message group; at most one batch of a group is worked on at once. Messages without "
+             "a group id are one group.",
+     .default_json = "false"},
+    {.name = "content_based_deduplication",
+     .type = T::boolean,
+     .help = "Of a FIFO queue: a message without a deduplication id has the SHA-256 of its body as one. What is sent with "
+             "an id that came within the last 5 minutes is deleted at once.",
+     .default_json = "false"},
+    {.name = "deduplication_capacity",
+     .type = T::integer,
+     .help = "Of a FIFO queue: deduplication ids it remembers, each for 5 minutes. With so many it takes no new ones until "
+             "the oldest is forgotten.",
+     .default_json = "10000000",
+     .minimum = 1000,
+     .maximum = 1'000'000'000},
     {.name = "redrive_policy",
      .type = T::maybe_object,
      .help =

@@ -17,6 +17,7 @@ struct Key {
     string,
     path,  ///< relative to the configuration file
     integer,
+    boolean,
     duration,     ///< "75s"; limits and values in milliseconds
     size,         ///< "256KiB"; limits and values in bytes
     object,       ///< `shape` says of what

@@ -74,6 +74,7 @@ void Loader::read_queues() {
     read_subscriptions(index, fields);
     read_redrive_policy(index, fields);
     read_when_full(index, fields);
+    read_fifo(index, fields);
   }
 }
 
@@ -89,6 +90,22 @@ void Loader::read_when_full(std::uint32_t queue, const ObjectReader& fields) {
                     fmt::format("{} has no dead-letter queue for what finds it full: give it a \"redrive_policy\"",
                                 fields.who()));
   }
+}
+
+void Loader::read_fifo(std::uint32_t queue, const ObjectReader& fields) {
+  QueueDescription& description = result_.queues[queue];
+  description.fifo = fields.flag("fifo");
+  description.content_based_deduplication = fields.flag("content_based_deduplication");
+  description.deduplication_capacity = *fields.number("deduplication_capacity");
+  const auto refuse = [&](const char* key) {
+    reporter_.error(fields.offset(key),
+                    fmt::format("{} is no FIFO queue, and only those deduplicate: \"{}\" needs \"fifo\": true",
+                                fields.who(), key));
+  };
+  if (!description.fifo && description.content_based_deduplication)
+    refuse("content_based_deduplication");
+  if (!description.fifo && fields.find("deduplication_capacity") != nullptr)
+    refuse("deduplication_capacity");
 }
 
 /// Dead letters are never lost (DESIGN §2.6): they expire only where it says so.

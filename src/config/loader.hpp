@@ -44,6 +44,7 @@ class Loader {
                                                  std::string& text);
   void compile_filters();
   void read_when_full(std::uint32_t queue, const ObjectReader& fields);
+  void read_fifo(std::uint32_t queue, const ObjectReader& fields);
   void keep_dead_letters();
   void check_window(const ServiceDescription& service, const ObjectReader& fields);
   Json fixed_part() const;

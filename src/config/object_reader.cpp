@@ -34,6 +34,8 @@ std::string_view expected_of(Key::Type type) {
       return "a path in quotes";
     case Key::Type::integer:
       return "a whole number";
+    case Key::Type::boolean:
+      return "true or false";
     case Key::Type::duration:
       return "a duration such as \"75s\"";
     case Key::Type::size:
@@ -57,6 +59,8 @@ bool has_type(Key::Type type, const Json& value) {
   switch (type) {
     case Key::Type::integer:
       return value.type == Json::Type::number && value.integer.has_value();
+    case Key::Type::boolean:
+      return value.type == Json::Type::boolean;
     case Key::Type::object:
     case Key::Type::objects:
     case Key::Type::policy:
@@ -248,6 +252,11 @@ std::optional<std::int64_t> ObjectReader::number(std::string_view key) const {
   if (described.type == Key::Type::integer)
     return std::stoll(std::string(text));
   return *parse_unit(described.type, text.substr(1, text.size() - 2));  // without its quotes
+}
+
+bool ObjectReader::flag(std::string_view key) const {
+  const Json* value = find(key);
+  return value != nullptr ? value->boolean : shape_.find(key)->default_json == "true";
 }
 
 std::uint32_t ObjectReader::offset(std::string_view key) const {

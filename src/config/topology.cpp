@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "message/chunk.hpp"
+#include "queue/deduplication.hpp"
+#include "queue/lanes.hpp"
 
 namespace sluice::core {
 namespace {
@@ -141,6 +143,8 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
     bound.queues += queue.capacity_bytes;
     if (queue.when_full == WhenFull::dead_letter)  // letters that are not stored yet
       bound.queues += std::max(queue.capacity_bytes / 4, static_cast<std::int64_t>(kChunkBytesMax));
+    if (queue.fifo)
+      bound.fifo += Deduplication::bytes_max(queue.deduplication_capacity) + Lanes::bytes_max(queue.capacity);
   }
   for (const TopicDescription& topic : pipeline.topics)
     bound.filters += topic.filter != nullptr ? static_cast<std::int64_t>(topic.filter->bytes()) : 0;
@@ -161,7 +165,7 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
 }
 
 std::int64_t MemoryBound::total() const {
-  return sum(sum(sum(queues, producers), sum(workers, emissions)), filters);
+  return sum(sum(sum(queues, producers), sum(workers, emissions)), sum(filters, fifo));
 }
 
 }  // namespace sluice::core

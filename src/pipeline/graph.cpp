@@ -85,7 +85,8 @@ class Builder {
                            description.visibility_timeout_ms,
                            description.redrive_policy ? description.redrive_policy->max_receive_count : 0,
                            description.delay_ms, description.retention_ms, description.in_flight_max,
-                           description.when_full};
+                           description.when_full, description.fifo, description.content_based_deduplication,
+                           description.deduplication_capacity};
       graph_->queues.push_back(std::make_unique<Queue>(std::move(options)));
       sweep(*graph_->queues.back());
     }

@@ -34,6 +34,19 @@ TEST(GoodConfig, names_become_indices_and_defaults_are_filled_in) {
   EXPECT_EQ(warnings(loaded), "");
 }
 
+TEST(GoodConfig, a_queue_is_fifo_where_it_says_so) {
+  const Loaded loaded(kGoodConfig, {"/queues/large/fifo=true", "/queues/large/content_based_deduplication=true",
+                                    "/queues/large/deduplication_capacity=5000"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const auto& queues = loaded.pipeline().queues;
+  EXPECT_FALSE(queues[0].fifo);
+  EXPECT_FALSE(queues[0].content_based_deduplication);
+  EXPECT_EQ(queues[0].deduplication_capacity, 10'000'000);
+  EXPECT_TRUE(queues[1].fifo);
+  EXPECT_TRUE(queues[1].content_based_deduplication);
+  EXPECT_EQ(queues[1].deduplication_capacity, 5000);
+}
+
 TEST(GoodConfig, a_queue_with_a_service_has_an_implied_dead_letter_queue) {
   const Loaded loaded(kGoodConfig);
   ASSERT_TRUE(loaded.result) << loaded.text();

@@ -56,6 +56,19 @@ TEST(Topology, the_memory_bound_counts_queues_producers_batches_in_hand_and_what
   EXPECT_EQ(bound.total(), (std::int64_t{46} << 20) + (15 << 19) + bound.emissions);
 }
 
+TEST(Topology, the_memory_bound_counts_what_a_fifo_queue_remembers) {
+  const auto bound = [](const std::string& keys) {
+    const Loaded loaded(R"({"queues": {"q": {"capacity_bytes": "1MiB")" + keys + "}}}");
+    EXPECT_TRUE(loaded.result) << loaded.text();
+    return memory_bound(loaded.pipeline());
+  };
+  EXPECT_EQ(bound("").fifo, 0);
+  const MemoryBound small = bound(R"(, "fifo": true, "deduplication_capacity": 1000)");
+  EXPECT_EQ(small.total(), small.fifo + (1 << 20));
+  EXPECT_GT(small.fifo, 100'000 * 100) << "a lane for each message";
+  EXPECT_GT(bound(R"(, "fifo": true)").fifo - small.fifo, 10'000'000 * 30LL);
+}
+
 TEST(Topology, a_worker_that_may_wait_does_not_overdraw) {
   const Loaded loaded(
       R"({"queues": {"q": {}, "r": {}}, "services": {"w": {"queue": "q", "publish_to": "r", "stages": [{"type": "test_split"}]}}})");

@@ -2,6 +2,7 @@
 #include "end_to_end/pipeline.hpp"
 
 #include <fstream>
+#include <map>
 
 namespace sluice::test {
 namespace {
@@ -92,6 +93,47 @@ TEST_F(Queues, an_in_flight_limit_slows_and_loses_nothing) {
   EXPECT_EQ(ended.exit, 0) << ended.err;
   expect_conservation(summary_of(ended));
   EXPECT_EQ(bodies("work").size(), 500U);
+}
+
+TEST_F(Queues, a_fifo_queue_keeps_the_order_of_each_group_over_failures) {
+  constexpr int kGroups = 20, kEach = 30;
+  std::ofstream in(folder() / "in.jsonl");
+  for (int number = 100; number < 100 + kEach; ++number)
+    for (int group = 0; group < kGroups; ++group)
+      in << Json{{"body", std::to_string(group) + ":" + std::to_string(number)}, {"group_id", "g" + std::to_string(group)}} << "\n";
+  in.close();
+  const Ended ended = run(own(R"({"name":"fifo","state":"@/state",
+      "sources":{"in":{"type":"lines","path":"@/in.jsonl","publish_to":"work"}},
+      "queues":{"work":{"fifo":true,"content_based_deduplication":true}},
+      "services":{"work":{"queue":"work","batch_size":7,"scaling":{"min_capacity":4,"max_capacity":4},"stages":[
+        {"type":"probe","failures":1,"retry_after_ms":20},{"type":"lines","path":"@/work.jsonl"}]}}})",
+                              {"--until-idle", "--plugin-dir", build_root() + "/tests/end_to_end"}));
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  expect_conservation(summary_of(ended));
+  EXPECT_EQ(summary_of(ended)["services"]["work"]["retried"], kGroups * kEach);
+  std::map<std::string, int> next;
+  for (const std::string& body : bodies("work")) {
+    const std::size_t colon = body.find(':');
+    int& expected = next.try_emplace(body.substr(0, colon), 100).first->second;
+    EXPECT_EQ(body.substr(colon + 1), std::to_string(expected++)) << body;
+  }
+  EXPECT_EQ(next.size(), kGroups);
+  for (const auto& [group, end] : next)
+    EXPECT_EQ(end, 100 + kEach) << group;
+}
+
+TEST_F(Queues, a_duplicate_in_a_fifo_queue_ends_well_and_goes_no_further) {
+  write(50);
+  std::ofstream(folder() / "in.jsonl", std::ios::app) << "7\n8\n";
+  const Ended ended = run_all(queue("work", R"(,"fifo":true,"content_based_deduplication":true,"delay":"50ms")"), service("work"));
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  const Json summary = summary_of(ended);
+  expect_conservation(summary);
+  EXPECT_EQ(bodies("work").size(), 50U);
+  EXPECT_EQ(summary["queues"]["work"]["sent"], 52);
+  EXPECT_EQ(summary["queues"]["work"]["deleted"], 52);
+  EXPECT_EQ(summary["queues"]["work"]["received"], 50);
+  EXPECT_EQ(summary["sources"]["in"]["acknowledged"], 52);
 }
 
 }  // namespace

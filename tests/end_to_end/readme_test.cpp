@@ -84,6 +84,12 @@ TEST_F(Readme, the_keys_of_a_queue_are_valid_and_their_defaults_true) {
   EXPECT_GE(defaults, 6);
 }
 
+TEST_F(Readme, the_fifo_queue_is_a_good_one) {
+  put_file(folder() / "fifo.json", R"({"name":"fifo","queues":{)" + block("json fifo") + "}}");
+  const Ended ended = run({{"validate", file("fifo.json")}, {}});
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+}
+
 TEST_F(Readme, every_path_of_the_layout_is_there) {
   std::istringstream layout(block("text"));
   int paths = 0;
