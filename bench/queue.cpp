@@ -4,6 +4,8 @@
 //                          thread, so without any line's way between cores. Ours: publisher, log, credits, lease,
 //                          settle, acknowledgement. Peers: what a user would write by hand, pooled messages and no
 //                          acknowledgement; bulk calls where there are any.
+//   queue/fifo/gN/sluice   the pass of 64 through a FIFO queue, its messages in N groups in turn, without
+//                          deduplication; and by content, in one group.
 //   queue/lease/sluice     a lease is opened, watched and settled; items are leases.
 //   queue/expire/sluice    a lease of one message expires: copied out, visible again; items are messages.
 //   queue/redelivery/sluice   every message fails once (visibility 0) and is received again.
@@ -136,6 +138,34 @@ void pass_sluice(benchmark::State& state, std::uint32_t batch) {
     state.SkipWithError("not every message was acknowledged");
   }
   state.SetItemsProcessed(state.iterations() * batch);
+}
+
+void pass_fifo(benchmark::State& state, std::uint32_t groups, bool deduplicates) {
+  Line line(kBatch, {.name = "q", .fifo = true, .content_based_deduplication = deduplicates, .deduplication_capacity = 1'000'000});
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < groups; ++i) {
+    names.push_back(fmt::format("group-{}", i));
+  }
+  std::array<std::uint8_t, kBody> body{};
+  std::uint64_t passes = 0;
+  for (auto _ : state) {
+    for (std::uint32_t i = 0; i < kBatch; ++i) {
+      std::memcpy(body.data(), &++line.sent, sizeof line.sent);
+      line.publisher.append({.body = body, .parts = {.group_id = names[line.sent % groups]}}, Admission::overdraw);
+    }
+    line.publisher.flush(true);
+    line.receive();
+    line.read();
+    line.settle();
+    if (deduplicates && ++passes % 1000 == 0) {
+      line.clock.advance_ms(Deduplication::kWindowMs / 10);
+    }
+  }
+  line.drain();
+  if (line.settled.count != line.sent) {
+    state.SkipWithError("not every message was acknowledged");
+  }
+  state.SetItemsProcessed(state.iterations() * kBatch);
 }
 
 /// `Peer` has send(PooledMessage**, count) and receive(PooledMessage**, count_max).
@@ -289,6 +319,10 @@ void add_all() {
     add(prefix + "boost-lockfree", pass_peer<BoostLockfree>, batch);
     add(prefix + "mutex-deque", pass_peer<MutexDeque>, batch);
   }
+  for (const std::uint32_t groups : {1u, 1000u}) {
+    benchmark::RegisterBenchmark(fmt::format("queue/fifo/g{}/sluice", groups).c_str(), pass_fifo, groups, false)->UseRealTime();
+  }
+  benchmark::RegisterBenchmark("queue/fifo/content/sluice", pass_fifo, 1u, true)->UseRealTime();
   benchmark::RegisterBenchmark("queue/lease/sluice", lease)->UseRealTime();
   benchmark::RegisterBenchmark("queue/expire/sluice", expire)->UseRealTime();
   benchmark::RegisterBenchmark("queue/redelivery/sluice", redelivery)->UseRealTime();
