@@ -155,10 +155,11 @@ class Reading {
   void member(std::string_view name, const JsonPiece& piece) {
     if (name == "id") {
       message_.id = uuid_of(string_of(piece, name));
-    } else if (name == "group_id") {
-      message_.group_id = string_of(piece, name);
-      if (message_.group_id.size() > kGroupIdMax)
-        throw JsonFault{fmt::format("\"group_id\" is longer than {} bytes", kGroupIdMax)};
+    } else if (name == "group_id" || name == "deduplication_id") {
+      std::string& id = name == "group_id" ? message_.group_id : message_.deduplication_id;
+      id = string_of(piece, name);
+      if (id.size() > kGroupIdMax)
+        throw JsonFault{fmt::format("\"{}\" is longer than {} bytes", name, kGroupIdMax)};
     } else if (name == "body" || name == "body_base64") {
       if (std::exchange(has_body_, true))
         throw JsonFault{"the body is given twice"};

@@ -33,6 +33,7 @@ struct MessageText {
   std::optional<Uuid> id;
   std::string body;
   std::string group_id;
+  std::string deduplication_id;  ///< is read, and never written: who receives a message does not know it
   std::vector<Attribute> attributes;
 };
 

@@ -25,6 +25,7 @@ constexpr Number<QueueFacts> kQueueNumbers[] = {
     {"moved_in", &QueueFacts::moved_in},
     {"moved_to_dead_letter", &QueueFacts::moved_to_dead_letter},
     {"redriven", &QueueFacts::redriven},
+    {"deduplicated", &QueueFacts::deduplicated},
     {"expired", &QueueFacts::expired},
     {"dropped", &QueueFacts::dropped},
     {"purged", &QueueFacts::purged},

@@ -2,11 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
-
+#include "admin/beast.hpp"
 #include "admin/queue_json.hpp"
 
 namespace sluice::core {

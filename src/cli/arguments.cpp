@@ -36,6 +36,7 @@ struct Raw {
   InspectArguments inspect;
   SchemaArguments schema;
   std::vector<std::string> sets;
+  std::optional<std::string> admin;
   std::string log_level = "info", log_format = "text", summary = "text";
   std::string scope = "MessageAttributes", profile = "sns";
 };
@@ -82,7 +83,7 @@ void add_run(CLI::App& app, Raw& raw) {
                "End when the sources are exhausted and the queues with a service are empty");
   add_sets(run, raw.sets);
   add_plugin_dirs(run, raw.run.plugin_dirs);
-  run.add_option("--admin", raw.run.admin,
+  run.add_option("--admin", raw.admin,
                  "Where to answer for health and queues, as 127.0.0.1:9640, or off (default: as "
                  "configured)")
       ->type_name("ADDR:PORT|off");
@@ -287,6 +288,13 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
   }
   raw.run.overrides = raw.validate.overrides = raw.graph.overrides = raw.queue.overrides =
       overrides;
+  if (raw.admin && *raw.admin != "off") {
+    Result<ListenAddress> address = parse_listen_address(*raw.admin);
+    if (!address)
+      return Farewell{exit_code(Errc::usage), "--admin: " + address.error().message};
+    raw.run.admin = std::move(*address);
+  }
+  raw.run.admin_given = raw.admin.has_value();
   raw.run.summary_json = raw.summary == "json";
   raw.run.log_level = *log_level_from(raw.log_level);
   raw.match.scope = *filter_scope_from(raw.scope);

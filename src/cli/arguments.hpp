@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/listen_address.hpp"
 #include "base/log.hpp"
 #include "config/document.hpp"
 #include "filter/policy.hpp"
@@ -19,7 +20,8 @@ struct RunArguments {
   std::vector<std::string> plugin_dirs;
   bool until_idle = false;
   bool summary_json = false;
-  std::optional<std::string> admin;  ///< ADDR:PORT or "off"; nullopt: as configured
+  bool admin_given = false;            ///< else as configured
+  std::optional<ListenAddress> admin;  ///< nullopt: off
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::text;
 };

@@ -192,26 +192,12 @@ int end_run(const std::string& name, const Summary& summary, const RunArguments&
   return summary.exit;
 }
 
-/// Where it is to listen: as configured, unless --admin says otherwise.
-Result<std::optional<ListenAddress>> admin_address(const RunArguments& arguments,
-                                                   const PipelineDescription& pipeline) {
-  if (!arguments.admin)
-    return pipeline.admin;
-  if (*arguments.admin == "off")
-    return std::nullopt;
-  Result<ListenAddress> address = parse_listen_address(*arguments.admin);
-  if (!address)
-    return fail(Errc::usage, "--admin: " + address.error().message);
-  return std::optional(std::move(*address));
-}
-
-/// nullptr: off.
+/// Where it is to listen: as configured, unless --admin says otherwise. nullptr: off.
 Result<std::unique_ptr<AdminServer>> listen_for_admin(const RunArguments& arguments,
                                                       const PipelineDescription& pipeline) {
-  const Result<std::optional<ListenAddress>> address = admin_address(arguments, pipeline);
-  if (!address)
-    return std::unexpected(address.error());
-  return *address ? AdminServer::listen(**address) : std::unique_ptr<AdminServer>();
+  const std::optional<ListenAddress>& address =
+      arguments.admin_given ? arguments.admin : pipeline.admin;
+  return address ? AdminServer::listen(*address) : std::unique_ptr<AdminServer>();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "message/reject.hpp"
 #include "queue/dead_letters.hpp"
 
 namespace sluice::core {
@@ -169,12 +170,7 @@ void Queue::let_go(Chunk& chunk, std::uint64_t mask) {
 }
 
 void Queue::remove(Taken taken, Atomic<std::uint64_t>& counter) {
-  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    Lineage lineage = taken.chunk->lineage_of(lowest_bit(left));
-    if (lineage.origin != nullptr) {
-      lineage.origin->reject(lineage.message);
-    }
-  }
+  reject(*taken.chunk, taken.mask);
   let_go(*taken.chunk, taken.mask);
   std::uint32_t count = bit_count(taken.mask);
   withdrawn.fetch_add(count, std::memory_order_relaxed);

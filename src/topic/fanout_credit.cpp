@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "message/reject.hpp"
 #include "topic/fanout.hpp"
 
 namespace sluice::core {
@@ -108,12 +109,7 @@ void Fanout::announce_wait(bool waits) {
 }
 
 void Fanout::drop(Branch& branch, std::uint64_t mask) {
-  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-    const Lineage lineage = chunk_->lineage_of(lowest_bit(left));
-    if (lineage.origin != nullptr) {
-      lineage.origin->reject(lineage.message);
-    }
-  }
+  reject(*chunk_, mask);
   branch.queue->withdrawn.fetch_add(bit_count(mask), std::memory_order_relaxed);
   branch.queue->dropped.fetch_add(bit_count(mask), std::memory_order_release);
 }

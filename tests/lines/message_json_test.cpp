@@ -121,6 +121,8 @@ TEST(PluginMessageJson, what_is_no_message_is_refused_with_a_reason) {
     EXPECT_FALSE(message) << bad;
     EXPECT_TRUE(message || !message.error().empty()) << bad;
   }
+  EXPECT_FALSE(read(R"({"body":"x","deduplication_id":")" + std::string(129, 'd') + "\"}"));
+  EXPECT_EQ(read(R"({"body":"x","deduplication_id":"d"})")->deduplication_id, "d");
   EXPECT_FALSE(read(R"({"body":"x","group_id":")" + std::string(129, 'g') + "\"}"));
 }
 

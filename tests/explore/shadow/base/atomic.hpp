@@ -74,6 +74,9 @@ class Atomic {
   bool compare_exchange_weak(T& expected, T value, std::memory_order success, std::memory_order failure) {
     return compare_exchange_strong(expected, value, success, failure);
   }
+  bool compare_exchange_weak(T& expected, T value, std::memory_order order) {
+    return compare_exchange_strong(expected, value, order, order);
+  }
   T fetch_add(T amount, std::memory_order) {
     return update("fetch_add", [amount](T value) { return static_cast<T>(value + amount); });
   }
