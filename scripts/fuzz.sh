@@ -11,8 +11,8 @@ timeout-*, and shown. The last line is 'N passed, N failed'.
 SLUICE_FUZZ_SECONDS=N is the time of each target (default 20).
 Exit: 0 all passed, 1 some failed, 69 packages, 70 build."
 
-# TARGET DICTIONARY, both below tests/filter.
-FUZZ_TARGETS=('fuzz_parse_policy policy.dict' 'fuzz_match policy.dict')
+# TARGET DICTIONARY, which stands below tests.
+FUZZ_TARGETS=('fuzz_parse_policy filter/policy.dict' 'fuzz_match filter/policy.dict' 'fuzz_letters queue/letters.dict')
 CONFORMANCE="$SLUICE_ROOT/../shared/conformance/filter-policies.jsonl"
 
 # write_seeds FOLDER: each case of the conformance file as each target reads it, behind the byte that chooses scope,
@@ -49,11 +49,11 @@ main() {
   export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
   for entry in "${FUZZ_TARGETS[@]}"; do
     read -r name dictionary <<<"$entry"
-    sluice_build "$folder" "tests/filter/$name"
+    sluice_build "$folder" "tests/$name"
     mkdir -p "$folder/corpus/$name"
     printf 'running %s for %s s\n' "$name" "$seconds"
-    if "$folder/tests/filter/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 \
-      -dict="$SLUICE_ROOT/tests/filter/$dictionary" -artifact_prefix="$folder/" \
+    if "$folder/tests/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 \
+      -dict="$SLUICE_ROOT/tests/$dictionary" -artifact_prefix="$folder/" \
       "$folder/corpus/$name" "$folder/seeds/$name" >"$folder/$name.log" 2>&1; then
       passed=$((passed + 1))
       tail -n 1 "$folder/$name.log"
