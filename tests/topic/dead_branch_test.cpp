@@ -22,6 +22,16 @@ double cpu_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
+/// The bar is the product's. Sanitizers make dropping, which is atomic operations and memory, dearer than the rest, and
+/// ThreadSanitizer by so much that its ratio says nothing.
+#if defined(__SANITIZE_THREAD__)
+constexpr double kRateMin = 0;
+#elif defined(__SANITIZE_ADDRESS__)
+constexpr double kRateMin = 0.8;
+#else
+constexpr double kRateMin = 0.9;
+#endif
+
 /// A topic whose last branch may be dead.
 struct Fan {
   Fan(std::uint32_t branches, const WhenFull* dead_branch, std::int64_t capacity = 1'000'000) {
@@ -88,7 +98,7 @@ TEST(DeadBranch, costs_its_siblings_no_tenth_of_their_rate_until_it_is_full) {
   const WhenFull block = WhenFull::block;
   for (const std::uint32_t branches : {3u, 8u, 64u}) {
     Fan dead(branches, &block), alive(branches, nullptr);
-    EXPECT_GE(rate_beside(dead, alive), 0.9) << branches;
+    EXPECT_GE(rate_beside(dead, alive), kRateMin) << branches;
     EXPECT_EQ(dead.received, dead.sent * (branches - 1));
     EXPECT_EQ(dead.dead->counters().visible, dead.sent);
   }
@@ -100,7 +110,7 @@ TEST(DeadBranch, that_is_full_and_drops_costs_its_siblings_no_tenth_of_their_rat
       Fan dead(branches, &when_full, 256), alive(branches, nullptr);
       dead.round(512);
       const double rate = rate_beside(dead, alive);
-      EXPECT_GE(rate, 0.9) << "when_full " << static_cast<int>(when_full) << ", 1->" << branches;
+      EXPECT_GE(rate, kRateMin) << "when_full " << static_cast<int>(when_full) << ", 1->" << branches;
       EXPECT_EQ(dead.received, dead.sent * (branches - 1));
       EXPECT_EQ(conservation_gap(dead.dead->counters()), 0);
     }
