@@ -35,7 +35,7 @@ constexpr Number<RedriveStatus> kRedriveNumbers[] = {
     {"letters", &RedriveStatus::letters},     {"moved", &RedriveStatus::moved},
     {"filtered", &RedriveStatus::filtered},   {"parts", &RedriveStatus::parts},
     {"in_use", &RedriveStatus::in_use},       {"without_queue", &RedriveStatus::without_queue},
-    {"came_back", &RedriveStatus::came_back},
+    {"without_room", &RedriveStatus::without_room}, {"came_back", &RedriveStatus::came_back},
 };
 constexpr RedriveState kStates[] = {RedriveState::running, RedriveState::completed,
                                     RedriveState::cancelling, RedriveState::cancelled,

@@ -29,7 +29,8 @@ using tcp = asio::ip::tcp;
 constexpr std::uint32_t kHeaderBytesMax = 8 << 10;
 constexpr std::uint64_t kBodyBytesMax = 64 << 10;
 constexpr std::chrono::seconds kReadTimeout{10}, kWriteTimeout{60};
-constexpr std::uint32_t kConnectionsMax = 64;
+/// Each may hold an answer of kPeekBytesMax.
+constexpr std::uint32_t kConnectionsMax = 32;
 /// One may be reading a long file of dead letters while the other answers for health.
 constexpr int kThreads = 2;
 
@@ -119,6 +120,8 @@ struct AdminServer::State {
       response.body() = std::move(reply.body);
       response.body() += '\n';
       response.prepare_payload();
+      if (parser.get().method() == http::verb::head)
+        response.body().clear();  // its length stays
       stream.expires_after(kWriteTimeout);
       co_await http::async_write(stream, response,
                                  asio::redirect_error(asio::use_awaitable, error));

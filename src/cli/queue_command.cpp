@@ -160,6 +160,7 @@ std::string redrive_text(const RedriveStatus& status, bool is_running) {
   left(status.in_use, "left: in a worker's hands, or on their way already");
   left(status.without_queue,
        "left: the queue that they came from is not there; --to names another");
+  left(status.without_room, "left: their queue is full, and has no service that would empty it");
   left(status.came_back, "failed again and came back");
   left(status.failure.empty() ? 0 : 1, "failure: " + status.failure);
   return text + "\n";

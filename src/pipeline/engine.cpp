@@ -282,9 +282,11 @@ struct Engine::State {
     for (std::size_t i = 0; i < summary.queues.size(); ++i) {
       const QueueNumbers& queue = summary.queues[i];
       if (queue.dropped != 0) {
-        summary.notes.push_back(fmt::format("queue '{}': {} dropped; its redrive_policy is null",
-                                            queue.name,
-                                            count_text(queue.dropped, "rejected message")));
+        const QueueDescription& description = pipeline.queues[i];
+        std::string_view why = description.when_full == WhenFull::block ? "its redrive_policy is null"
+                               : description.redrive_policy             ? "it was full"
+                                                                        : "it was full, or they were rejected";
+        summary.notes.push_back(fmt::format("queue '{}': {} dropped; {}", queue.name, count_text(queue.dropped, "message"), why));
       }
       std::uint64_t left = queue.visible + queue.in_flight + queue.delayed;
       if (left == 0) {

@@ -34,7 +34,7 @@ QueueFacts LiveQueues::facts(const Queue& queue) const {
   facts.over_limit = queue.over_limit.load(std::memory_order_relaxed);
   facts.capacity = queue.options().capacity;
   facts.has_service = queue.has_service();
-  facts.keeps_letters = !graph_.dead_letters->path_of(queue).empty();
+  facts.keeps_letters = graph_.dead_letters->keeps_letters_of(queue);
   if (queue.dead_letter_queue() != nullptr) {
     facts.dead_letter_queue = queue.dead_letter_queue()->name();
   }
@@ -55,8 +55,8 @@ Result<std::vector<std::string>> LiveQueues::peek(const std::string& queue,
   if (!found) {
     return std::unexpected(found.error());
   }
-  if (const std::string path = graph_.dead_letters->path_of(**found); !path.empty()) {
-    return peek_letters(file_storage(), path, count_max);
+  if (graph_.dead_letters->keeps_letters_of(**found)) {
+    return graph_.dead_letters->peek(**found, count_max, kPeekBytesMax);
   }
   std::vector<std::string> messages;
   std::size_t bytes = 0;
@@ -116,8 +116,8 @@ Result<std::uint64_t> LiveQueues::purge(const std::string& queue) {
   if (!found) {
     return std::unexpected(found.error());
   }
-  return graph_.dead_letters->path_of(**found).empty() ? Result<std::uint64_t>((*found)->purge())
-                                                       : graph_.dead_letters->purge(**found);
+  return graph_.dead_letters->keeps_letters_of(**found) ? graph_.dead_letters->purge(**found)
+                                                        : Result<std::uint64_t>((*found)->purge());
 }
 
 }  // namespace sluice::core

@@ -17,26 +17,4 @@ std::unexpected<Error> not_dead_letters(std::string_view queue) {
       fmt::format("queue '{}' is no dead-letter queue: only dead letters can be redriven", queue));
 }
 
-Result<std::vector<std::string>> peek_letters(Storage& storage, const std::string& path,
-                                              std::uint32_t count_max) {
-  Result<LetterFile> file = LetterFile::open(storage, path);
-  if (!file) {
-    return std::unexpected(file.error());
-  }
-  std::vector<std::string> letters;
-  std::size_t bytes = 0;
-  Result<std::uint64_t> end = file->for_each(0, [&](const LetterLine& letter) {
-    if (letters.size() == count_max || bytes >= kPeekBytesMax) {
-      return false;
-    }
-    letters.emplace_back(letter.text);
-    bytes += letter.text.size();
-    return true;
-  });
-  if (!end) {
-    return std::unexpected(end.error());
-  }
-  return letters;
-}
-
 }  // namespace sluice::core

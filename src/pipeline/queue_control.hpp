@@ -31,7 +31,7 @@ class QueueControl {
 
   virtual Result<std::vector<QueueFacts>> list() = 0;
   /// The oldest visible messages as JSON (message_json.hpp), at most `count_max`, and no more than
-  /// some 64 MiB of them. It spends no receive.
+  /// some 8 MiB of them. It spends no receive.
   virtual Result<std::vector<std::string>> peek(const std::string& queue,
                                                 std::uint32_t count_max) = 0;
   /// Begins to redrive.
@@ -46,16 +46,12 @@ class QueueControl {
 };
 
 /// So many bytes of messages are shown at once.
-constexpr std::size_t kPeekBytesMax = 64 << 20;
+constexpr std::size_t kPeekBytesMax = 8 << 20;
 
 /// missing_input: there is no queue `name`; the nearest one is named.
 std::unexpected<Error> no_queue(std::string_view name, const std::vector<std::string_view>& known);
 
 /// usage: only dead letters can be redriven.
 std::unexpected<Error> not_dead_letters(std::string_view queue);
-
-/// The first letters of a file. Errors: io.
-Result<std::vector<std::string>> peek_letters(Storage& storage, const std::string& path,
-                                              std::uint32_t count_max);
 
 }  // namespace sluice::core

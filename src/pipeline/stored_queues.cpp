@@ -24,11 +24,17 @@ bool StoredQueues::keeps_letters(const QueueDescription& queue) const {
   });
 }
 
+bool StoredQueues::has_service(const QueueDescription& queue) const {
+  return std::ranges::any_of(pipeline_.services, [&](const ServiceDescription& service) {
+    return &pipeline_.queues[service.queue] == &queue;
+  });
+}
+
 std::string StoredQueues::path_of(const std::string& queue) const {
   return fmt::format("{}/dead-letters/{}.jsonl", pipeline_.state, queue);
 }
 
-Result<std::optional<LetterFile>> StoredQueues::open(const QueueDescription& queue) const {
+Result<std::optional<LetterFile>> StoredQueues::open(const QueueDescription& queue, bool writes) const {
   const std::string path = path_of(queue.name);
   if (!keeps_letters(queue) || !storage_.exists(path)) {
     return std::nullopt;
@@ -36,6 +42,9 @@ Result<std::optional<LetterFile>> StoredQueues::open(const QueueDescription& que
   Result<LetterFile> file = LetterFile::open(storage_, path);
   if (!file) {
     return std::unexpected(file.error());
+  }
+  if (Result<void> compacted = writes ? file->compact() : Result<void>(); !compacted) {
+    return std::unexpected(compacted.error());
   }
   return std::optional(std::move(*file));
 }
@@ -45,10 +54,7 @@ Result<QueueFacts> StoredQueues::facts(const QueueDescription& queue) const {
   facts.name = queue.name;
   facts.capacity = queue.capacity;
   facts.keeps_letters = keeps_letters(queue);
-  facts.has_service =
-      std::ranges::any_of(pipeline_.services, [&](const ServiceDescription& service) {
-        return &pipeline_.queues[service.queue] == &queue;
-      });
+  facts.has_service = has_service(queue);
   if (queue.redrive_policy) {
     facts.dead_letter_queue = pipeline_.queues[queue.redrive_policy->dead_letter_queue].name;
   }
@@ -89,9 +95,15 @@ Result<std::vector<std::string>> StoredQueues::peek(const std::string& queue,
   if (!found) {
     return std::unexpected(found.error());
   }
-  const std::string path = path_of(queue);
-  return keeps_letters(**found) && storage_.exists(path) ? peek_letters(storage_, path, count_max)
-                                                         : std::vector<std::string>();
+  Result<std::optional<LetterFile>> file = open(**found);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  std::vector<std::string> letters;
+  if (Result<void> read = *file ? (*file)->peek(count_max, kPeekBytesMax, letters) : Result<void>(); !read) {
+    return std::unexpected(read.error());
+  }
+  return letters;
 }
 
 Result<void> StoredQueues::check_target(const std::string& from, const std::string& to) const {
@@ -99,8 +111,8 @@ Result<void> StoredQueues::check_target(const std::string& from, const std::stri
   if (!found) {
     return std::unexpected(found.error());
   }
-  if (to == from) {
-    return fail(Errc::usage, fmt::format("letters cannot be redriven from '{0}' to '{0}'", from));
+  if (to == from || (keeps_letters(**found) && !has_service(**found))) {
+    return no_target(to);
   }
   return {};
 }
@@ -156,7 +168,7 @@ Result<RedriveStatus> StoredQueues::redrive(const std::string& queue,
                        .state = RedriveState::completed,
                        .started_ms = now_ms_,
                        .ended_ms = now_ms_};
-  Result<std::optional<LetterFile>> file = open(**found);
+  Result<std::optional<LetterFile>> file = open(**found, true);
   if (!file) {
     return std::unexpected(file.error());
   }
@@ -197,7 +209,7 @@ Result<RedriveStatus> StoredQueues::cancel_redrive(const std::string& queue) {
   if (!status) {
     return status;
   }
-  Result<std::optional<LetterFile>> file = open(**find(queue));
+  Result<std::optional<LetterFile>> file = open(**find(queue), true);
   if (!file) {
     return std::unexpected(file.error());
   }
@@ -219,7 +231,7 @@ Result<std::uint64_t> StoredQueues::purge(const std::string& queue) {
   if (!found) {
     return std::unexpected(found.error());
   }
-  Result<std::optional<LetterFile>> file = open(**found);
+  Result<std::optional<LetterFile>> file = open(**found, true);
   if (!file) {
     return std::unexpected(file.error());
   }

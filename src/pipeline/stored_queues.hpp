@@ -29,9 +29,10 @@ class StoredQueues final : public QueueControl {
  private:
   Result<const QueueDescription*> find(const std::string& name) const;
   bool keeps_letters(const QueueDescription& queue) const;
+  bool has_service(const QueueDescription& queue) const;
   std::string path_of(const std::string& queue) const;
-  /// nullopt: it has no file.
-  Result<std::optional<LetterFile>> open(const QueueDescription& queue) const;
+  /// nullopt: it has no file. `writes`: a torn last line is cut first, or what is appended would go on in it.
+  Result<std::optional<LetterFile>> open(const QueueDescription& queue, bool writes = false) const;
   Result<QueueFacts> facts(const QueueDescription& queue) const;
   Result<void> check_target(const std::string& from, const std::string& to) const;
   Result<void> mark(LetterFile& file, RedriveStatus& status) const;

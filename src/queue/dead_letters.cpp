@@ -77,8 +77,7 @@ Result<void> DeadLetters::redrive(Queue& from, RedriveRequest request) {
       return fail(Errc::usage, fmt::format("there is no queue '{}'", request.to));
     }
     if (target->second == &from || (boxes_.contains(target->second) && !target->second->has_service())) {
-      return fail(Errc::usage, fmt::format("letters cannot be redriven to '{}': it keeps dead letters itself, and has no "
-                                           "service", request.to));
+      return no_target(request.to);
     }
   }
   std::lock_guard lock(redrives_mutex_);
@@ -104,7 +103,7 @@ bool DeadLetters::cancel_redrive(const Queue& from) {
   if (found == redrives_.end() || !found->second->is_active()) {
     return false;
   }
-  found->second->cancel();
+  found->second->cancel(true);
   ring();
   return true;
 }
@@ -112,7 +111,7 @@ bool DeadLetters::cancel_redrive(const Queue& from) {
 void DeadLetters::cancel_redrives() {
   std::lock_guard lock(redrives_mutex_);
   for (auto& [queue, redrive] : redrives_) {
-    redrive->cancel();
+    redrive->cancel(false);
   }
   ring();
 }
@@ -147,14 +146,19 @@ Result<std::uint64_t> DeadLetters::purge(Queue& queue) {
       return fail(Errc::unavailable, fmt::format("a redrive of '{}' is under way: cancel it first", queue.name()));
     }
   }
-  Job job{Job::Kind::purge, nullptr, &queue, {}, false, std::make_unique<std::promise<Result<std::uint64_t>>>()};
+  Job job{.kind = Job::Kind::purge, .queue = &queue, .purged = std::make_unique<std::promise<Result<std::uint64_t>>>()};
   std::future<Result<std::uint64_t>> purged = job.purged->get_future();
   submit(std::move(job));
   return purged.get();
 }
 
-std::string DeadLetters::path_of(const Queue& queue) const {
-  return boxes_.contains(&queue) ? fmt::format("{}/{}.jsonl", folder_, queue.name()) : std::string();
+std::vector<std::string> DeadLetters::peek(Queue& queue, std::uint32_t count_max, std::size_t bytes_max) {
+  Job job{.kind = Job::Kind::peek, .queue = &queue, .peek = std::make_unique<Peek>()};
+  job.peek->count_max = count_max;
+  job.peek->bytes_max = bytes_max;
+  std::future<std::vector<std::string>> letters = job.peek->letters.get_future();
+  submit(std::move(job));
+  return letters.get();
 }
 
 void DeadLetters::ring() {
@@ -169,14 +173,14 @@ void DeadLetters::submit(Job job) {
 }
 
 void DeadLetters::submit(DeadLetter letter) {
-  submit(Job{Job::Kind::letter, std::make_unique<DeadLetter>(std::move(letter)), nullptr, {}, false, nullptr});
+  submit(Job{.kind = Job::Kind::letter, .letter = std::make_unique<DeadLetter>(std::move(letter))});
 }
 
 void DeadLetters::submit_removal(Queue& queue, const Uuid& id) {
-  submit(Job{Job::Kind::removal, nullptr, &queue, id, false, nullptr});
+  submit(Job{.kind = Job::Kind::removal, .queue = &queue, .id = id});
 }
 
-void DeadLetters::submit_load(Queue& queue) { submit(Job{Job::Kind::load, nullptr, &queue, {}, false, nullptr}); }
+void DeadLetters::submit_load(Queue& queue) { submit(Job{.kind = Job::Kind::load, .queue = &queue}); }
 
 void DeadLetters::run() {
   for (;;) {
@@ -217,6 +221,9 @@ bool DeadLetters::write_waiting() {
     for (Job& left : jobs) {
       if (left.purged != nullptr) {
         left.purged->set_value(std::unexpected(written.error()));
+      }
+      if (left.peek != nullptr) {
+        left.peek->letters.set_value({});
       }
     }
     if (!broken_) {
@@ -297,6 +304,12 @@ Result<void> DeadLetters::write(std::vector<Job>& jobs) {
   if (Result<void> moved = move_on(jobs); !moved) {
     return moved;
   }
+  // All letters first: until then the file has some that are neither in memory nor counted.
+  for (Job& job : jobs) {
+    if (job.kind == Job::Kind::letter) {
+      complete(*job.letter, job.is_new);
+    }
+  }
   for (Job& job : jobs) {
     if (Result<void> finished = finish(job); !finished) {
       return finished;
@@ -305,14 +318,22 @@ Result<void> DeadLetters::write(std::vector<Job>& jobs) {
   return load_what_fits();
 }
 
-/// The second half of a job, once its line is on the device.
+/// What is not written.
 Result<void> DeadLetters::finish(Job& job) {
   switch (job.kind) {
-    case Job::Kind::letter: complete(*job.letter, job.is_new); return {};
     case Job::Kind::load: return boxes_.at(job.queue).load();
     case Job::Kind::purge: return purge_box(job);
+    case Job::Kind::peek: peek_box(job); return {};
     default: return {};
   }
+}
+
+/// What can be read is shown; a file that cannot be read is told of by who must read it.
+void DeadLetters::peek_box(Job& job) {
+  std::vector<std::string> letters;
+  (void)boxes_.at(job.queue).file().peek(job.peek->count_max, job.peek->bytes_max, letters);
+  job.peek->letters.set_value(std::move(letters));
+  job.peek = nullptr;
 }
 
 Result<void> DeadLetters::purge_box(Job& job) {

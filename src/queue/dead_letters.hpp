@@ -59,14 +59,17 @@ class DeadLetters {
   Result<void> redrive(Queue& from, RedriveRequest request);
   /// The last one of `from`, if there was any.
   std::optional<RedriveStatus> redrive_status(const Queue& from) const;
-  /// False: none is under way. What was moved stays moved.
+  /// False: none is under way. What was moved stays moved; marks of what was not are taken away.
   bool cancel_redrive(const Queue& from);
+  /// All of them, for the engine stops: marks stay for its next start.
   void cancel_redrives();
   /// Removes all letters of a dead-letter queue that nobody holds, in memory and in the file. How many. Waits for the
   /// writer. Errors: unavailable, where a redrive is under way; io.
   Result<std::uint64_t> purge(Queue& queue);
-  /// Where the letters of `queue` lie; empty: it is no dead-letter queue.
-  std::string path_of(const Queue& queue) const;
+  /// The first letters of a dead-letter queue that are not deleted, as their lines; no more after `bytes_max` of them.
+  /// Waits for the writer.
+  std::vector<std::string> peek(Queue& queue, std::uint32_t count_max, std::size_t bytes_max);
+  bool keeps_letters_of(const Queue& queue) const { return boxes_.contains(&queue); }
 
   /// Writes until stop(); then once more all that waits.
   void run();
@@ -82,13 +85,19 @@ class DeadLetters {
   bool quiet() const { return waiting_.load(std::memory_order_acquire) == 0; }
 
  private:
+  struct Peek {
+    std::uint32_t count_max;
+    std::size_t bytes_max;
+    std::promise<std::vector<std::string>> letters;
+  };
   struct Job {
-    enum class Kind { letter, removal, load, purge } kind;
-    std::unique_ptr<DeadLetter> letter;
+    enum class Kind { letter, removal, load, purge, peek } kind = Kind::letter;
+    std::unique_ptr<DeadLetter> letter = nullptr;
     Queue* queue = nullptr;
-    Uuid id;
+    Uuid id = {};
     bool is_new = false;  ///< a letter that was appended
-    std::unique_ptr<std::promise<Result<std::uint64_t>>> purged;
+    std::unique_ptr<std::promise<Result<std::uint64_t>>> purged = nullptr;
+    std::unique_ptr<Peek> peek = nullptr;
   };
 
   void submit(Job job);
@@ -100,6 +109,7 @@ class DeadLetters {
   Result<void> move_on(const std::vector<Job>& jobs);
   Result<void> finish(Job& job);
   Result<void> purge_box(Job& job);
+  void peek_box(Job& job);
   Result<void> load_what_fits();
   static Result<void> sync(const std::vector<LetterBox*>& boxes);
   static std::string line_of(const DeadLetter& letter);

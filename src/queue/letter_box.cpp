@@ -53,9 +53,17 @@ Result<void> LetterBox::load() {
 
 void LetterBox::add(Taken copy, std::int64_t moved_ms) {
   Uuid id = copy.chunk->id(lowest_bit(copy.mask));
+  auto line = file_.letters().find(id);
+  if (line == file_.letters().end()) {  // another copy of it came to its end meanwhile
+    queue_.withdrawn.fetch_add(1, std::memory_order_release);
+    queue_.purged.fetch_add(1, std::memory_order_release);
+    queue_.moved_in.fetch_add(1, std::memory_order_release);
+    release_chunk(copy.chunk, 1);
+    return;
+  }
   bool is_next = !recalled_ && queue_.unloaded.load(std::memory_order_acquire) == 0;
   if (is_next && queue_.credits().available()) {
-    read_offset_ = file_.letters().at(id).end;
+    read_offset_ = line->second.end;
     loaded_.insert(id);
     queue_.credits().take(1, copy.chunk->charge_of_mask(copy.mask));
     queue_.moved_in.fetch_add(1, std::memory_order_release);

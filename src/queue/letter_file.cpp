@@ -13,10 +13,11 @@ namespace {
 
 constexpr std::size_t kReadBytes = 1 << 20;
 
-/// Calls `each(line, offset of the line)` for every whole line from `offset`; false from it stops.
+/// Calls `each(line, offset of the line)` for every whole line from `offset`; false from it stops. `tail`: gets what
+/// stands behind the last line's end.
 /// Returns the offset behind the last whole line that was handed out and not refused.
 template <class Each>
-Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each&& each) {
+Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each&& each, std::string* tail = nullptr) {
   std::string pending;
   std::uint64_t begin = offset;
   for (;;) {
@@ -25,6 +26,9 @@ Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each
       return std::unexpected(block.error());
     }
     if (block->empty()) {
+      if (tail != nullptr) {
+        *tail = std::move(pending);
+      }
       return begin;
     }
     std::size_t searched = pending.size();  // a long line is looked through once
@@ -86,7 +90,7 @@ Result<LetterFile> LetterFile::open(Storage& storage, std::string path) {
 
 Result<void> LetterFile::read() {
   std::uint64_t lines = 0;
-  Result<std::uint64_t> end = for_each_line(*file_, 0, [&](std::string_view text, std::uint64_t offset) {
+  auto take = [&](std::string_view text, std::uint64_t offset) {
     Line line = read_line(text);
     ++lines;
     switch (line.kind) {
@@ -109,11 +113,16 @@ Result<void> LetterFile::read() {
         break;
     }
     return true;
-  });
+  };
+  std::string tail;
+  Result<std::uint64_t> end = for_each_line(*file_, 0, take, &tail);
   if (!end) {
     return std::unexpected(end.error());
   }
-  has_garbage_ |= *end != file_->size();
+  has_garbage_ |= !tail.empty();
+  if (read_line(tail).kind != Line::Kind::foreign) {
+    take(tail, *end);
+  }
   return {};
 }
 
@@ -140,7 +149,7 @@ Result<void> LetterFile::compact() {
   }
   Result<void> written;
   std::unordered_map<Uuid, Place, UuidHash> moved;
-  Result<std::uint64_t> copied = for_each_line(*file_, 0, [&](std::string_view text, std::uint64_t offset) {
+  auto move = [&](std::string_view text, std::uint64_t offset) {
     Line line = read_line(text);
     auto found = letters_.find(line.id);
     bool stands = line.kind == Line::Kind::letter && found != letters_.end() && found->second.begin == offset;
@@ -152,9 +161,14 @@ Result<void> LetterFile::compact() {
       written = (*copy)->append(std::string(text) + '\n');
     }
     return written.has_value();
-  });
+  };
+  std::string tail;
+  Result<std::uint64_t> copied = for_each_line(*file_, 0, move, &tail);
   if (!copied) {
     return std::unexpected(copied.error());
+  }
+  if (written && read_line(tail).kind != Line::Kind::foreign) {
+    move(tail, *copied);
   }
   if (!written) {
     return written;
@@ -202,6 +216,19 @@ Result<std::uint64_t> LetterFile::for_each(std::uint64_t offset, const std::func
     return found == letters_.end() || found->second.begin != at ||
            each({line.id, std::move(line.message), text, found->second.end});
   });
+}
+
+Result<void> LetterFile::peek(std::uint32_t count_max, std::size_t bytes_max, std::vector<std::string>& letters) {
+  std::size_t bytes = 0;
+  Result<std::uint64_t> end = for_each(0, [&](const LetterLine& letter) {
+    if (letters.size() == count_max || bytes >= bytes_max) {
+      return false;
+    }
+    letters.emplace_back(letter.text);
+    bytes += letter.text.size();
+    return true;
+  });
+  return end ? Result<void>() : std::unexpected(end.error());
 }
 
 }  // namespace sluice::core

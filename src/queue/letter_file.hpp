@@ -6,7 +6,7 @@
 //                     empty QUEUE takes that back
 //
 // A line that is none of these, or that no message can be made of, stays in the file; it is neither
-// counted nor delivered. A torn last line counts as not written.
+// counted nor delivered. A torn last line counts as not written; one that lacks nothing but its end as written.
 //
 // Thread safety: one thread at a time. Several may read a file that one appends to, each with a
 // LetterFile of its own.
@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/id.hpp"
 #include "base/storage.hpp"
@@ -69,6 +70,8 @@ class LetterFile {
   /// Returns the offset behind the last one, from where to go on; that letter is not handed out again.
   /// A letter that `each` refuses comes first then.
   Result<std::uint64_t> for_each(std::uint64_t offset, const std::function<bool(const LetterLine&)>& each);
+  /// Adds the first letters' lines to `letters`; no more after `bytes_max` of them.
+  Result<void> peek(std::uint32_t count_max, std::size_t bytes_max, std::vector<std::string>& letters);
 
  private:
   LetterFile(Storage& storage, std::string path, std::unique_ptr<AppendFile> file)

@@ -1,5 +1,7 @@
 #include "queue/redrive.hpp"
 
+#include <fmt/format.h>
+
 #include "base/log.hpp"
 #include "base/units.hpp"
 #include "queue/letter_parts.hpp"
@@ -9,8 +11,12 @@ namespace {
 
 /// Letters are written between two steps.
 constexpr std::uint64_t kStepLetters = 4096;
-/// How soon a full queue, or the rate, is looked at again.
-constexpr std::int64_t kLookAgainNs = 5'000'000;
+/// How soon a full queue, or the rate, is looked at again: each look reads the next letter anew.
+constexpr std::int64_t kLookAgainNs = 20'000'000;
+
+std::string_view state_text(RedriveState state) {
+  return state == RedriveState::completed ? "completed" : state == RedriveState::cancelled ? "cancelled" : "failed";
+}
 
 bool concerns(const DeadLetterNote& note, std::string_view reason) {
   return note.reason.find(reason) != std::string::npos || note.detail.find(reason) != std::string::npos;
@@ -39,6 +45,10 @@ std::uint64_t RedriveStatus::* why_it_stays(const MessageText& letter, const Red
   }
   *to = request.to.empty() ? note.source_queue : request.to;
   return to->empty() ? &RedriveStatus::without_queue : nullptr;
+}
+
+std::unexpected<Error> no_target(std::string_view queue) {
+  return fail(Errc::usage, fmt::format("letters cannot be redriven to '{}': it keeps dead letters itself, and has no service", queue));
 }
 
 std::uint64_t Pace::allowed(std::int64_t now_ns) {
@@ -77,7 +87,10 @@ RedriveStatus Redrive::status() const {
   return status_;
 }
 
-void Redrive::cancel() {
+void Redrive::cancel(bool takes_marks) {
+  if (takes_marks) {
+    takes_marks_.store(true, std::memory_order_release);
+  }
   cancelled_.store(true, std::memory_order_release);
   change([](RedriveStatus& status) {
     status.state = status.state == RedriveState::running ? RedriveState::cancelling : status.state;
@@ -97,22 +110,56 @@ void Redrive::begin() {
   }
 }
 
-void Redrive::end(RedriveState state, std::string failure) {
+/// Letters are the queue's again; marks that a cancelled redrive leaves are taken away.
+Result<void> Redrive::let_go() {
   evacuators_.clear();
-  if (begun_ && !status_.request.dry_run) {
-    if (Result<void> loaded = box_.resume(); !loaded) {
-      state = RedriveState::failed;
-      failure = loaded.error().message;
+  if (marked_ && takes_marks_.load(std::memory_order_acquire)) {
+    const auto marked = box_.file().marked();
+    for (const auto& [id, queue] : marked) {
+      if (Result<void> appended = box_.file().append_redrive(id, ""); !appended) {
+        return appended;
+      }
     }
+    if (Result<void> synced = box_.file().sync(); !synced) {
+      return synced;
+    }
+  }
+  // The box of marked letters was opened without loading any, for this redrive to begin with.
+  return (begun_ || marked_) && !status_.request.dry_run ? box_.resume() : Result<void>();
+}
+
+void Redrive::end(RedriveState state, std::string failure) {
+  if (Result<void> done = let_go(); !done) {
+    state = RedriveState::failed;
+    failure = done.error().message;
   }
   change([&](RedriveStatus& status) {
     status.state = state;
     status.ended_ms = clock_.wall_ms();
     status.failure = std::move(failure);
   });
-  log_info(box_.queue().name(), "redrive {}: {} moved", state == RedriveState::completed ? "completed" : state == RedriveState::cancelled ? "cancelled" : "failed",
-           count_text(status_.moved, "letter"));
+  tell();
   active_.store(false, std::memory_order_release);
+}
+
+void Redrive::tell() const {
+  std::string left;
+  const auto count = [&](std::uint64_t number, std::string_view why) {
+    left += number != 0 ? fmt::format("; {} {}", number, why) : std::string();
+  };
+  count(status_.parts, "left, being parts");
+  count(status_.in_use, "left, being in use");
+  count(status_.without_queue, "left, for the queue to go to is not there");
+  count(status_.without_room, "left, for their queue is full and has no service");
+  count(status_.failure.empty() ? 0 : 1, "failure: " + status_.failure);
+  const std::string_view how = state_text(status_.state);
+  const std::string text = fmt::format("redrive {}: {} {}{}", how, count_text(status_.moved, "letter"),
+                                       status_.request.dry_run ? "would be moved" : "moved", left);
+  if (left.empty()) {
+    log_info(box_.queue().name(), "{}", text);
+  } else {
+    log_warning(box_.queue().name(), "{}", text);
+  }
 }
 
 std::int64_t Redrive::step() {
@@ -179,8 +226,13 @@ Redrive::Verdict Redrive::judge(const LetterLine& letter) {
     change([stays](RedriveStatus& status) { ++(status.*stays); });
     return Verdict::done;
   }
-  if (!status_.request.dry_run && move(letter, *target) == Verdict::later) {
-    return Verdict::later;
+  const Verdict verdict = status_.request.dry_run ? Verdict::done : move(letter, *target);
+  if (verdict == Verdict::later) {
+    return verdict;
+  }
+  if (verdict == Verdict::no_room) {
+    change([](RedriveStatus& status) { ++status.without_room; });
+    return Verdict::done;
   }
   change([target](RedriveStatus& status) {
     ++status.moved;
@@ -191,7 +243,10 @@ Redrive::Verdict Redrive::judge(const LetterLine& letter) {
 
 /// In its new queue a letter is a new message with its old id; it leaves the file when it is at its end there.
 Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
-  if (!target.credits().available() || pace_.allowed(clock_.steady_ns()) == 0) {
+  if (!target.credits().available()) {
+    return target.has_service() ? Verdict::later : Verdict::no_room;
+  }
+  if (pace_.allowed(clock_.steady_ns()) == 0) {
     return Verdict::later;
   }
   const LetterParts parts(letter.message);

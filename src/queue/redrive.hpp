@@ -44,10 +44,14 @@ struct RedriveStatus {
   std::uint64_t parts = 0;        ///< rejected parts: they were no message of any queue
   std::uint64_t in_use = 0;       ///< in a worker's hands, or on the way of an earlier redrive
   std::uint64_t without_queue = 0;  ///< the queue that they came from is not there
+  std::uint64_t without_room = 0;   ///< their queue is full, and has no service that would empty it
   std::uint64_t came_back = 0;    ///< moved, failed again, and dead letters again
   std::map<std::string, std::uint64_t, std::less<>> moved_to;  ///< by queue
   std::string failure;
 };
+
+/// usage: letters cannot go to a queue that keeps them itself, in another file.
+std::unexpected<Error> no_target(std::string_view queue);
 
 /// Whether the request means a letter: the number that counts why it stays; nullptr where it is to go to the queue `to`.
 std::uint64_t RedriveStatus::* why_it_stays(const MessageText& letter, const RedriveRequest& request, std::string* to);
@@ -76,16 +80,20 @@ class Redrive {
 
   RedriveStatus status() const;  ///< [any]
   bool is_active() const { return active_.load(std::memory_order_acquire); }  ///< [any]
-  void cancel();                 ///< [any]
+  /// Ends it soon. `takes_marks`: letters that were marked while no engine ran and have not gone stay, also at the next
+  /// start. [any]
+  void cancel(bool takes_marks);
   void note_back();              ///< [writer]
 
   /// Moves some. After how many ns to go on. REQUIRES: is_active(). [writer]
   std::int64_t step();
 
  private:
-  enum class Verdict { done, later };
+  enum class Verdict { done, later, no_room };
   void begin();
   void end(RedriveState state, std::string failure = {});
+  Result<void> let_go();
+  void tell() const;
   Result<bool> move_some();
   Verdict judge(const LetterLine& letter);
   std::uint64_t RedriveStatus::* find_target(const LetterLine& letter, Queue** target) const;
@@ -98,7 +106,7 @@ class Redrive {
   const FindQueue find_;
   Clock& clock_;
   ChunkPool& pool_;
-  Atomic<bool> active_{true}, cancelled_{false};
+  Atomic<bool> active_{true}, cancelled_{false}, takes_marks_{false};
   mutable std::mutex mutex_;  // of the status
   RedriveStatus status_;
   // The writer's.

@@ -69,6 +69,14 @@ TEST_F(Routes, a_purge_deletes_every_letter) {
   EXPECT_EQ(json("POST", "/api/v1/queues/jobs/purge")["purged"], 0);
 }
 
+TEST_F(Routes, what_is_changed_is_written_behind_whole_lines) {
+  stored.storage.put("state/dead-letters/jobs-dead.jsonl", stored.file() + R"({"id":"torn)");
+  EXPECT_EQ(json("POST", "/api/v1/queues/jobs-dead/redrive")["moved"], 2);
+  EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead/redrive")["moved"], 2);
+  EXPECT_EQ(json("POST", "/api/v1/queues/jobs-dead/purge")["purged"], 2);
+  EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead")["ApproximateNumberOfMessages"], 0);
+}
+
 TEST_F(Routes, what_cannot_be_is_refused_with_a_reason) {
   const struct {
     const char *method, *target, *body;

@@ -105,6 +105,16 @@ TEST(LetterFile, compacting_keeps_letters_marks_and_foreign_lines_and_drops_the_
   EXPECT_EQ(file.letters().at(kA).end, std::string("who wrote this\n").size() + letter(kA, "new").size() + 1);
 }
 
+TEST(LetterFile, a_last_line_that_lacks_nothing_but_its_end_is_a_letter) {
+  Files files;
+  files.storage.put("dead.jsonl", letter(kA, "a") + "\n" + letter(kB, "b"));
+  LetterFile file = files.open();
+  EXPECT_EQ(file.count(), 2u);
+  ASSERT_TRUE(file.compact());
+  EXPECT_EQ(files.content(), letter(kA, "a") + "\n" + letter(kB, "b") + "\n");
+  EXPECT_EQ(bodies(file), (Texts{"a", "b"}));
+}
+
 TEST(LetterFile, goes_on_behind_the_letter_that_was_handed_out_last) {
   Files files;
   LetterFile file = files.open();

@@ -255,8 +255,10 @@ TEST(Redrive, goes_at_its_rate) {
   EXPECT_LE(yard.status().moved, 320u) << "what was not used for a minute does not come at once";
 }
 
-TEST(Redrive, waits_for_a_full_queue) {
+TEST(Redrive, waits_for_a_full_queue_that_has_a_service) {
+  core::ReadySet ready(1, [](std::uint32_t) {});
   Yard yard({}, 1000, 2);
+  yard.one.set_service(&ready, 0);
   for (int i = 0; i < 5; ++i) {
     yard.bury(yard.to_one, yard.at_one, std::to_string(i));
     yard.at_one.consumer.idle();
@@ -272,6 +274,21 @@ TEST(Redrive, waits_for_a_full_queue) {
   EXPECT_EQ(received, 5u);
   yard.line.letters.redrive_some();
   EXPECT_EQ(yard.status().state, RedriveState::completed);
+  yard.expect_conserved();
+}
+
+TEST(Redrive, leaves_what_a_full_queue_without_a_service_has_no_room_for) {
+  Yard yard({}, 1000, 2);
+  for (int i = 0; i < 5; ++i) {
+    yard.bury(yard.to_one, yard.at_one, std::to_string(i));
+    yard.at_one.consumer.idle();
+  }
+  RedriveStatus status = yard.redrive();
+  EXPECT_EQ(status.state, RedriveState::completed) << "or a run until idle would never end";
+  EXPECT_EQ(status.moved, 2u);
+  EXPECT_EQ(status.without_room, 3u);
+  EXPECT_EQ(yard.at_one.drain(), 2u);
+  EXPECT_EQ(yard.at_dead.drain(), 3u);
   yard.expect_conserved();
 }
 
@@ -340,6 +357,45 @@ TEST(Redrive, of_letters_that_were_marked_while_nothing_ran_begins_at_the_start)
   next.line.letters.write_waiting();
   EXPECT_EQ(next.at_dead.drain(), 1u);
   next.expect_conserved();
+}
+
+TEST(Redrive, of_marked_letters_that_is_cancelled_takes_the_marks_away_and_one_that_is_stopped_keeps_them) {
+  for (const bool cancelled : {true, false}) {
+    Yard yard;
+    yard.bury(yard.to_one, yard.at_one, "a");
+    {
+      core::LetterFile file = std::move(*core::LetterFile::open(yard.line.storage, "dead/dead.jsonl"));
+      ASSERT_TRUE(file.append_redrive(file.letters().begin()->first, "two"));
+    }
+    Yard next(yard.file());
+    if (cancelled) {
+      EXPECT_TRUE(next.line.letters.cancel_redrive(next.dead));
+    } else {
+      next.line.letters.cancel_redrives();
+    }
+    next.line.letters.redrive_some();
+    EXPECT_EQ(core::LetterFile::open(next.line.storage, "dead/dead.jsonl")->marked().size(), cancelled ? 0u : 1u);
+    EXPECT_EQ(next.at_dead.drain(), 1u);
+  }
+}
+
+/// One round of the writer may hold all three: what is written is not in memory and not counted yet.
+TEST(Purge, and_a_load_in_the_round_that_stores_letters_neither_double_nor_forget_them) {
+  Yard yard;
+  yard.line.publish(yard.to_one, {"a", "b"});
+  ASSERT_EQ(yard.at_one.receive(), (Texts{"a", "b"}));
+  yard.line.letters.submit_load(yard.dead);
+  yard.at_one.settle({{0, {Outcome::Status::reject, -1, "s", "r", ""}}, {1, {Outcome::Status::reject, -1, "s", "r", ""}}});
+  yard.line.letters.submit_load(yard.dead);
+  auto purged = std::async(std::launch::async, [&] { return yard.line.letters.purge(yard.dead); });
+  while (purged.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    yard.line.letters.write_waiting();
+  }
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.dead.counters().moved_in, 2u);
+  EXPECT_EQ(yard.dead.counters().visible, 0u);
+  EXPECT_EQ(yard.at_dead.receive(), Texts{});
+  yard.expect_conserved();
 }
 
 TEST(Purge, of_a_dead_letter_queue_deletes_letters_in_memory_and_in_the_file) {
