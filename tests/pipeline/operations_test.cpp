@@ -1,0 +1,78 @@
+// Queues are operated while the engine runs, by several at once: whatever they ask for, each letter is
+// somewhere once.
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include "engine_fixture.hpp"
+#include "support/scale.hpp"
+
+namespace sluice::test {
+namespace {
+
+using core::host;
+
+/// Rejects two of three, by turns: a letter that comes again may fare better.
+std::unique_ptr<Script> failing_stage(const std::string& name, std::atomic<std::uint64_t>& turn) {
+  return Script::stage(name, 0, [&turn](const sluice_batch& batch, sluice_out* out) {
+    for (std::uint32_t i = 0; i < batch.count; ++i) {
+      if (++turn % 3 != 0) {
+        host().settle(out, i, SLUICE_REJECT, -1, str("its turn"), {});
+      }
+    }
+    return int32_t{SLUICE_OK};
+  });
+}
+
+TEST(Operations, purges_redrives_and_peeks_at_once_leave_each_letter_in_one_place) {
+  Plan plan;
+  std::atomic<std::uint64_t> turn{0};
+  auto source = counting_source(scaled(20'000));
+  auto first = failing_stage("first", turn), second = failing_stage("second", turn);
+  const std::uint32_t last = plan.queue("last");
+  core::QueueDescription dead, jobs;
+  dead.name = "dead";
+  dead.redrive_policy = core::RedrivePolicy{2, last};
+  jobs.name = "jobs";
+  jobs.redrive_policy = core::RedrivePolicy{2, plan.queue(dead)};
+  const std::uint32_t q = plan.queue(jobs);
+  plan.source(*source, Plan::to(q));
+  plan.service("first", q, {first.get()}).desired_capacity = 2;
+  plan.service("second", q - 1, {second.get()}).desired_capacity = 2;
+  auto engine = plan.start();
+  ASSERT_TRUE(engine);
+  core::QueueControl& queues = (*engine)->queues();
+  const auto each_round = [](std::function<void()> ask) {
+    return std::thread([ask = std::move(ask)] {
+      for (std::uint64_t round = 0; round < scaled(200); ++round) {
+        ask();
+      }
+    });
+  };
+  std::vector<std::thread> operators;
+  for (const char* name : {"dead", "last"}) {
+    operators.push_back(each_round([&queues, name] { (void)queues.redrive(name, {.to = "jobs"}); }));
+    operators.push_back(each_round([&queues, name] { (void)queues.purge(name); }));
+    operators.push_back(each_round([&queues, name] { (void)queues.peek(name, 100); }));
+  }
+  for (std::thread& each : operators) {
+    each.join();
+  }
+  ASSERT_TRUE((*engine)->wait_for_end(std::chrono::minutes(1))) << "it never came to rest";
+  const core::Summary summary = (*engine)->finish();
+  EXPECT_EQ(summary.exit, 0);
+  expect_conservation(summary);
+  // At rest what the queues show is what the files hold.
+  for (const core::QueueNumbers& queue : summary.queues) {
+    if (queue.name != "jobs") {
+      core::Result<core::LetterFile> file =
+          core::LetterFile::open(core::file_storage(), plan.pipeline_state() + "/dead-letters/" + queue.name + ".jsonl");
+      ASSERT_TRUE(file);
+      EXPECT_EQ(file->count(), queue.visible) << queue.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice::test
