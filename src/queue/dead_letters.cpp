@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
-#include <limits>
 
 #include "base/fault.hpp"
 #include "base/log.hpp"

@@ -228,7 +228,9 @@ void Queue::sweep(std::int64_t now_ms) {
 
 void Queue::recall_letters(const std::function<void(const Uuid&)>& each) {
   std::int64_t freed = 0;
-  std::uint64_t in_memory = counters().visible - unloaded.load(std::memory_order_acquire);
+  // What is no letter goes back to the end, so the number of looks must be bounded; both counts move.
+  const std::uint64_t in_file = unloaded.load(std::memory_order_acquire), visible = counters().visible;
+  std::uint64_t in_memory = visible - std::min(visible, in_file);
   while (in_memory > 0) {
     std::uint32_t seen = purges();
     Taken taken = fifo_ != nullptr ? fifo_->take_away(kChunkMessages, true, &freed) : take_returned(kChunkMessages);
@@ -238,8 +240,11 @@ void Queue::recall_letters(const std::function<void(const Uuid&)>& each) {
     in_memory -= std::min<std::uint64_t>(in_memory, bit_count(taken.mask));
     std::uint64_t letters = 0;
     for (std::uint64_t left = taken.mask; left != 0 && taken.chunk->kind == Chunk::Kind::evacuated; left &= left - 1) {
-      if (taken.chunk->lineage[lowest_bit(left)].stored_in == this) {
+      Lineage& lineage = taken.chunk->lineage[lowest_bit(left)];
+      if (lineage.stored_in == this) {
         letters |= left & -left;
+        delete lineage.last_error;  // of a retry here; the file has the letter's own
+        lineage.last_error = nullptr;
         each(taken.chunk->id(lowest_bit(left)));
       }
     }

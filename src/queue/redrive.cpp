@@ -14,10 +14,6 @@ constexpr std::uint64_t kStepLetters = 4096;
 /// How soon a full queue, or the rate, is looked at again: each look reads the next letter anew.
 constexpr std::int64_t kLookAgainNs = 20'000'000;
 
-std::string_view state_text(RedriveState state) {
-  return state == RedriveState::completed ? "completed" : state == RedriveState::cancelled ? "cancelled" : "failed";
-}
-
 bool concerns(const DeadLetterNote& note, std::string_view reason) {
   return note.reason.find(reason) != std::string::npos || note.detail.find(reason) != std::string::npos;
 }
@@ -152,8 +148,7 @@ void Redrive::tell() const {
   count(status_.without_queue, "left, for the queue to go to is not there");
   count(status_.without_room, "left, for their queue is full and has no service");
   count(status_.failure.empty() ? 0 : 1, "failure: " + status_.failure);
-  const std::string_view how = state_text(status_.state);
-  const std::string text = fmt::format("redrive {}: {} {}{}", how, count_text(status_.moved, "letter"),
+  const std::string text = fmt::format("redrive {}: {} {}{}", name_of(status_.state), count_text(status_.moved, "letter"),
                                        status_.request.dry_run ? "would be moved" : "moved", left);
   if (left.empty()) {
     log_info(box_.queue().name(), "{}", text);

@@ -208,6 +208,17 @@ TEST(Redrive, leaves_letters_whose_queue_is_gone_and_counts_them) {
   next.at_dead.settle();
 }
 
+/// Its last error is the copy's that is taken out of memory: the leak check of the sanitizers sees it.
+TEST(Redrive, takes_a_letter_that_was_retried_where_it_lay) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  ASSERT_EQ(yard.at_dead.receive(), Texts{"a"});
+  yard.at_dead.fail_first(Outcome::Status::retry, 0, "not yet");
+  EXPECT_EQ(yard.redrive().moved, 1u);
+  EXPECT_EQ(yard.at_one.drain(), 1u);
+  yard.expect_conserved();
+}
+
 TEST(Redrive, leaves_letters_that_a_worker_has_in_hand) {
   Yard yard;
   yard.bury(yard.to_one, yard.at_one, "a");
