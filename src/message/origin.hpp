@@ -27,6 +27,14 @@ namespace sluice::core {
 
 class OriginPool;
 
+constexpr std::uint32_t kOriginMessages = 64;
+
+/// Of each run of messages its cookie, at its first message; while few runs are left they stand in Origin::Copies.
+struct Cookies {
+  std::uint64_t of[kOriginMessages];
+  Cookies* next;  ///< in the pool
+};
+
 /// Hears of settled cookies, on whatever thread ended the last descendant. Must not wait.
 class SettleListener {
  public:
@@ -50,7 +58,7 @@ struct SharedCookie {
 };
 
 struct Origin {
-  static constexpr std::uint32_t kMessages = 64;
+  static constexpr std::uint32_t kMessages = kOriginMessages;
 
   /// Written by the publisher while the chunk is open.
   SettleListener* listener = nullptr;
@@ -60,13 +68,13 @@ struct Origin {
   SharedCookie* carried_in = nullptr;   ///< the first run began in an earlier chunk, and is not settled here
   SharedCookie* carried_out = nullptr;  ///< the last run goes on in a later one, and is not settled here
   Origin* next = nullptr;               ///< in the pool
-  std::uint64_t cookies[kMessages];     ///< of each run, at its first message
+  Cookies* cookies = nullptr;           ///< nullptr: in `copies`
 
   /// Adds a message to the open chunk. `begins`: it starts a new run.
   void append(std::uint64_t cookie, bool begins) {
     if (begins) {
       starts |= std::uint64_t{1} << messages;
-      cookies[messages] = cookie;
+      cookies->of[messages] = cookie;
     }
     ++messages;
   }
@@ -80,12 +88,16 @@ struct Origin {
     rejected.fetch_or(std::uint64_t{1} << message, std::memory_order_relaxed);
   }
 
-  /// Counters of the messages that left the chunk; made by the first of them.
+  /// Counters of the messages that left the chunk; made by the first of them. A message that is kept for long keeps
+  /// this and the node, so both are small.
   struct Copies {
     static constexpr std::uint32_t kChunkDone = 1u << 31;
+    static constexpr std::uint32_t kCookies = 4;
     Atomic<std::uint32_t> alive[kMessages];         ///< copies, and kChunkDone once the chunk ended
-    Atomic<std::uint32_t> unfinished[kMessages];    ///< messages of the run that begins here; set by chunk_done
+    Atomic<std::uint8_t> unfinished[kMessages];     ///< messages with copies, of the run that begins here; set by chunk_done
     Atomic<std::uint32_t> runs_unfinished;
+    std::uint64_t kept = 0;                         ///< the starts of runs that outlive the chunk, where they are few
+    std::uint64_t cookies[kCookies];                ///< theirs
   };
   Atomic<std::uint64_t> rejected{0};
   Atomic<Copies*> copies{nullptr};
@@ -93,8 +105,12 @@ struct Origin {
  private:
   Copies& make_copies();
   std::uint32_t run_end(std::uint32_t start) const;
-  void settle_run(std::uint32_t start);
+  std::uint64_t run_mask(std::uint32_t start) const;
+  void settle_run(std::uint32_t start, std::uint64_t cookie);
+  void end_with_copies(Copies& counters);
+  void keep_cookies(Copies& counters, std::uint64_t runs);
   void finish_message(Copies& counters, std::uint32_t message);
+  void finish_run(Copies& counters);
 };
 
 /// Nodes of one publisher. take() is the publisher's; nodes come home from any thread.
@@ -109,12 +125,18 @@ class OriginPool {
 
   Origin* take();
   void give_back(Origin* origin) { returned_.push(origin); }
+  void give_back(Cookies* cookies) { returned_cookies_.push(cookies); }
 
  private:
+  Cookies* take_cookies();
+
   SettleListener* listener_;
   ReturnStack<Origin> returned_;
+  ReturnStack<Cookies> returned_cookies_;
   Origin* free_ = nullptr;
+  Cookies* free_cookies_ = nullptr;
   std::vector<std::unique_ptr<Origin>> all_;
+  std::vector<std::unique_ptr<Cookies>> all_cookies_;
 };
 
 }  // namespace sluice::core

@@ -3,6 +3,7 @@
 #include <rapidcheck.h>
 
 #include <map>
+#include <set>
 #include <thread>
 
 #include "message/origin.hpp"
@@ -136,6 +137,38 @@ TEST(SharedCookie, of_a_chunk_in_the_middle_counts_that_chunk_once) {
   first.chunk_done();
   last.chunk_done();
   EXPECT_EQ(settled.all(), (All{{0, false, 1}, {1, true, 4}, {2, false, 1}}));
+}
+
+/// The cookies of the rest are used again by then.
+TEST(Origin, stragglers_of_many_chunks_settle_their_own_cookies_however_late) {
+  Settlements settled;
+  OriginPool pool(&settled);
+  std::vector<std::pair<Origin*, std::uint32_t>> stragglers;
+  std::uint64_t cookie = 0, expected = 0;
+  for (std::uint32_t chunk = 0; chunk < 20; ++chunk) {
+    Origin& origin = *pool.take();
+    for (std::uint32_t i = 0; i < Origin::kMessages; ++i) {
+      origin.append(cookie++, true);
+    }
+    // From none to more than the counters have room for.
+    for (std::uint32_t i = 0; i < chunk % 7; ++i) {
+      origin.add_copy(i * 10 + chunk % 4);
+      stragglers.push_back({&origin, i * 10 + chunk % 4});
+    }
+    origin.chunk_done();
+    expected += Origin::kMessages - chunk % 7;
+    EXPECT_EQ(settled.count(), expected);
+  }
+  for (auto [origin, message] : stragglers) {
+    origin->drop_copy(message);
+  }
+  std::set<std::uint64_t> cookies;
+  for (const Settlement& each : settled.all()) {
+    cookies.insert(each.cookie);
+  }
+  EXPECT_EQ(settled.count(), cookie);
+  EXPECT_EQ(cookies.size(), cookie);
+  EXPECT_EQ(*cookies.rbegin(), cookie - 1);
 }
 
 /// Random chunks, cookies and copies against plain counting.
