@@ -29,11 +29,11 @@ int http_status(Errc code) {
 }
 
 AdminAnswer refuse(const Error& error) {
-  return {http_status(error.code), error_json(error)};
+  return {.status = http_status(error.code), .body = error_json(error)};
 }
 
 AdminAnswer refuse(int status, std::string text) {
-  return {status, error_json({Errc::usage, std::move(text)})};
+  return {.status = status, .body = error_json({Errc::usage, std::move(text)})};
 }
 
 template <class T, class Text>
@@ -41,7 +41,14 @@ AdminAnswer answer_with(const Result<T>& result, Text&& text, int status = 200) 
   return result ? AdminAnswer{status, text(*result)} : refuse(result.error());
 }
 
-bool is_address(std::string_view host) {
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& letter : lower)
+    letter = static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter + 32 : letter);
+  return lower;
+}
+
+bool is_address(const std::string& host) {
   return parse_listen_address(host).has_value() ||
          parse_listen_address(fmt::format("{}:80", host)).has_value();
 }
@@ -49,9 +56,10 @@ bool is_address(std::string_view host) {
 /// A page of another site must not reach the queues through its visitor's browser: neither across
 /// origins, nor by a name of its own that resolves to this machine (DNS rebinding).
 bool is_foreign(const AdminSubject& subject, const AdminRequest& request) {
-  if (!request.origin.empty() && request.origin != fmt::format("http://{}", request.host))
+  const std::string host = lower_case(request.host);
+  if (!request.origin.empty() && lower_case(request.origin) != "http://" + host)
     return true;
-  return subject.on_loopback && !request.host.empty() && !is_address(request.host);
+  return subject.on_loopback && !host.empty() && !is_address(host);
 }
 
 /// The queue's name and what stands behind it: "/resize-16/redrive".
@@ -115,17 +123,21 @@ AdminAnswer begin_redrive(const AdminSubject& subject, const std::string& queue,
   return answer_with(subject.queues.redrive(queue, request), redrive_json, 202);
 }
 
-AdminAnswer wrong_method(std::string_view path, std::string_view allowed) {
-  return refuse(405, fmt::format("'{}' takes {}", path, allowed));
+AdminAnswer wrong_method(std::string_view path, std::string_view allow) {
+  AdminAnswer answer = refuse(405, fmt::format("'{}' takes {}", path, allow));
+  answer.allow = allow;
+  return answer;
 }
 
 AdminAnswer answer_for_queue(const AdminSubject& subject, const AdminRequest& request,
                              const QueuePath& path, std::string_view query) {
   const std::string_view method = request.method;
   if (path.action.empty())
-    return method == "GET" ? one_queue(subject, path.queue) : wrong_method("/" + path.queue, "GET");
+    return method == "GET" ? one_queue(subject, path.queue)
+                           : wrong_method("/" + path.queue, "GET, HEAD");
   if (path.action == "messages")
-    return method == "GET" ? peek(subject, path.queue, query) : wrong_method("messages", "GET");
+    return method == "GET" ? peek(subject, path.queue, query)
+                           : wrong_method("messages", "GET, HEAD");
   if (path.action == "redrive") {
     if (method == "POST")
       return begin_redrive(subject, path.queue, request.body);
@@ -133,7 +145,7 @@ AdminAnswer answer_for_queue(const AdminSubject& subject, const AdminRequest& re
       return answer_with(subject.queues.redrive_status(path.queue), redrive_json);
     if (method == "DELETE")
       return answer_with(subject.queues.cancel_redrive(path.queue), redrive_json);
-    return wrong_method("redrive", "POST, GET and DELETE");
+    return wrong_method("redrive", "GET, HEAD, POST, DELETE");
   }
   if (path.action == "purge") {
     return method == "POST" ? answer_with(subject.queues.purge(path.queue),
@@ -167,7 +179,7 @@ AdminAnswer answer(const AdminSubject& subject, const AdminRequest& asked) {
       mark == std::string_view::npos ? std::string_view() : request.target.substr(mark + 1);
   if (path == "/healthz") {
     if (request.method != "GET")
-      return wrong_method(path, "GET");
+      return wrong_method(path, "GET, HEAD");
     const bool stopping = subject.is_stopping();
     return {stopping ? 503 : 200,
             fmt::format("{{\"status\":\"{}\",\"pipeline\":{}}}", stopping ? "stopping" : "ok",
@@ -178,7 +190,7 @@ AdminAnswer answer(const AdminSubject& subject, const AdminRequest& asked) {
                                                  [&](const std::vector<QueueFacts>& all) {
                                                    return queues_json(subject.pipeline, all);
                                                  })
-                                   : wrong_method(path, "GET");
+                                   : wrong_method(path, "GET, HEAD");
   }
   if (const std::optional<QueuePath> queue = queue_path(path))
     return answer_for_queue(subject, request, *queue, query);

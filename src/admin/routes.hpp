@@ -1,12 +1,14 @@
 // The admin address's requests and answers, apart from how they travel.
 //
-//   GET    /healthz                                  200 {"status":"ok"}; 503 while the engine
-//   stops GET    /api/v1/queues                            all queues GET    /api/v1/queues/NAME
-//   one GET    /api/v1/queues/NAME/messages?limit=10     peek: {"messages":[...]} POST
-//   /api/v1/queues/NAME/redrive               begins:
-//   {"to","reason","messages_per_second","dry_run"} GET    /api/v1/queues/NAME/redrive how the last
-//   one goes DELETE /api/v1/queues/NAME/redrive               cancels it POST
-//   /api/v1/queues/NAME/purge                 {"purged":N}
+//   GET    /healthz                               200 {"status":"ok"}; 503 while the engine stops
+//   GET    /api/v1/queues                         all queues
+//   GET    /api/v1/queues/NAME                    one
+//   GET    /api/v1/queues/NAME/messages?limit=10  peek: {"messages":[...]}
+//   POST   /api/v1/queues/NAME/redrive            begins: {"to","reason","messages_per_second",
+//                                                 "dry_run"}
+//   GET    /api/v1/queues/NAME/redrive            how the last one goes
+//   DELETE /api/v1/queues/NAME/redrive            cancels it
+//   POST   /api/v1/queues/NAME/purge              {"purged":N}
 //
 // An error is {"error":TEXT,"exit":N} with the exit code that the command line ends with.
 #pragma once
@@ -30,7 +32,8 @@ struct AdminRequest {
 
 struct AdminAnswer {
   int status;
-  std::string body;  ///< JSON
+  std::string body;          ///< JSON
+  std::string_view allow{};  ///< the methods that would do, where another was asked for
 };
 
 /// What the server answers for. Everything outlives it. [any]

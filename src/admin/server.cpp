@@ -106,16 +106,15 @@ struct AdminServer::State {
                                 asio::redirect_error(asio::use_awaitable, error));
       if (error && !is_bad_request(error))
         break;
-      AdminAnswer reply =
-          error
-              ? AdminAnswer{400,
-                            error_json({Errc::usage, "the request is refused: " + error.message()})}
-              : reply_to(parser.get());
+      AdminAnswer reply = error ? refusal(error) : reply_to(parser.get());
       goes_on = !error && parser.get().keep_alive();
       http::response<http::string_body> response(static_cast<http::status>(reply.status),
                                                  parser.get().version());
       response.set(http::field::content_type, "application/json");
       response.set(http::field::cache_control, "no-store");
+      if (!reply.allow.empty())
+        response.set(http::field::allow,
+                     beast::string_view(reply.allow.data(), reply.allow.size()));
       response.keep_alive(goes_on);
       response.body() = std::move(reply.body);
       response.body() += '\n';
@@ -138,12 +137,20 @@ struct AdminServer::State {
            error != http::error::end_of_stream && error != http::error::partial_message;
   }
 
+  static AdminAnswer refusal(const error_code& error) {
+    const int status = error == http::error::body_limit     ? 413
+                       : error == http::error::header_limit ? 431
+                                                            : 400;
+    return {.status = status,
+            .body = error_json({Errc::usage, "the request is refused: " + error.message()})};
+  }
+
   AdminAnswer reply_to(const http::request<http::string_body>& request) const try {
     return answer(*subject, {view(request.method_string()), view(request.target()),
                              view(request[http::field::host]), view(request[http::field::origin]),
                              request.body()});
   } catch (const std::exception& exception) {  // no memory for so much
-    return {500, error_json({Errc::internal, exception.what()})};
+    return {.status = 500, .body = error_json({Errc::internal, exception.what()})};
   }
 };
 

@@ -56,8 +56,10 @@ TEST_F(Routes, a_redrive_is_begun_asked_after_and_cancelled) {
       ask("POST", "/api/v1/queues/jobs-dead/redrive", R"({"reason":"denied"})");
   EXPECT_EQ(begun.status, 202);
   EXPECT_EQ(nlohmann::json::parse(begun.body)["moved"], 1);
-  EXPECT_NE(stored.file().find(R"({"redrive":"00000002-0000-4000-8000-000000000000","to":"jobs"})"),
-            std::string::npos);
+  EXPECT_NE(
+      stored.file().find(
+          R"({"redrive":"00000002-0000-4000-8000-000000000000","source_queue":"jobs","to":"jobs"})"),
+      std::string::npos);
   EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead/redrive")["moved_to"]["jobs"], 1);
   EXPECT_EQ(json("DELETE", "/api/v1/queues/jobs-dead/redrive")["status"], "CANCELLED");
   EXPECT_EQ(ask("GET", "/api/v1/queues/jobs-dead/redrive").status, 404);
@@ -111,6 +113,7 @@ TEST_F(Routes, what_cannot_be_is_refused_with_a_reason) {
         << each.method << " " << each.target << ": " << answer.body;
     EXPECT_NE(answer.body.find(each.says), std::string::npos) << each.target << ": " << answer.body;
     EXPECT_TRUE(nlohmann::json::parse(answer.body).contains("exit"));
+    EXPECT_EQ(answer.allow.empty(), answer.status != 405) << each.target;
   }
 }
 
@@ -121,6 +124,7 @@ TEST_F(Routes, pages_of_other_sites_are_refused) {
   EXPECT_EQ(status("127.0.0.1:9640", ""), 200);
   EXPECT_EQ(status("localhost:9640", ""), 200);
   EXPECT_EQ(status("[::1]:9640", ""), 200);
+  EXPECT_EQ(status("LocalHost:9640", "HTTP://localhost:9640"), 200);
   EXPECT_EQ(status("127.0.0.1", ""), 200);
   EXPECT_EQ(status("127.0.0.1:9640", "http://127.0.0.1:9640"), 200);
   EXPECT_EQ(status("evil.example:9640", ""), 403) << "a name that resolves to this machine";

@@ -102,23 +102,33 @@ TEST_F(Server, keeps_a_connection_for_further_requests) {
 
 TEST_F(Server, answers_head_without_a_body) {
   Client client(port);
-  client.say("HEAD /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+  client.say(
+      "HEAD /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /healthz HTTP/1.1\r\nHost: "
+      "127.0.0.1\r\nConnection: close\r\n\r\n");
   const std::string heard = client.hear();
   const std::size_t second = heard.find("HTTP/1.1 200", 1);
   ASSERT_NE(second, std::string::npos) << heard;
   EXPECT_EQ(heard.substr(second - 4, 4), "\r\n\r\n") << heard;
 }
 
+TEST_F(Server, names_the_methods_that_would_do) {
+  Client client(port);
+  client.say("PUT /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+  EXPECT_NE(client.hear().find("\r\nAllow: GET, HEAD\r\n"), std::string::npos);
+}
+
 TEST_F(Server, refuses_what_is_no_request_and_what_is_too_long_and_goes_on) {
-  for (const std::string& said :
-       {std::string("hello\r\n\r\n"),
-        "GET /healthz HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n",
-        std::string(
-            "POST /api/v1/queues/jobs/redrive HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n{"),
-        std::string("GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n")}) {
+  const std::pair<const char*, std::string> cases[] = {
+      {"400", "hello\r\n\r\n"},
+      {"400", "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"},
+      {"413", "POST /api/v1/queues/jobs/redrive HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n{"},
+      {"431", "GET /healthz HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n"}};
+  for (const auto& [status, said] : cases) {
     Client client(port);
     client.say(said);
-    EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 400")) << said.substr(0, 40);
+    const std::string heard = client.hear();
+    EXPECT_TRUE(heard.starts_with(std::string("HTTP/1.1 ") + status))
+        << said.substr(0, 40) << "...: " << heard;
   }
   Client(port).say("GET /hea");  // and gone
   EXPECT_TRUE(core::RemoteQueues("127.0.0.1", std::to_string(port)).list());
