@@ -1,12 +1,15 @@
 // `validate` and `graph`: look at configurations without starting anything.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "config/graph.hpp"
 #include "config/load.hpp"
 #include "config/topology.hpp"
+#include "queue/letter_file.hpp"
 
 namespace sluice::core {
 namespace {
@@ -25,6 +28,12 @@ std::string human_size(std::int64_t bytes) {
              : fmt::format("{:.2f} {}", value, units[unit]);
 }
 
+bool keeps_letters(const PipelineDescription& pipeline) {
+  return std::ranges::any_of(pipeline.queues, [](const QueueDescription& queue) {
+    return queue.redrive_policy.has_value();
+  });
+}
+
 std::string memory_text(const PipelineDescription& pipeline) {
   const MemoryBound bound = memory_bound(pipeline);
   const auto line = [](std::int64_t bytes, const std::string& what) {
@@ -39,7 +48,11 @@ std::string memory_text(const PipelineDescription& pipeline) {
          line(bound.workers, "one batch in each worker's hands, if every body had max_body_bytes") +
          line(bound.emissions,
               "what a batch becomes in each worker that publishes without waiting: 64 such bodies "
-              "a message");
+              "a message") +
+         (keeps_letters(pipeline)
+              ? fmt::format("    {:>12}  more for each dead letter in a file: where it lies there\n",
+                            human_size(LetterFile::kIndexBytes))
+              : std::string());
 }
 
 /// Which full queue makes which source wait.

@@ -97,7 +97,6 @@ PipelineDescription Loader::load() {
     check_state();
   if (reporter_.diagnostics.errors() == 0) {  // warnings about a broken graph would mislead
     check_use();
-    check_shared_dead_letters();
     check_feedback();
     result_.fixed_part = fixed_part();
   }

@@ -100,27 +100,6 @@ void Loader::check_dead_letter_cycles() {
   }
 }
 
-/// A message has the same id in every queue of its topic, and a dead-letter queue keeps an id once (DESIGN §2.6).
-void Loader::check_shared_dead_letters() {
-  for (const TopicDescription& topic : result_.topics) {
-    std::map<std::uint32_t, std::uint32_t> first;  // by dead-letter queue
-    for (const std::uint32_t queue : topic.queues) {
-      const std::optional<RedrivePolicy>& policy = result_.queues[queue].redrive_policy;
-      if (!policy)
-        continue;
-      const auto [other, is_first] = first.emplace(policy->dead_letter_queue, queue);
-      if (is_first)
-        continue;
-      reporter_.warning(
-          redrive_offsets_[queue],
-          fmt::format("queues {} and {} get messages of the same topic {} and share the dead-letter queue {}, which keeps "
-                      "each message once: one that fails in both can be redriven to one of them only; give each its own",
-                      in_quotes(result_.queues[other->second].name), in_quotes(result_.queues[queue].name),
-                      in_quotes(topic.name), in_quotes(result_.queues[policy->dead_letter_queue].name)));
-    }
-  }
-}
-
 void Loader::check_use() {
   std::vector<bool> fed(result_.queues.size()), dead(result_.queues.size()),
       served(result_.queues.size());

@@ -77,7 +77,6 @@ class Loader {
   void check_cycles();
   void check_dead_letter_cycles();
   void check_use();
-  void check_shared_dead_letters();
   void check_state();
   void check_state(const SourceDescription& source);
 

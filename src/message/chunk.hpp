@@ -54,7 +54,7 @@ struct ExternalBody {
   void drop();
 };
 
-class Queue;
+struct LetterPlace;
 
 /// Why a message failed last, while it may be tried again.
 struct LastError {
@@ -67,7 +67,7 @@ struct Lineage {
   std::uint32_t message;        ///< in the origin
   std::uint32_t receive_count;  ///< receives so far, over all queues
   std::int64_t first_received_ms;  ///< 0: never
-  Queue* stored_in;             ///< the dead-letter queue in whose file it stands; nullptr: none
+  const LetterPlace* stored_in;    ///< where it stands as a dead letter; nullptr: nowhere
   LastError* last_error;        ///< owned; nullptr: none
 };
 

@@ -34,7 +34,8 @@ std::string StoredQueues::path_of(const std::string& queue) const {
   return fmt::format("{}/dead-letters/{}.jsonl", pipeline_.state, queue);
 }
 
-Result<std::optional<LetterFile>> StoredQueues::open(const QueueDescription& queue, bool writes) const {
+Result<std::optional<LetterFile>> StoredQueues::open(const QueueDescription& queue,
+                                                     bool writes) const {
   const std::string path = path_of(queue.name);
   if (!keeps_letters(queue) || !storage_.exists(path)) {
     return std::nullopt;
@@ -100,7 +101,8 @@ Result<std::vector<std::string>> StoredQueues::peek(const std::string& queue,
     return std::unexpected(file.error());
   }
   std::vector<std::string> letters;
-  if (Result<void> read = *file ? (*file)->peek(count_max, kPeekBytesMax, letters) : Result<void>(); !read) {
+  if (Result<void> read = *file ? (*file)->peek(count_max, kPeekBytesMax, letters) : Result<void>();
+      !read) {
     return std::unexpected(read.error());
   }
   return letters;
@@ -119,7 +121,7 @@ Result<void> StoredQueues::check_target(const std::string& from, const std::stri
 
 /// Marks what the status' request means, and counts all.
 Result<void> StoredQueues::mark(LetterFile& file, RedriveStatus& status) const {
-  std::vector<std::pair<Uuid, std::string>> meant;
+  std::vector<std::pair<LetterKey, std::string>> meant;
   Result<std::uint64_t> end = file.for_each(0, [&](const LetterLine& letter) {
     std::string to;
     auto stays = why_it_stays(letter.message, status.request, &to);
@@ -131,7 +133,7 @@ Result<void> StoredQueues::mark(LetterFile& file, RedriveStatus& status) const {
     } else {
       ++status.moved;
       ++status.moved_to[to];
-      meant.emplace_back(letter.id, std::move(to));
+      meant.emplace_back(letter.key, std::move(to));
     }
     return true;
   });
@@ -197,7 +199,7 @@ Result<RedriveStatus> StoredQueues::redrive_status(const std::string& queue) {
         fmt::format("queue '{}': no letters are marked to be redriven at the next start", queue));
   }
   status.letters = (*file)->count();
-  for (const auto& [id, to] : (*file)->marked()) {
+  for (const auto& [letter, to] : (*file)->marked()) {
     ++status.moved;
     ++status.moved_to[to];
   }
@@ -213,13 +215,8 @@ Result<RedriveStatus> StoredQueues::cancel_redrive(const std::string& queue) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  const auto marked = (*file)->marked();
-  for (const auto& [id, to] : marked) {
-    if (Result<void> appended = (*file)->append_redrive(id, ""); !appended) {
-      return std::unexpected(appended.error());
-    }
-  }
-  if (Result<void> synced = (*file)->sync(); !synced) {
+  Result<void> unmarked = (*file)->append_no_redrives();
+  if (Result<void> synced = unmarked ? (*file)->sync() : unmarked; !synced) {
     return std::unexpected(synced.error());
   }
   status->state = RedriveState::cancelled;
@@ -238,19 +235,11 @@ Result<std::uint64_t> StoredQueues::purge(const std::string& queue) {
   if (!*file) {
     return 0;
   }
-  std::vector<Uuid> ids;
-  for (const auto& [id, place] : (*file)->letters()) {
-    ids.push_back(id);
-  }
-  for (const Uuid& id : ids) {
-    if (Result<void> appended = (*file)->append_removal(id); !appended) {
-      return std::unexpected(appended.error());
-    }
-  }
-  if (Result<void> synced = (*file)->sync(); !synced) {
+  Result<std::uint64_t> removed = (*file)->append_removals([](const LetterKey&) { return true; });
+  if (Result<void> synced = removed ? (*file)->sync() : std::unexpected(removed.error()); !synced) {
     return std::unexpected(synced.error());
   }
-  return ids.size();
+  return removed;
 }
 
 }  // namespace sluice::core

@@ -79,8 +79,7 @@ Result<void> DeadLetters::redrive(Queue& from, RedriveRequest request) {
     }
   }
   std::lock_guard lock(redrives_mutex_);
-  auto last = redrives_.find(&from);
-  if (last != redrives_.end() && last->second->is_active()) {
+  if (is_redriven(from)) {
     return fail(Errc::unavailable, fmt::format("a redrive of '{}' is under way: only one at a time; wait for it, or cancel it",
                                          from.name()));
   }
@@ -97,11 +96,10 @@ std::optional<RedriveStatus> DeadLetters::redrive_status(const Queue& from) cons
 
 bool DeadLetters::cancel_redrive(const Queue& from) {
   std::lock_guard lock(redrives_mutex_);
-  auto found = redrives_.find(&from);
-  if (found == redrives_.end() || !found->second->is_active()) {
+  if (!is_redriven(from)) {
     return false;
   }
-  found->second->cancel(true);
+  redrives_.at(&from)->cancel(true);
   ring();
   return true;
 }
@@ -139,8 +137,7 @@ std::int64_t DeadLetters::redrive_some() {
 Result<std::uint64_t> DeadLetters::purge(Queue& queue) {
   {
     std::lock_guard lock(redrives_mutex_);
-    auto last = redrives_.find(&queue);
-    if (last != redrives_.end() && last->second->is_active()) {
+    if (is_redriven(queue)) {
       return fail(Errc::unavailable, fmt::format("a redrive of '{}' is under way: cancel it first", queue.name()));
     }
   }
@@ -174,8 +171,8 @@ void DeadLetters::submit(DeadLetter letter) {
   submit(Job{.kind = Job::Kind::letter, .letter = std::make_unique<DeadLetter>(std::move(letter))});
 }
 
-void DeadLetters::submit_removal(Queue& queue, const Uuid& id) {
-  submit(Job{.kind = Job::Kind::removal, .queue = &queue, .id = id});
+void DeadLetters::submit_removal(const LetterPlace& place, const Uuid& id) {
+  submit(Job{.kind = Job::Kind::removal, .queue = place.queue, .place = &place, .id = id});
 }
 
 void DeadLetters::submit_load(Queue& queue) { submit(Job{.kind = Job::Kind::load, .queue = &queue}); }
@@ -246,16 +243,18 @@ std::string DeadLetters::line_of(const DeadLetter& letter) {
   return message_to_json(message, &note);
 }
 
-Result<void> DeadLetters::append_removal(LetterBox& box, const Uuid& id) {
-  box.forget(id);
-  if (!box.file().holds(id)) {
+Result<void> DeadLetters::append_removal(const LetterPlace& place, const Uuid& id) {
+  LetterBox& box = boxes_.at(place.queue);
+  const LetterKey key{id, place.source};
+  box.forget(key);
+  if (!box.file().holds(key)) {
     return {};
   }
   stored_.fetch_sub(1, std::memory_order_relaxed);
-  return box.file().append_removal(id);
+  return box.file().append_removal(key);
 }
 
-/// The first half of a job: its line. An id that stands in the file is not added again, unless it was redriven from
+/// The first half of a job: its line. A letter that stands in the file is not added again, unless it was redriven from
 /// there and failed again: then its new line takes the place of the old one.
 Result<void> DeadLetters::append(Job& job, std::vector<LetterBox*>& touched) {
   if (job.kind != Job::Kind::letter && job.kind != Job::Kind::removal) {
@@ -266,14 +265,16 @@ Result<void> DeadLetters::append(Job& job, std::vector<LetterBox*>& touched) {
     touched.push_back(&box);
   }
   if (job.kind == Job::Kind::removal) {
-    return append_removal(box, job.id);
+    return append_removal(*job.place, job.id);
   }
-  const Taken& copy = job.letter->copy;
-  Uuid id = copy.chunk->id(lowest_bit(copy.mask));
-  bool stands = box.file().holds(id);
-  job.is_new = !stands || job.letter->stood_in == job.letter->to;
+  const DeadLetter& letter = *job.letter;
+  job.place = &box.place(letter.from != nullptr ? std::string_view(letter.from->name()) : std::string_view());
+  job.id = letter.copy.chunk->id(lowest_bit(letter.copy.mask));
+  const LetterKey key{job.id, job.place->source};
+  bool stands = box.file().holds(key);
+  job.is_new = !stands || letter.stood_in == job.place;
   stored_.fetch_add(stands ? 0 : 1, std::memory_order_relaxed);
-  return job.is_new ? box.file().append_letter(id, line_of(*job.letter)) : Result<void>();
+  return job.is_new ? box.file().append_letter(key, line_of(letter)) : Result<void>();
 }
 
 Result<void> DeadLetters::sync(const std::vector<LetterBox*>& boxes) {
@@ -305,7 +306,7 @@ Result<void> DeadLetters::write(std::vector<Job>& jobs) {
   // All letters first: until then the file has some that are neither in memory nor counted.
   for (Job& job : jobs) {
     if (job.kind == Job::Kind::letter) {
-      complete(*job.letter, job.is_new);
+      complete(job);
     }
   }
   for (Job& job : jobs) {
@@ -313,7 +314,10 @@ Result<void> DeadLetters::write(std::vector<Job>& jobs) {
       return finished;
     }
   }
-  return load_what_fits();
+  if (Result<void> loaded = load_what_fits(); !loaded) {
+    return loaded;
+  }
+  return compact_what_is_garbage();
 }
 
 /// What is not written.
@@ -350,19 +354,18 @@ Result<void> DeadLetters::purge_box(Job& job) {
   return {};
 }
 
-/// Letters that stood in another dead-letter queue's file leave it now that they are stored in theirs.
+/// Letters that stood in another place leave it now that they are stored in theirs.
 Result<void> DeadLetters::move_on(const std::vector<Job>& jobs) {
   std::vector<LetterBox*> touched;
   for (const Job& job : jobs) {
-    if (job.kind != Job::Kind::letter || job.letter->stood_in == nullptr || job.letter->stood_in == job.letter->to) {
+    if (job.kind != Job::Kind::letter || job.letter->stood_in == nullptr || job.letter->stood_in == job.place) {
       continue;
     }
-    const Taken& copy = job.letter->copy;
-    LetterBox& box = boxes_.at(job.letter->stood_in);
+    LetterBox& box = boxes_.at(job.letter->stood_in->queue);
     if (std::ranges::find(touched, &box) == touched.end()) {
       touched.push_back(&box);
     }
-    if (Result<void> appended = append_removal(box, copy.chunk->id(lowest_bit(copy.mask))); !appended) {
+    if (Result<void> appended = append_removal(*job.letter->stood_in, job.id); !appended) {
       return appended;
     }
   }
@@ -378,6 +381,28 @@ Result<void> DeadLetters::load_what_fits() {
       if (Result<void> loaded = box.load(); !loaded) {
         return loaded;
       }
+    }
+  }
+  return {};
+}
+
+bool DeadLetters::is_redriven(const Queue& queue) const {
+  auto last = redrives_.find(&queue);
+  return last != redrives_.end() && last->second->is_active();
+}
+
+/// A redrive knows places in its file, so that is left alone until it has ended. One that is asked for meanwhile begins
+/// on this thread.
+Result<void> DeadLetters::compact_what_is_garbage() {
+  for (auto& [queue, box] : boxes_) {
+    if (!box.file().is_mostly_garbage()) {
+      continue;
+    }
+    std::unique_lock lock(redrives_mutex_);
+    const bool is_read = is_redriven(*queue);
+    lock.unlock();
+    if (Result<void> compacted = is_read ? Result<void>() : box.compact(); !compacted) {
+      return compacted;
     }
   }
   return {};
@@ -405,7 +430,8 @@ void DeadLetters::tell_left_out(const Queue& queue, std::uint64_t left_out) cons
 }
 
 /// The letter is on the device: it leaves its queue, its origin hears of its end, and it goes into its box.
-void DeadLetters::complete(DeadLetter& letter, bool is_new) {
+void DeadLetters::complete(Job& job) {
+  DeadLetter& letter = *job.letter;
   Chunk* chunk = letter.copy.chunk;
   auto index = lowest_bit(letter.copy.mask);
   Lineage& lineage = chunk->lineage[index];
@@ -415,12 +441,12 @@ void DeadLetters::complete(DeadLetter& letter, bool is_new) {
   lineage.origin = nullptr;
   delete lineage.last_error;
   lineage.last_error = nullptr;
-  lineage.stored_in = letter.to;
-  if (letter.stood_in == letter.to) {
-    note_back(letter);
+  lineage.stored_in = job.place;
+  if (letter.stood_in != nullptr && letter.stood_in->queue == letter.to) {
+    note_back(*letter.stood_in, job.id);
   }
-  if (is_new) {
-    tell(letter, chunk->id(index));
+  if (job.is_new) {
+    tell(letter, job.id);
     boxes_.at(letter.to).add(letter.copy, letter.last_ms);
   } else {
     release_chunk(chunk, 1);
@@ -436,10 +462,10 @@ void DeadLetters::complete(DeadLetter& letter, bool is_new) {
 }
 
 /// A letter that was redriven has failed again.
-void DeadLetters::note_back(const DeadLetter& letter) {
-  boxes_.at(letter.to).note_back(letter.copy.chunk->id(lowest_bit(letter.copy.mask)));
+void DeadLetters::note_back(const LetterPlace& place, const Uuid& id) {
+  boxes_.at(place.queue).note_back({id, place.source});
   std::lock_guard lock(redrives_mutex_);
-  if (auto last = redrives_.find(letter.to); last != redrives_.end()) {
+  if (auto last = redrives_.find(place.queue); last != redrives_.end()) {
     last->second->note_back();
   }
 }

@@ -34,7 +34,7 @@ struct DeadLetter {
   Taken copy;                 ///< one message of an evacuated chunk, whose receipt goes along
   std::string service, stage, reason, detail;
   std::int64_t last_ms = 0;
-  Queue* stood_in = nullptr;  ///< in whose file it stands; another than that of `to` it leaves once it is stored there
+  const LetterPlace* stood_in = nullptr;  ///< another place than it goes to it leaves once it is stored there
 };
 
 class DeadLetters {
@@ -50,7 +50,7 @@ class DeadLetters {
 
   void submit(DeadLetter letter);
   /// A letter that was stored left its queue for good.
-  void submit_removal(Queue& queue, const Uuid& id);
+  void submit_removal(const LetterPlace& place, const Uuid& id);
   /// The queue has run dry in memory and has more in its file.
   void submit_load(Queue& queue);
 
@@ -94,6 +94,7 @@ class DeadLetters {
     enum class Kind { letter, removal, load, purge, peek } kind = Kind::letter;
     std::unique_ptr<DeadLetter> letter = nullptr;
     Queue* queue = nullptr;
+    const LetterPlace* place = nullptr;  ///< of a removal; of a letter, once it has one
     Uuid id = {};
     bool is_new = false;  ///< a letter that was appended
     std::unique_ptr<std::promise<Result<std::uint64_t>>> purged = nullptr;
@@ -105,16 +106,18 @@ class DeadLetters {
   void begin_redrive(LetterBox& box, RedriveRequest request, bool marked);
   Result<void> write(std::vector<Job>& jobs);
   Result<void> append(Job& job, std::vector<LetterBox*>& touched);
-  Result<void> append_removal(LetterBox& box, const Uuid& id);
+  Result<void> append_removal(const LetterPlace& place, const Uuid& id);
   Result<void> move_on(const std::vector<Job>& jobs);
   Result<void> finish(Job& job);
   Result<void> purge_box(Job& job);
   void peek_box(Job& job);
   Result<void> load_what_fits();
+  Result<void> compact_what_is_garbage();
+  bool is_redriven(const Queue& queue) const;
   static Result<void> sync(const std::vector<LetterBox*>& boxes);
   static std::string line_of(const DeadLetter& letter);
-  void complete(DeadLetter& letter, bool is_new);
-  void note_back(const DeadLetter& letter);
+  void complete(Job& job);
+  void note_back(const LetterPlace& place, const Uuid& id);
   void tell(const DeadLetter& letter, const Uuid& id);
   void tell_left_out(const Queue& queue, std::uint64_t left_out) const;
 

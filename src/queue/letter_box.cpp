@@ -1,7 +1,5 @@
 #include "queue/letter_box.hpp"
 
-#include <vector>
-
 #include "queue/letter_parts.hpp"
 
 namespace sluice::core {
@@ -12,14 +10,20 @@ LetterBox::LetterBox(Queue& queue, LetterFile file, ChunkPool& pool)
   queue_.unloaded.fetch_add(file_.count(), std::memory_order_release);
 }
 
-bool LetterBox::deliver(const MessageText& text) {
-  const LetterParts letter(text);
+const LetterPlace& LetterBox::place(std::string_view source) {
+  const std::string* own = file_.key({}, source).source;
+  return places_.try_emplace(own, LetterPlace{&queue_, own}).first->second;
+}
+
+bool LetterBox::deliver(const LetterLine& letter) {
+  const MessageText& text = letter.message;
+  const LetterParts parts(text);
   Lineage lineage{};
   lineage.receive_count = text.receive_count;
   lineage.first_received_ms = text.dead_letter ? text.dead_letter->first_ms : 0;
-  lineage.stored_in = &queue_;
+  lineage.stored_in = &place(*letter.key.source);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.body.data());
-  Evacuator::Copy copy = evacuator_.store({bytes, text.body.size()}, letter.parts, text.sent_ms, lineage);
+  Evacuator::Copy copy = evacuator_.store({bytes, text.body.size()}, parts.parts, text.sent_ms, lineage);
   if (copy.chunk == nullptr) {
     return false;
   }
@@ -33,13 +37,13 @@ Result<void> LetterBox::load() {
     return {};  // resume() does it
   }
   Result<std::uint64_t> end = file_.for_each(read_offset_, [&](const LetterLine& letter) {
-    if (is_in_use(letter.id)) {
+    if (is_in_use(letter.key)) {
       return true;
     }
-    if (!queue_.credits().available() || !deliver(letter.message)) {
+    if (!queue_.credits().available() || !deliver(letter)) {
       return false;
     }
-    loaded_.insert(letter.id);
+    loaded_.insert(letter.key);
     queue_.unloaded.fetch_sub(1, std::memory_order_release);
     return true;
   });
@@ -52,8 +56,9 @@ Result<void> LetterBox::load() {
 }
 
 void LetterBox::add(Taken copy, std::int64_t moved_ms) {
-  Uuid id = copy.chunk->id(lowest_bit(copy.mask));
-  auto line = file_.letters().find(id);
+  const std::uint32_t index = lowest_bit(copy.mask);
+  const LetterKey key{copy.chunk->id(index), copy.chunk->lineage[index].stored_in->source};
+  auto line = file_.letters().find(key);
   if (line == file_.letters().end()) {  // another copy of it came to its end meanwhile
     queue_.withdrawn.fetch_add(1, std::memory_order_release);
     queue_.purged.fetch_add(1, std::memory_order_release);
@@ -64,7 +69,7 @@ void LetterBox::add(Taken copy, std::int64_t moved_ms) {
   bool is_next = !recalled_ && queue_.unloaded.load(std::memory_order_acquire) == 0;
   if (is_next && queue_.credits().available()) {
     read_offset_ = line->second.end;
-    loaded_.insert(id);
+    loaded_.insert(key);
     queue_.credits().take(1, copy.chunk->charge_of_mask(copy.mask));
     queue_.moved_in.fetch_add(1, std::memory_order_release);
     queue_.put_letter(copy, moved_ms);
@@ -78,8 +83,8 @@ void LetterBox::add(Taken copy, std::int64_t moved_ms) {
 
 void LetterBox::recall() {
   recalled_ = true;
-  queue_.recall_letters([&](const Uuid& id) {
-    loaded_.erase(id);
+  queue_.recall_letters([&](const Uuid& id, const LetterPlace& place) {
+    loaded_.erase({id, place.source});
     queue_.unloaded.fetch_add(1, std::memory_order_release);
   });
 }
@@ -90,34 +95,32 @@ Result<void> LetterBox::resume() {
   return load();
 }
 
-void LetterBox::note_redriven(const Uuid& id) {
-  redriven_.insert(id);
+void LetterBox::note_redriven(const LetterKey& key) {
+  redriven_.insert(key);
   queue_.unloaded.fetch_sub(1, std::memory_order_release);
   queue_.withdrawn.fetch_add(1, std::memory_order_release);
   queue_.redriven.fetch_add(1, std::memory_order_release);
 }
 
-void LetterBox::forget(const Uuid& id) {
-  loaded_.erase(id);
-  redriven_.erase(id);
+void LetterBox::forget(const LetterKey& key) {
+  loaded_.erase(key);
+  redriven_.erase(key);
+}
+
+Result<void> LetterBox::compact() {
+  read_offset_ = 0;
+  return file_.compact();
 }
 
 Result<std::uint64_t> LetterBox::purge_file() {
-  std::vector<Uuid> unused;
-  for (const auto& [id, place] : file_.letters()) {
-    if (!is_in_use(id)) {
-      unused.push_back(id);
-    }
+  Result<std::uint64_t> removed = file_.append_removals([&](const LetterKey& key) { return !is_in_use(key); });
+  if (!removed) {
+    return removed;
   }
-  for (const Uuid& id : unused) {
-    if (Result<void> appended = file_.append_removal(id); !appended) {
-      return std::unexpected(appended.error());
-    }
-  }
-  queue_.unloaded.fetch_sub(unused.size(), std::memory_order_release);
-  queue_.withdrawn.fetch_add(unused.size(), std::memory_order_release);
-  queue_.purged.fetch_add(unused.size(), std::memory_order_release);
-  return unused.size();
+  queue_.unloaded.fetch_sub(*removed, std::memory_order_release);
+  queue_.withdrawn.fetch_add(*removed, std::memory_order_release);
+  queue_.purged.fetch_add(*removed, std::memory_order_release);
+  return removed;
 }
 
 }  // namespace sluice::core

@@ -5,6 +5,7 @@
 // Thread safety: the letters' writer's (and control's before it runs).
 #pragma once
 
+#include <map>
 #include <unordered_set>
 
 #include "message/evacuator.hpp"
@@ -12,6 +13,12 @@
 #include "queue/queue.hpp"
 
 namespace sluice::core {
+
+/// Where letters of one queue stand. A message that stands there points to it.
+struct LetterPlace {
+  Queue* queue;               ///< the dead-letter queue
+  const std::string* source;  ///< the queue that they came from, as in a LetterKey; empty: rejected parts
+};
 
 class LetterBox {
  public:
@@ -22,6 +29,8 @@ class LetterBox {
 
   Queue& queue() { return queue_; }
   LetterFile& file() { return file_; }
+  /// Of letters that come from `source`; lives as long as the box.
+  const LetterPlace& place(std::string_view source);
 
   /// Puts letters into the queue as far as its credit reaches. Errors: io.
   Result<void> load();
@@ -32,26 +41,29 @@ class LetterBox {
   void recall();
   Result<void> resume();
   /// In the queue's memory, in a worker's hands, or on its way back to a queue.
-  bool is_in_use(const Uuid& id) const { return loaded_.contains(id) || redriven_.contains(id); }
+  bool is_in_use(const LetterKey& key) const { return loaded_.contains(key) || redriven_.contains(key); }
   /// A letter goes from the file to another queue.
-  void note_redriven(const Uuid& id);
+  void note_redriven(const LetterKey& key);
   /// It is a dead letter again.
-  void note_back(const Uuid& id) { redriven_.erase(id); }
+  void note_back(const LetterKey& key) { redriven_.erase(key); }
   /// Its removal line was appended.
-  void forget(const Uuid& id);
+  void forget(const LetterKey& key);
   /// Removes what is in the file only. How many letters. Errors: io.
   Result<std::uint64_t> purge_file();
+  /// Writes the file anew, without what is of no use.
+  Result<void> compact();
 
  private:
-  bool deliver(const MessageText& text);
+  bool deliver(const LetterLine& letter);
 
   Queue& queue_;
   LetterFile file_;
   Evacuator evacuator_;
   std::uint64_t read_offset_ = 0;  ///< all letters before it are in memory, deleted, or were
   bool recalled_ = false;
-  std::unordered_set<Uuid, UuidHash> loaded_;    ///< in the queue's memory, or a worker's hands
-  std::unordered_set<Uuid, UuidHash> redriven_;  ///< in another queue, and not at its end
+  std::map<const std::string*, LetterPlace> places_;
+  std::unordered_set<LetterKey, LetterKeyHash> loaded_;    ///< in the queue's memory, or a worker's hands
+  std::unordered_set<LetterKey, LetterKeyHash> redriven_;  ///< in another queue, and not at its end
 };
 
 }  // namespace sluice::core

@@ -12,6 +12,8 @@ namespace sluice::core {
 namespace {
 
 constexpr std::size_t kReadBytes = 1 << 20;
+/// Lines are written together up to here.
+constexpr std::size_t kPendingMax = 1 << 20;
 
 /// Calls `each(line, offset of the line)` for every whole line from `offset`; false from it stops. `tail`: gets what
 /// stands behind the last line's end.
@@ -49,6 +51,7 @@ Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each
 struct Line {
   enum class Kind { letter, removal, redrive, foreign } kind = Kind::foreign;
   Uuid id;
+  std::string source;
   MessageText message;  ///< of a letter
   std::string queue;    ///< of a redrive
 };
@@ -58,20 +61,31 @@ Line read_line(std::string_view text) {
   if (!json) {
     return {};
   }
+  const auto text_of = [&](const char* name) {
+    const Json* value = json->find(name);
+    return value != nullptr ? value->text : std::string();
+  };
   if (const Json* deleted = json->find("deleted")) {
     std::optional<Uuid> id = parse_uuid(deleted->text);
-    return id ? Line{Line::Kind::removal, *id, {}, {}} : Line{};
+    return id ? Line{Line::Kind::removal, *id, text_of("source_queue"), {}, {}} : Line{};
   }
   if (const Json* redrive = json->find("redrive")) {
     std::optional<Uuid> id = parse_uuid(redrive->text);
-    const Json* to = json->find("to");
-    return id && to != nullptr ? Line{Line::Kind::redrive, *id, {}, to->text} : Line{};
+    return id && json->find("to") != nullptr
+               ? Line{Line::Kind::redrive, *id, text_of("source_queue"), {}, text_of("to")}
+               : Line{};
   }
   Result<MessageText> message = message_from_json(*json);
   if (!message || !message->id || !LetterParts(*message).fits()) {
     return {};
   }
-  return {Line::Kind::letter, *message->id, std::move(*message), {}};
+  std::string source = message->dead_letter ? message->dead_letter->source_queue : std::string();
+  return {Line::Kind::letter, *message->id, std::move(source), std::move(*message), {}};
+}
+
+/// The end of a line that is about a letter.
+std::string about(const LetterKey& key) {
+  return fmt::format("\"{}\",\"source_queue\":{}", to_text(key.id), json_quote(*key.source));
 }
 
 }  // namespace
@@ -95,17 +109,14 @@ Result<void> LetterFile::read() {
     ++lines;
     switch (line.kind) {
       case Line::Kind::letter:
-        has_garbage_ |= !letters_.insert_or_assign(line.id, Place{offset, offset + text.size() + 1}).second;
-        marked_.erase(line.id);
+        place(key(line.id, line.source), {offset, offset + text.size() + 1});
         break;
       case Line::Kind::removal:
-        letters_.erase(line.id);
-        marked_.erase(line.id);
-        has_garbage_ = true;
+        forget(key(line.id, line.source), text.size() + 1);
         break;
       case Line::Kind::redrive:
-        if (letters_.contains(line.id)) {
-          mark(line.id, std::move(line.queue));
+        if (const LetterKey marked = key(line.id, line.source); letters_.contains(marked)) {
+          mark(marked, std::move(line.queue));
         }
         break;
       case Line::Kind::foreign:
@@ -119,25 +130,52 @@ Result<void> LetterFile::read() {
   if (!end) {
     return std::unexpected(end.error());
   }
-  has_garbage_ |= !tail.empty();
+  garbage_bytes_ += tail.size();
   if (read_line(tail).kind != Line::Kind::foreign) {
     take(tail, *end);
   }
   return {};
 }
 
-void LetterFile::mark(const Uuid& id, std::string queue) {
+LetterKey LetterFile::key(const Uuid& id, std::string_view source) {
+  auto found = sources_.find(source);
+  return {id, &(found != sources_.end() ? *found : *sources_.emplace(source).first)};
+}
+
+void LetterFile::place(const LetterKey& key, Place place) {
+  auto [at, is_new] = letters_.try_emplace(key, place);
+  if (!is_new) {
+    garbage_bytes_ += at->second.end - at->second.begin;
+    at->second = place;
+  }
+  marked_.erase(key);
+}
+
+/// A removal's line, of `line_bytes`, is no more worth keeping than the letter is.
+void LetterFile::forget(const LetterKey& key, std::uint64_t line_bytes) {
+  garbage_bytes_ += line_bytes;
+  if (auto at = letters_.find(key); at != letters_.end()) {
+    garbage_bytes_ += at->second.end - at->second.begin;
+    letters_.erase(at);
+  }
+  marked_.erase(key);
+}
+
+void LetterFile::mark(const LetterKey& key, std::string queue) {
   if (queue.empty()) {
-    marked_.erase(id);
+    marked_.erase(key);
   } else {
-    marked_.insert_or_assign(id, std::move(queue));
+    marked_.insert_or_assign(key, std::move(queue));
   }
 }
 
 /// A whole line is never dropped unless it was deleted or replaced (DESIGN §2.6).
 Result<void> LetterFile::compact() {
-  if (!has_garbage_) {
+  if (garbage_bytes_ == 0) {
     return {};
+  }
+  if (Result<void> flushed = flush(); !flushed) {
+    return flushed;
   }
   const std::string anew = path_ + ".new";
   if (Result<void> removed = storage_->remove(anew); !removed) {
@@ -148,19 +186,27 @@ Result<void> LetterFile::compact() {
     return std::unexpected(copy.error());
   }
   Result<void> written;
-  std::unordered_map<Uuid, Place, UuidHash> moved;
-  auto move = [&](std::string_view text, std::uint64_t offset) {
-    Line line = read_line(text);
-    auto found = letters_.find(line.id);
-    bool stands = line.kind == Line::Kind::letter && found != letters_.end() && found->second.begin == offset;
-    bool marks = line.kind == Line::Kind::redrive && moved.contains(line.id) && marked_.contains(line.id);
-    if (stands) {
-      moved.emplace(line.id, Place{(*copy)->size(), (*copy)->size() + text.size() + 1});
-    }
-    if (stands || marks || line.kind == Line::Kind::foreign) {
-      written = (*copy)->append(std::string(text) + '\n');
-    }
+  std::unordered_map<LetterKey, Place, LetterKeyHash> moved;
+  std::string block;
+  const auto write_block = [&] {
+    written = (*copy)->append(block);
+    block.clear();
     return written.has_value();
+  };
+  auto move = [&](std::string_view text, std::uint64_t offset) {
+    const Line line = read_line(text);
+    const LetterKey letter = key(line.id, line.source);
+    auto found = letters_.find(letter);
+    bool stands = line.kind == Line::Kind::letter && found != letters_.end() && found->second.begin == offset;
+    bool marks = line.kind == Line::Kind::redrive && moved.contains(letter) && marked_.contains(letter);
+    const std::uint64_t begin = (*copy)->size() + block.size();
+    if (stands || marks || line.kind == Line::Kind::foreign) {
+      block.append(text).push_back('\n');
+    }
+    if (stands) {
+      moved.emplace(letter, Place{begin, begin + text.size() + 1});
+    }
+    return block.size() < kPendingMax || write_block();
   };
   std::string tail;
   Result<std::uint64_t> copied = for_each_line(*file_, 0, move, &tail);
@@ -170,7 +216,7 @@ Result<void> LetterFile::compact() {
   if (written && read_line(tail).kind != Line::Kind::foreign) {
     move(tail, *copied);
   }
-  if (!written) {
+  if (!written || !write_block()) {
     return written;
   }
   if (Result<void> synced = (*copy)->sync(); !synced) {
@@ -181,40 +227,79 @@ Result<void> LetterFile::compact() {
   }
   file_ = std::move(*copy);
   letters_ = std::move(moved);
-  has_garbage_ = false;
+  garbage_bytes_ = 0;
   return {};
 }
 
-Result<void> LetterFile::append_letter(const Uuid& id, std::string_view line) {
-  std::uint64_t offset = file_->size();
-  Result<void> appended = file_->append(std::string(line) + '\n');
-  if (appended) {
-    letters_.insert_or_assign(id, Place{offset, file_->size()});
-    marked_.erase(id);
+Result<void> LetterFile::append(std::string_view line) {
+  pending_.append(line).push_back('\n');
+  return pending_.size() < kPendingMax ? Result<void>() : flush();
+}
+
+Result<void> LetterFile::flush() {
+  Result<void> written = pending_.empty() ? Result<void>() : file_->append(pending_);
+  pending_.clear();
+  return written;
+}
+
+Result<void> LetterFile::sync() {
+  Result<void> written = flush();
+  return written ? file_->sync() : written;
+}
+
+Result<void> LetterFile::append_letter(const LetterKey& key, std::string_view line) {
+  place(key, {end(), end() + line.size() + 1});
+  return append(line);
+}
+
+Result<void> LetterFile::append_removal(const LetterKey& key) {
+  const std::string line = fmt::format("{{\"deleted\":{}}}", about(key));
+  forget(key, line.size() + 1);
+  return append(line);
+}
+
+Result<std::uint64_t> LetterFile::append_removals(const std::function<bool(const LetterKey&)>& picks) {
+  std::vector<LetterKey> picked;
+  for (const auto& [key, place] : letters_) {
+    if (picks(key)) {
+      picked.push_back(key);
+    }
   }
-  return appended;
+  for (const LetterKey& key : picked) {
+    if (Result<void> appended = append_removal(key); !appended) {
+      return std::unexpected(appended.error());
+    }
+  }
+  return picked.size();
 }
 
-Result<void> LetterFile::append_removal(const Uuid& id) {
-  letters_.erase(id);
-  marked_.erase(id);
-  return file_->append(fmt::format("{{\"deleted\":\"{}\"}}\n", to_text(id)));
+Result<void> LetterFile::append_redrive(const LetterKey& key, const std::string& queue) {
+  mark(key, queue);
+  return append(fmt::format("{{\"redrive\":{},\"to\":{}}}", about(key), json_quote(queue)));
 }
 
-Result<void> LetterFile::append_redrive(const Uuid& id, const std::string& queue) {
-  mark(id, queue);
-  return file_->append(fmt::format("{{\"redrive\":\"{}\",\"to\":{}}}\n", to_text(id), json_quote(queue)));
+Result<void> LetterFile::append_no_redrives() {
+  const auto marked = marked_;
+  for (const auto& [key, queue] : marked) {
+    if (Result<void> appended = append_redrive(key, ""); !appended) {
+      return appended;
+    }
+  }
+  return {};
 }
 
 Result<std::uint64_t> LetterFile::for_each(std::uint64_t offset, const std::function<bool(const LetterLine&)>& each) {
+  if (Result<void> flushed = flush(); !flushed) {
+    return std::unexpected(flushed.error());
+  }
   return for_each_line(*file_, offset, [&](std::string_view text, std::uint64_t at) {
     Line line = read_line(text);
     if (line.kind != Line::Kind::letter) {
       return true;
     }
-    auto found = letters_.find(line.id);
+    auto found = letters_.find(key(line.id, line.source));
     return found == letters_.end() || found->second.begin != at ||
-           each({line.id, std::move(line.message), text, found->second.end});
+           each({found->first, std::move(line.message), text, found->second.end});
   });
 }
 

@@ -1,9 +1,12 @@
 // The file of a dead-letter queue, one JSON line each:
 //
-//   a letter          message_json.hpp; a later line of the same id takes its place
-//   {"deleted":ID}    it left the queue for good
-//   {"redrive":ID,"to":QUEUE}   asked for while no engine ran: it goes back to QUEUE at the next start; an
-//                     empty QUEUE takes that back
+//   a letter          message_json.hpp; a later line of the same key takes its place
+//   {"deleted":ID,"source_queue":FROM}               it left the queue for good
+//   {"redrive":ID,"source_queue":FROM,"to":QUEUE}    asked for while no engine ran: it goes back to QUEUE at
+//                     the next start; an empty QUEUE takes that back
+//
+// A letter is known by its id and the queue that it came from: branches of a topic have messages of the same
+// id, and may share a dead-letter queue. FROM is empty, or left out, for a rejected part.
 //
 // A line that is none of these, or that no message can be made of, stays in the file; it is neither
 // counted nor delivered. A torn last line counts as not written; one that lacks nothing but its end as written.
@@ -14,6 +17,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,9 +29,21 @@
 
 namespace sluice::core {
 
+/// Which letter; of one LetterFile.
+struct LetterKey {
+  Uuid id;
+  const std::string* source;  ///< the queue that it came from: the file's own copy of the name
+  bool operator==(const LetterKey&) const = default;
+};
+struct LetterKeyHash {
+  std::size_t operator()(const LetterKey& key) const {
+    return UuidHash{}(key.id) ^ std::hash<const void*>{}(key.source);
+  }
+};
+
 /// A letter as its line says. Borrows the line.
 struct LetterLine {
-  Uuid id;
+  LetterKey key;
   MessageText message;
   std::string_view text;  ///< without its end
   std::uint64_t end;      ///< offset behind the line
@@ -35,36 +51,48 @@ struct LetterLine {
 
 class LetterFile {
  public:
+  /// Memory that each letter takes, however long it is.
+  static constexpr std::int64_t kIndexBytes = 72;
+
   /// Opens (and creates) the file and reads it once. Errors: io.
   static Result<LetterFile> open(Storage& storage, std::string path);
 
   const std::string& path() const { return path_; }
   /// Letters that are not deleted.
   std::uint64_t count() const { return letters_.size(); }
-  bool holds(const Uuid& id) const { return letters_.contains(id); }
+  /// The key of a letter that is there, or may be.
+  LetterKey key(const Uuid& id, std::string_view source);
+  bool holds(const LetterKey& key) const { return letters_.contains(key); }
   /// Where the line of each begins and ends.
   struct Place {
     std::uint64_t begin, end;
   };
-  const std::unordered_map<Uuid, Place, UuidHash>& letters() const { return letters_; }
-  std::uint64_t end() const { return file_->size(); }
+  const std::unordered_map<LetterKey, Place, LetterKeyHash>& letters() const { return letters_; }
+  std::uint64_t end() const { return file_->size() + pending_.size(); }
   /// Lines that are no letters, and the number of the first of them, from 1; as they were when it was opened.
   std::uint64_t foreign() const { return foreign_; }
   std::uint64_t first_foreign() const { return first_foreign_; }
   /// Letters that are to go back to a queue, by name.
-  const std::unordered_map<Uuid, std::string, UuidHash>& marked() const { return marked_; }
+  const std::unordered_map<LetterKey, std::string, LetterKeyHash>& marked() const { return marked_; }
 
-  /// Writes the file anew without what is deleted or replaced and without a torn last line, if there is any.
+  /// Writes the file anew without what is deleted or replaced and without a torn last line, if there is any. What was
+  /// appended is durable then; offsets are others.
   Result<void> compact();
+  /// Most of the file is of no use, and it is not small.
+  bool is_mostly_garbage() const { return garbage_bytes_ > kGarbageKept && garbage_bytes_ > end() / 2; }
 
-  // Durable after sync().
-  /// Appends a line of message_to_json; a letter of that id that stands there is replaced.
-  Result<void> append_letter(const Uuid& id, std::string_view line);
-  /// REQUIRES: holds(id).
-  Result<void> append_removal(const Uuid& id);
-  /// REQUIRES: holds(id).
-  Result<void> append_redrive(const Uuid& id, const std::string& queue);
-  Result<void> sync() { return file_->sync(); }
+  // In memory at once; written, and durable, with sync(). Errors: io.
+  /// Appends a line of message_to_json; a letter of that key that stands there is replaced.
+  Result<void> append_letter(const LetterKey& key, std::string_view line);
+  /// REQUIRES: holds(key).
+  Result<void> append_removal(const LetterKey& key);
+  /// Of all letters that `picks` says so of. How many.
+  Result<std::uint64_t> append_removals(const std::function<bool(const LetterKey&)>& picks);
+  /// REQUIRES: holds(key).
+  Result<void> append_redrive(const LetterKey& key, const std::string& queue);
+  /// Takes all marks away.
+  Result<void> append_no_redrives();
+  Result<void> sync();
 
   /// Hands out the letters that are not deleted, from `offset` (0, or an earlier answer) on, until `each` says false.
   /// Returns the offset behind the last one, from where to go on; that letter is not handed out again.
@@ -77,14 +105,22 @@ class LetterFile {
   LetterFile(Storage& storage, std::string path, std::unique_ptr<AppendFile> file)
       : storage_(&storage), path_(std::move(path)), file_(std::move(file)) {}
   Result<void> read();
-  void mark(const Uuid& id, std::string queue);
+  void place(const LetterKey& key, Place place);
+  void forget(const LetterKey& key, std::uint64_t line_bytes);
+  void mark(const LetterKey& key, std::string queue);
+  Result<void> append(std::string_view line);
+  Result<void> flush();
+
+  static constexpr std::uint64_t kGarbageKept = 16 << 20;
 
   Storage* storage_;
   std::string path_;
   std::unique_ptr<AppendFile> file_;
-  std::unordered_map<Uuid, Place, UuidHash> letters_;
-  std::unordered_map<Uuid, std::string, UuidHash> marked_;
-  bool has_garbage_ = false;
+  std::string pending_;  ///< lines that are not written yet
+  std::set<std::string, std::less<>> sources_;
+  std::unordered_map<LetterKey, Place, LetterKeyHash> letters_;
+  std::unordered_map<LetterKey, std::string, LetterKeyHash> marked_;
+  std::uint64_t garbage_bytes_ = 0;
   std::uint64_t foreign_ = 0, first_foreign_ = 0;
 };
 

@@ -161,7 +161,7 @@ void Queue::let_go(Chunk& chunk, std::uint64_t mask) {
     delete lineage.last_error;
     lineage.last_error = nullptr;
     if (lineage.stored_in != nullptr) {
-      lineage.stored_in->letters_->submit_removal(*lineage.stored_in, chunk.id(bit));
+      lineage.stored_in->queue->letters_->submit_removal(*lineage.stored_in, chunk.id(bit));
     }
     if (lineage.origin != nullptr) {
       lineage.origin->drop_copy(lineage.message);
@@ -226,7 +226,7 @@ void Queue::sweep(std::int64_t now_ms) {
   give_credit(0, freed);
 }
 
-void Queue::recall_letters(const std::function<void(const Uuid&)>& each) {
+void Queue::recall_letters(const std::function<void(const Uuid&, const LetterPlace&)>& each) {
   std::int64_t freed = 0;
   // What is no letter goes back to the end, so the number of looks must be bounded; both counts move.
   const std::uint64_t in_file = unloaded.load(std::memory_order_acquire), visible = counters().visible;
@@ -241,11 +241,11 @@ void Queue::recall_letters(const std::function<void(const Uuid&)>& each) {
     std::uint64_t letters = 0;
     for (std::uint64_t left = taken.mask; left != 0 && taken.chunk->kind == Chunk::Kind::evacuated; left &= left - 1) {
       Lineage& lineage = taken.chunk->lineage[lowest_bit(left)];
-      if (lineage.stored_in == this) {
+      if (lineage.stored_in != nullptr && lineage.stored_in->queue == this) {
         letters |= left & -left;
         delete lineage.last_error;  // of a retry here; the file has the letter's own
         lineage.last_error = nullptr;
-        each(taken.chunk->id(lowest_bit(left)));
+        each(taken.chunk->id(lowest_bit(left)), *lineage.stored_in);
       }
     }
     if (std::uint64_t others = taken.mask & ~letters; others != 0) {

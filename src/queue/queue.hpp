@@ -149,7 +149,7 @@ class Queue {
   /// Puts a dead letter in, which counts as old since `since_ms`: when it became one.
   void put_letter(Taken taken, std::int64_t since_ms) { put(taken, purges(), since_ms); }
   /// Takes letters of its own file that wait here out of memory; `each` hears of them. The rest stays. [letters' writer]
-  void recall_letters(const std::function<void(const Uuid&)>& each);
+  void recall_letters(const std::function<void(const Uuid&, const LetterPlace&)>& each);
   /// Shows the oldest visible messages, at most `count_max`, by chunk; they stay. While it lasts they cannot be received.
   void peek(std::uint32_t count_max, std::int64_t now_ms, const std::function<void(const Chunk&, std::uint64_t mask)>& each);
   /// How often it was purged. Read after taking.

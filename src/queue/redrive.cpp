@@ -110,13 +110,8 @@ void Redrive::begin() {
 Result<void> Redrive::let_go() {
   evacuators_.clear();
   if (marked_ && takes_marks_.load(std::memory_order_acquire)) {
-    const auto marked = box_.file().marked();
-    for (const auto& [id, queue] : marked) {
-      if (Result<void> appended = box_.file().append_redrive(id, ""); !appended) {
-        return appended;
-      }
-    }
-    if (Result<void> synced = box_.file().sync(); !synced) {
+    Result<void> unmarked = box_.file().append_no_redrives();
+    if (Result<void> synced = unmarked ? box_.file().sync() : unmarked; !synced) {
       return synced;
     }
   }
@@ -198,13 +193,13 @@ Result<bool> Redrive::move_some() {
 std::uint64_t RedriveStatus::* Redrive::find_target(const LetterLine& letter, Queue** target) const {
   RedriveRequest request = status_.request;
   if (marked_) {
-    request.to = box_.file().marked().at(letter.id);
+    request.to = box_.file().marked().at(letter.key);
   }
   std::string name;
   if (auto stays = why_it_stays(letter.message, request, &name)) {
     return stays;
   }
-  if (!request.dry_run && box_.is_in_use(letter.id)) {
+  if (!request.dry_run && box_.is_in_use(letter.key)) {
     return &RedriveStatus::in_use;
   }
   *target = find_(name);
@@ -213,7 +208,7 @@ std::uint64_t RedriveStatus::* Redrive::find_target(const LetterLine& letter, Qu
 
 /// Counts a letter that stays, or moves it.
 Redrive::Verdict Redrive::judge(const LetterLine& letter) {
-  if (marked_ && !box_.file().marked().contains(letter.id)) {
+  if (marked_ && !box_.file().marked().contains(letter.key)) {
     return Verdict::done;
   }
   Queue* target = nullptr;
@@ -246,7 +241,7 @@ Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
   }
   const LetterParts parts(letter.message);
   Lineage lineage{};
-  lineage.stored_in = &box_.queue();
+  lineage.stored_in = &box_.place(*letter.key.source);
   auto evacuator = evacuators_.try_emplace(&target, pool_).first;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(letter.message.body.data());
   Evacuator::Copy copy =
@@ -254,7 +249,7 @@ Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
   if (copy.chunk == nullptr) {
     return Verdict::later;
   }
-  box_.note_redriven(letter.id);
+  box_.note_redriven(letter.key);
   pace_.use(1);
   target.credits().take(1, copy.chunk->charge_of(copy.index));
   target.moved_in.fetch_add(1, std::memory_order_release);

@@ -189,11 +189,6 @@ INSTANTIATE_TEST_SUITE_P(
         Odd{"a_visibility_timeout_of_nothing",
             R"({"queues": {"q": {"visibility_timeout": "0s"}}, "topics": {"t": {}}, "services": {"s": {"queue": "q", "publish_to": "t", "stages": [{"type": "test_upper"}]}}})",
             "queue \"q\": with a \"visibility_timeout\" of 0s"},
-        Odd{"subscriptions_of_a_topic_that_share_their_dead_letters",
-            R"({"topics": {"t": {}}, "sources": {"s": {"type": "test_source", "publish_to": "t"}}, "queues": {
-              "a": {"subscriptions": [{"topic": "t"}], "redrive_policy": {"dead_letter_queue": "d"}},
-              "b": {"subscriptions": [{"topic": "t"}], "redrive_policy": {"dead_letter_queue": "d"}}, "d": {}}})",
-            "queues \"a\" and \"b\" get messages of the same topic \"t\" and share the dead-letter queue \"d\""},
         Odd{"an_admin_address_that_others_reach", R"({"admin": {"listen": "0.0.0.0:9640"}})", "it asks for no password"},
         Odd{"a_scope_without_a_policy",
             R"({"topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t", "filter_policy_scope": "MessageBody"}]}}})",

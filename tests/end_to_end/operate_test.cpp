@@ -100,6 +100,35 @@ TEST_F(Operate, a_stopped_engine_through_its_state_folder) {
   EXPECT_EQ(queue("redrive", {"jobs-dead", "--status"}).exit, 66);
 }
 
+/// Messages of a topic's branches have the same id.
+TEST_F(Operate, branches_that_share_a_dead_letter_queue_get_each_its_own_back) {
+  const auto service = [](const std::string& name) {
+    return "\"" + name + R"(":{"queue":")" + name + R"(","stages":[
+        {"type":"object_get","bucket":"graphics"},{"type":"lines","path":"@/)" +
+           name + ".jsonl\"}]}";
+  };
+  const std::string queue_of_topic =
+      R"({"subscriptions":[{"topic":"all"}],"redrive_policy":{"dead_letter_queue":"dead"}})";
+  const Command until_idle = own(R"({"name":"operate","state":"@/state","topics":{"all":{}},
+      "buckets":{"graphics":{"type":"directory","path":"@/graphics"}},
+      "sources":{"in":{"type":"lines","path":"@/in.jsonl","publish_to":"all"}},
+      "queues":{"a":)" + queue_of_topic +
+                                     R"(,"b":)" + queue_of_topic + R"(,"dead":{}},
+      "services":{)" + service("a") + "," +
+                                     service("b") + "}}",
+                                 {"--until-idle"});
+  ASSERT_EQ(summary_of(run(until_idle))["dead_letters"], 6);
+  EXPECT_NE(queue("redrive", {"dead"}).out.find("6 of 6 letters marked"), std::string::npos);
+  make_objects();
+  const Json summary = summary_of(run(until_idle));
+  expect_conservation(summary);
+  EXPECT_EQ(summary["dead_letters"], 0);
+  for (const char* name : {"a", "b"}) {
+    EXPECT_EQ(summary["queues"][name]["moved_in"], 3);
+    EXPECT_EQ(lines(std::string(name) + ".jsonl").size(), 3U);
+  }
+}
+
 TEST_F(Operate, a_purge_deletes_what_is_stored_whether_it_runs_or_not) {
   Command until_idle = pipeline({"--until-idle"});
   ASSERT_EQ(summary_of(run(until_idle))["dead_letters"], 3);

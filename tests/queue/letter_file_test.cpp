@@ -15,8 +15,9 @@ using Texts = std::vector<std::string>;
 
 const core::Uuid kA{{0xa}}, kB{{0xb}};
 
-std::string letter(const core::Uuid& id, const std::string& body) {
-  return R"({"id":")" + core::to_text(id) + R"(","body":")" + body + R"(","attributes":{},"sent":1,"receive_count":1})";
+std::string letter(const core::Uuid& id, const std::string& body, const std::string& source = "jobs") {
+  return R"({"id":")" + core::to_text(id) + R"(","body":")" + body +
+         R"(","attributes":{},"sent":1,"receive_count":1,"dead_letter":{"queue":"dead","source_queue":")" + source + R"("}})";
 }
 
 struct Files {
@@ -24,6 +25,20 @@ struct Files {
   std::string content() const { return storage.content("dead.jsonl"); }
   TestStorage storage;
 };
+
+/// Of a letter that came from `source`.
+void append(LetterFile& file, const core::Uuid& id, const std::string& body, const std::string& source = "jobs") {
+  ASSERT_TRUE(file.append_letter(file.key(id, source), letter(id, body, source)));
+  ASSERT_TRUE(file.sync());
+}
+void remove(LetterFile& file, const core::Uuid& id, const std::string& source = "jobs") {
+  ASSERT_TRUE(file.append_removal(file.key(id, source)));
+  ASSERT_TRUE(file.sync());
+}
+void redrive(LetterFile& file, const core::Uuid& id, const std::string& to) {
+  ASSERT_TRUE(file.append_redrive(file.key(id, "jobs"), to));
+  ASSERT_TRUE(file.sync());
+}
 
 Texts bodies(LetterFile& file) {
   Texts texts;
@@ -37,9 +52,9 @@ Texts bodies(LetterFile& file) {
 TEST(LetterFile, holds_what_was_appended_and_not_removed) {
   Files files;
   LetterFile file = files.open();
-  ASSERT_TRUE(file.append_letter(kA, letter(kA, "a")));
-  ASSERT_TRUE(file.append_letter(kB, letter(kB, "b")));
-  ASSERT_TRUE(file.append_removal(kA));
+  append(file, kA, "a");
+  append(file, kB, "b");
+  remove(file, kA);
   EXPECT_EQ(file.count(), 1u);
   EXPECT_EQ(bodies(file), Texts{"b"});
   LetterFile again = files.open();
@@ -47,12 +62,12 @@ TEST(LetterFile, holds_what_was_appended_and_not_removed) {
   EXPECT_EQ(bodies(again), Texts{"b"});
 }
 
-TEST(LetterFile, a_later_line_of_an_id_takes_the_place_of_the_earlier_one) {
+TEST(LetterFile, a_later_line_of_a_letter_takes_the_place_of_the_earlier_one) {
   Files files;
   LetterFile file = files.open();
-  ASSERT_TRUE(file.append_letter(kA, letter(kA, "first")));
-  ASSERT_TRUE(file.append_letter(kB, letter(kB, "b")));
-  ASSERT_TRUE(file.append_letter(kA, letter(kA, "second")));
+  append(file, kA, "first");
+  append(file, kB, "b");
+  append(file, kA, "second");
   for (LetterFile* each : {&file, new LetterFile(files.open())}) {
     EXPECT_EQ(each->count(), 2u);
     EXPECT_EQ(bodies(*each), (Texts{"b", "second"}));
@@ -62,15 +77,65 @@ TEST(LetterFile, a_later_line_of_an_id_takes_the_place_of_the_earlier_one) {
   }
 }
 
+/// Branches of a topic that share a dead-letter queue.
+TEST(LetterFile, keeps_letters_of_the_same_id_that_come_from_different_queues_apart) {
+  Files files;
+  LetterFile file = files.open();
+  append(file, kA, "of one", "one");
+  append(file, kA, "of two", "two");
+  append(file, kA, "of none", "");
+  ASSERT_TRUE(file.append_redrive(file.key(kA, "two"), "one"));
+  remove(file, kA, "one");
+  for (LetterFile again = files.open(); LetterFile* each : {&file, &again}) {
+    EXPECT_EQ(bodies(*each), (Texts{"of two", "of none"}));
+    ASSERT_EQ(each->marked().size(), 1u);
+    EXPECT_EQ(*each->marked().begin()->first.source, "two");
+  }
+  ASSERT_TRUE(file.compact());
+  EXPECT_EQ(bodies(file), (Texts{"of two", "of none"}));
+  EXPECT_EQ(files.open().marked().size(), 1u);
+}
+
+TEST(LetterFile, writes_what_was_appended_in_one_go) {
+  Files files;
+  LetterFile file = files.open();
+  for (const core::Uuid& id : {kA, kB}) {
+    ASSERT_TRUE(file.append_letter(file.key(id, "jobs"), letter(id, "x")));
+  }
+  EXPECT_EQ(files.content(), "");
+  EXPECT_EQ(bodies(file).size(), 2u) << "whoever reads it sees all";
+  ASSERT_TRUE(file.sync());
+  EXPECT_EQ(files.storage.calls(), (Texts{"append dead.jsonl", "sync dead.jsonl"}));
+}
+
+TEST(LetterFile, is_mostly_garbage_once_more_than_16_mib_and_half_of_it_are_of_no_use) {
+  Files files;
+  LetterFile file = files.open();
+  const std::string mebibyte(1 << 20, 'x');
+  auto removed = [](int i) { return core::Uuid{{static_cast<std::uint8_t>(i)}}; };
+  for (int i = 0; i < 17; ++i) {
+    append(file, removed(i), mebibyte);
+  }
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_FALSE(file.is_mostly_garbage()) << i;
+    remove(file, removed(i));
+  }
+  EXPECT_TRUE(file.is_mostly_garbage());
+  for (int i = 20; i < 40; ++i) {
+    append(file, removed(i), mebibyte);
+  }
+  EXPECT_FALSE(file.is_mostly_garbage());
+}
+
 TEST(LetterFile, a_mark_lasts_until_the_letter_is_written_anew_removed_or_it_is_taken_back) {
   Files files;
   {
     LetterFile file = files.open();
-    ASSERT_TRUE(file.append_letter(kA, letter(kA, "a")));
-    ASSERT_TRUE(file.append_redrive(kA, "jobs"));
-    EXPECT_EQ(file.marked().at(kA), "jobs");
+    append(file, kA, "a");
+    redrive(file, kA, "jobs");
+    EXPECT_EQ(file.marked().at(file.key(kA, "jobs")), "jobs");
   }
-  EXPECT_EQ(files.open().marked().at(kA), "jobs");
+  EXPECT_EQ(files.open().marked().begin()->second, "jobs");
   const std::string marked = files.content();
   auto expect_unmarked_after = [&](auto&& change) {
     files.storage.put("dead.jsonl", marked);
@@ -79,20 +144,20 @@ TEST(LetterFile, a_mark_lasts_until_the_letter_is_written_anew_removed_or_it_is_
     EXPECT_TRUE(file.marked().empty());
     EXPECT_TRUE(files.open().marked().empty());
   };
-  expect_unmarked_after([](LetterFile& file) { ASSERT_TRUE(file.append_letter(kA, letter(kA, "again"))); });
-  expect_unmarked_after([](LetterFile& file) { ASSERT_TRUE(file.append_removal(kA)); });
-  expect_unmarked_after([](LetterFile& file) { ASSERT_TRUE(file.append_redrive(kA, "")); });
+  expect_unmarked_after([](LetterFile& file) { append(file, kA, "again"); });
+  expect_unmarked_after([](LetterFile& file) { remove(file, kA); });
+  expect_unmarked_after([](LetterFile& file) { redrive(file, kA, ""); });
 }
 
 TEST(LetterFile, compacting_keeps_letters_marks_and_foreign_lines_and_drops_the_rest) {
   Files files;
   {
     LetterFile file = files.open();
-    ASSERT_TRUE(file.append_letter(kA, letter(kA, "old")));
-    ASSERT_TRUE(file.append_letter(kB, letter(kB, "b")));
-    ASSERT_TRUE(file.append_removal(kB));
-    ASSERT_TRUE(file.append_letter(kA, letter(kA, "new")));
-    ASSERT_TRUE(file.append_redrive(kA, "jobs"));
+    append(file, kA, "old");
+    append(file, kB, "b");
+    remove(file, kB);
+    append(file, kA, "new");
+    redrive(file, kA, "jobs");
   }
   files.storage.put("dead.jsonl", "who wrote this\n" + files.content() + R"({"id":"torn)");
   LetterFile file = files.open();
@@ -100,9 +165,9 @@ TEST(LetterFile, compacting_keeps_letters_marks_and_foreign_lines_and_drops_the_
   EXPECT_EQ(file.first_foreign(), 1u);
   ASSERT_TRUE(file.compact());
   EXPECT_EQ(files.content(), "who wrote this\n" + letter(kA, "new") + "\n" + R"({"redrive":")" + core::to_text(kA) +
-                                 R"(","to":"jobs"})" + "\n");
+                                 R"(","source_queue":"jobs","to":"jobs"})" + "\n");
   EXPECT_EQ(bodies(file), Texts{"new"}) << "the places are the new file's";
-  EXPECT_EQ(file.letters().at(kA).end, std::string("who wrote this\n").size() + letter(kA, "new").size() + 1);
+  EXPECT_EQ(file.letters().at(file.key(kA, "jobs")).end, std::string("who wrote this\n").size() + letter(kA, "new").size() + 1);
 }
 
 TEST(LetterFile, a_last_line_that_lacks_nothing_but_its_end_is_a_letter) {
@@ -118,8 +183,8 @@ TEST(LetterFile, a_last_line_that_lacks_nothing_but_its_end_is_a_letter) {
 TEST(LetterFile, goes_on_behind_the_letter_that_was_handed_out_last) {
   Files files;
   LetterFile file = files.open();
-  ASSERT_TRUE(file.append_letter(kA, letter(kA, "a")));
-  ASSERT_TRUE(file.append_letter(kB, letter(kB, "b")));
+  append(file, kA, "a");
+  append(file, kB, "b");
   Texts seen;
   auto one = [&](const core::LetterLine& line) {
     if (seen.size() % 2 == 1) {

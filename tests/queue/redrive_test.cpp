@@ -87,6 +87,47 @@ TEST(Redrive, moves_each_letter_to_the_queue_that_it_came_from) {
   yard.expect_conserved();
 }
 
+/// Messages of a topic's branches have the same id.
+TEST(Redrive, of_branches_that_share_a_dead_letter_queue_moves_each_message_back_to_its_own) {
+  Yard yard;
+  core::Publisher& topic = yard.line.publisher({&yard.one, &yard.two});
+  yard.line.publish(topic, {"a"});
+  for (Hand* hand : {&yard.at_one, &yard.at_two}) {
+    ASSERT_EQ(hand->receive(), Texts{"a"});
+    hand->fail_first(Outcome::Status::reject);
+  }
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 2u);
+  EXPECT_EQ(yard.dead.counters().visible, 2u);
+  EXPECT_EQ(yard.redrive().moved, 2u);
+  EXPECT_EQ(yard.at_one.drain(), 1u);
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 1u) << "the other branch's stands until its own end";
+  Yard next(yard.file());
+  EXPECT_EQ(next.redrive().moved_to, (std::map<std::string, std::uint64_t, std::less<>>{{"two", 1}}));
+  EXPECT_EQ(yard.at_two.drain(), 1u);
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 0u);
+  yard.expect_conserved();
+}
+
+TEST(Redrive, of_a_letter_that_fails_elsewhere_leaves_one_letter_which_came_from_there) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  EXPECT_EQ(yard.redrive({.to = "two"}).moved, 1u);
+  ASSERT_EQ(yard.at_two.receive(), Texts{"a"});
+  yard.at_two.fail_first(Outcome::Status::reject);
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.status().came_back, 1u);
+  EXPECT_EQ(yard.line.letters.stored(), 1u);
+  EXPECT_EQ(yard.redrive({.dry_run = true}).moved_to, (std::map<std::string, std::uint64_t, std::less<>>{{"two", 1}}));
+  EXPECT_EQ(yard.at_dead.receive(), Texts{"a"});
+  yard.at_dead.settle();
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 0u);
+  yard.expect_conserved();
+}
+
 TEST(Redrive, keeps_the_id_and_begins_a_new_count_of_receives) {
   Yard yard;
   yard.bury(yard.to_one, yard.at_one, "a");
@@ -357,8 +398,9 @@ TEST(Redrive, of_letters_that_were_marked_while_nothing_ran_begins_at_the_start)
   yard.bury(yard.to_one, yard.at_one, "b");
   {
     core::LetterFile file = std::move(*core::LetterFile::open(yard.line.storage, "dead/dead.jsonl"));
-    core::Uuid first = file.letters().begin()->first;
+    core::LetterKey first = file.letters().begin()->first;
     ASSERT_TRUE(file.append_redrive(first, "two"));
+    ASSERT_TRUE(file.sync());
   }
   Yard next(yard.file());
   EXPECT_FALSE(next.line.letters.quiet());
@@ -376,7 +418,9 @@ TEST(Redrive, of_marked_letters_that_is_cancelled_takes_the_marks_away_and_one_t
     yard.bury(yard.to_one, yard.at_one, "a");
     {
       core::LetterFile file = std::move(*core::LetterFile::open(yard.line.storage, "dead/dead.jsonl"));
-      ASSERT_TRUE(file.append_redrive(file.letters().begin()->first, "two"));
+      core::LetterKey only = file.letters().begin()->first;
+      ASSERT_TRUE(file.append_redrive(only, "two"));
+      ASSERT_TRUE(file.sync());
     }
     Yard next(yard.file());
     if (cancelled) {
