@@ -280,6 +280,19 @@ std::uint32_t ChunkPool::class_for(std::uint64_t bytes) {
   return kClasses;
 }
 
+std::uint32_t ChunkPool::class_like(const Chunk& chunk) {
+  if (chunk.count == 0) {
+    return chunk.size_class;
+  }
+  const std::uint64_t messages = std::uint64_t{chunk.used - std::uint32_t{sizeof(Chunk)}} * chunk.capacity / chunk.count;
+  const std::uint64_t bytes = sizeof(Chunk) + messages + (chunk.slab_bytes - chunk.limit);
+  std::uint32_t size_class = 0;
+  while (size_class + 1 < kClasses && kSlabBytes[size_class] < bytes) {
+    ++size_class;
+  }
+  return size_class;
+}
+
 void ChunkPool::drain() {
   constexpr std::uint32_t kIdleBytesMax = 32 << 20;
   Chunk* chunk = returned_.take_all();

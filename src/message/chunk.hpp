@@ -198,8 +198,9 @@ class MetaReader {
 /// when much of it lies idle, and when the pool ends.
 class ChunkPool {
  public:
-  static constexpr std::uint32_t kClasses = 3;
-  static constexpr std::uint32_t kSlabBytes[kClasses] = {4096, 20480, 65536};
+  static constexpr std::uint32_t kClasses = 7;
+  /// In small steps: what a full chunk does not use of its slab is memory that no credit counts.
+  static constexpr std::uint32_t kSlabBytes[kClasses] = {4096, 8192, 12288, 20480, 28672, 40960, 65536};
 
   /// Bytes of slabs that a publisher goes round in before it writes into one again. A line that another
   /// core has just read costs several times more to write than one that has left both cores' caches.
@@ -216,6 +217,8 @@ class ChunkPool {
   void give_back(Chunk* chunk) { returned_.push(chunk); }  ///< [any]
   /// The smallest class that holds a message of so many bytes beside a lineage, kClasses if none.
   static std::uint32_t class_for(std::uint64_t bytes);
+  /// The smallest class that holds as many messages like those of `chunk` as it could have; the largest if none.
+  static std::uint32_t class_like(const Chunk& chunk);
 
  private:
   void drain();

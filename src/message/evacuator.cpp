@@ -23,8 +23,8 @@ bool Evacuator::append(std::span<const std::uint8_t> body, ExternalBody* externa
   }
   std::uint64_t bytes = meta + (external != nullptr ? sizeof external : body.size());
   std::uint32_t needed = ChunkPool::class_for(bytes);
-  // One that follows a full chunk is likely not the last: take the middle class.
-  std::uint32_t size_class = open_ == nullptr ? needed : std::max(needed, 1u);
+  // One that follows a full chunk is likely not the last: take room for several.
+  std::uint32_t size_class = open_ == nullptr ? needed : std::max(needed, ChunkPool::class_for(8 << 10));
   close();
   open_ = pool_->take(size_class, Chunk::Kind::evacuated);
   if (open_ == nullptr) {

@@ -180,7 +180,7 @@ void Publisher::publish_new(bool seal) {
   unreleased_ += fanout().publish(seal);
   if (seal) {
     sealed_ = true;
-    choose_class();
+    size_class_ = ChunkPool::class_like(*chunk_);
   }
 }
 
@@ -306,17 +306,6 @@ Publisher::Outcome Publisher::commit(std::uint64_t size, const Item& item, Admis
     publish_new(true);
   }
   return Outcome::ok;
-}
-
-/// The next chunk's class: a chunk that was full of bytes asks for the next larger, a nearly empty
-/// one for the next smaller.
-void Publisher::choose_class() {
-  if (chunk_->count < chunk_->capacity && size_class_ + 1 < ChunkPool::kClasses &&
-      chunk_->size_class == size_class_) {
-    ++size_class_;
-  } else if (size_class_ > 0 && chunk_->used * 4 < chunk_->slab_bytes) {
-    --size_class_;
-  }
 }
 
 void Publisher::flush(bool closes_cookie) {

@@ -136,7 +136,6 @@ class Publisher {
   void adopt_change();
   void want(Queue& queue, bool wanted);
   void seal_ended();
-  void choose_class();
   void stamp() {
     if (!stamped_) {
       now_ms_ = aside_.timers.stamp_ms();

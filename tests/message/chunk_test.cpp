@@ -40,6 +40,8 @@ struct InHand {
   }
   ~InHand() { core::release_chunk(chunk, Chunk::kOpen); }
 
+  Settlements settled;
+  core::OriginPool origins{&settled};
   ChunkPool pool;
   Chunk* chunk;
 };
@@ -117,7 +119,7 @@ TEST(Chunk, the_class_asked_for_a_size_holds_a_message_of_that_size) {
       RC_ASSERT(hand.append(std::string(body, 'b'), parts));
     }
   });
-  EXPECT_EQ(ChunkPool::class_for(60'000), 2u);
+  EXPECT_EQ(ChunkPool::class_for(60'000), ChunkPool::kClasses - 1);
   EXPECT_EQ(ChunkPool::class_for(70'000), ChunkPool::kClasses);
 }
 
@@ -220,9 +222,8 @@ TEST(Evacuator, many_copies_gather_in_few_chunks_that_come_home) {
   EXPECT_LE(homes.size(), 3u);
   evacuator.close();
   std::set<Chunk*> again;
-  for (std::size_t i = 0; i < homes.size(); ++i) {
-    Chunk* taken = other.take(i == 0 ? 0 : 1, Chunk::Kind::derived);
-    again.insert(taken);
+  for (const Chunk* home : homes) {
+    again.insert(other.take(home->size_class, Chunk::Kind::derived));
   }
   EXPECT_EQ(again, homes);
   for (Chunk* taken : again) {
@@ -243,6 +244,23 @@ TEST(ChunkPool, a_rotating_pool_goes_round_in_its_bytes_before_it_uses_a_slab_ag
       EXPECT_EQ(chunk, round[static_cast<std::size_t>(i) % 10]) << "the one that was left alone longest";
     }
     core::release_chunk(chunk, Chunk::kOpen);
+  }
+}
+
+TEST(ChunkPool, the_class_like_a_chunk_is_the_smallest_for_as_many_such_messages_as_it_may_have) {
+  struct Row {
+    std::size_t body;
+    std::uint32_t slab_bytes;
+  };
+  for (const Row& row : {Row{16, 4096}, Row{43, 8192}, Row{90, 8192}, Row{100, 12288}, Row{150, 12288}, Row{256, 20480}, Row{300, 28672},
+                         Row{500, 40960}, Row{1000, 65536}, Row{5000, 65536}}) {
+    for (const std::uint32_t size_class : {2u, 6u}) {
+      InHand hand(size_class, Chunk::Kind::source);
+      hand.chunk->origin = hand.origins.take();
+      while (hand.append(std::string(row.body, 'b'))) {
+      }
+      EXPECT_EQ(ChunkPool::kSlabBytes[ChunkPool::class_like(*hand.chunk)], row.slab_bytes) << row.body << " from " << size_class;
+    }
   }
 }
 
