@@ -43,7 +43,7 @@ std::string memory_text(const PipelineDescription& pipeline) {
          line(bound.queues,
               count_text(pipeline.queues.size(), "queue") + ": the sum of capacity_bytes, and a quarter more where when_full is dead_letter") +
          line(bound.fifo, "FIFO queues: deduplication ids, and a lane for each message") +
-         line(bound.producers, "one chunk of each source and each worker that publishes, and what a source goes round in") +
+         line(bound.producers, "one chunk of each source and each worker that publishes, and the slabs that a source goes round in, or has begun") +
          line(bound.filters, "filter policies, compiled; twice that while they are changed") +
          line(bound.workers, "one batch in each worker's hands, if every body had max_body_bytes") +
          line(bound.emissions,

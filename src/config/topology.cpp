@@ -10,8 +10,9 @@
 namespace sluice::core {
 namespace {
 
-/// What a source's publisher goes round in, in every size class.
-constexpr std::int64_t kRotationMax = std::int64_t{ChunkPool::kClasses} * ChunkPool::kRotation;
+/// What a source's publisher goes round in, and the rest of a block that it has begun, in every size class.
+constexpr std::int64_t kSlabsMax =
+    std::int64_t{ChunkPool::kClasses} * (ChunkPool::kRotation + std::int64_t{SlabBlocks::kBlockBytes});
 
 /// Emissions of one message by a stage that does not split (plugin.h: emit).
 constexpr std::int64_t kEmissionsMax = 64;
@@ -149,7 +150,7 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
   for (const TopicDescription& topic : pipeline.topics)
     bound.filters += topic.filter != nullptr ? static_cast<std::int64_t>(topic.filter->bytes()) : 0;
   bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) *
-                    (static_cast<std::int64_t>(kChunkBytesMax) + kRotationMax);
+                    (static_cast<std::int64_t>(kChunkBytesMax) + kSlabsMax);
   for (const ServiceDescription& service : pipeline.services) {
     const auto workers = static_cast<std::int64_t>(service.max_capacity);
     if (service.publish_to)

@@ -39,7 +39,7 @@ std::vector<std::vector<std::uint32_t>> find_cycles(
 struct MemoryBound {
   std::int64_t queues = 0;     ///< sum of capacity_bytes, dead-letter queues included; a quarter more where letters wait
   std::int64_t fifo = 0;       ///< of FIFO queues: deduplication ids, and the lanes of as many groups as messages
-  std::int64_t producers = 0;  ///< one chunk for each worker that publishes; also the slabs in rotation for each source
+  std::int64_t producers = 0;  ///< one chunk for each worker that publishes; also the slabs in rotation and begun blocks for each source
   std::int64_t workers = 0;    ///< one batch of bodies of max_body_bytes in each worker's hands
   /// What a batch becomes in a worker of the CPU pool that publishes: it never waits for credit, so
   /// it may overdraw by 64 bodies of max_body_bytes for each message.

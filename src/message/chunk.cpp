@@ -293,6 +293,13 @@ std::uint32_t ChunkPool::class_like(const Chunk& chunk) {
   return size_class;
 }
 
+ChunkPool::ChunkPool(std::uint32_t rotation_bytes)
+    : rotation_bytes_(rotation_bytes) {
+  for (const std::uint32_t slab_bytes : kSlabBytes) {
+    blocks_.emplace_back(slab_bytes);
+  }
+}
+
 void ChunkPool::drain() {
   constexpr std::uint32_t kIdleBytesMax = 32 << 20;
   Chunk* chunk = returned_.take_all();
@@ -300,17 +307,28 @@ void ChunkPool::drain() {
     Chunk* next = chunk->next;
     std::uint32_t size_class = chunk->size_class;
     if (free_count_[size_class] * kSlabBytes[size_class] >= kIdleBytesMax) {
-      live_[chunk->pool_index] = live_.back();
-      live_[chunk->pool_index]->pool_index = chunk->pool_index;
-      live_.pop_back();
-      live_bytes_[size_class] -= kSlabBytes[size_class];
-      std::free(chunk);
+      give_slab_up(chunk);
     } else {
       chunk->next = free_[size_class];
       free_[size_class] = chunk;
       ++free_count_[size_class];
     }
     chunk = next;
+  }
+  for (SlabBlocks& blocks : blocks_) {
+    blocks.trim();
+  }
+}
+
+void ChunkPool::give_slab_up(Chunk* chunk) {
+  live_[chunk->pool_index] = live_.back();
+  live_[chunk->pool_index]->pool_index = chunk->pool_index;
+  live_.pop_back();
+  live_bytes_[chunk->size_class] -= chunk->slab_bytes;
+  if (chunk->in_block) {
+    blocks_[chunk->size_class].give_back(chunk);
+  } else {
+    std::free(chunk);
   }
 }
 
@@ -324,7 +342,8 @@ Chunk* ChunkPool::take(std::uint32_t size_class, Chunk::Kind kind) {
     free_[size_class] = chunk->next;
     --free_count_[size_class];
   } else {
-    void* memory = std::aligned_alloc(kCacheLine, kSlabBytes[size_class]);
+    const bool in_block = rotation_bytes_ != 0 && live_bytes_[size_class] >= rotation_bytes_;
+    void* memory = in_block ? blocks_[size_class].take() : std::aligned_alloc(kCacheLine, kSlabBytes[size_class]);
     if (memory == nullptr) {
       return nullptr;
     }
@@ -332,6 +351,7 @@ Chunk* ChunkPool::take(std::uint32_t size_class, Chunk::Kind kind) {
     static Atomic<std::uint64_t> slabs{0};  // no two slabs ever share a generation
     chunk->generation = slabs.fetch_add(1, std::memory_order_relaxed) << 32;
     chunk->pool = this;
+    chunk->in_block = in_block;
     chunk->slab_bytes = kSlabBytes[size_class];
     chunk->size_class = static_cast<std::uint8_t>(size_class);
     chunk->pool_index = static_cast<std::uint32_t>(live_.size());
@@ -377,7 +397,9 @@ ChunkPool::~ChunkPool() {
         delete chunk->lineage[i].last_error;
       }
     }
-    std::free(chunk);
+    if (!chunk->in_block) {
+      std::free(chunk);
+    }
   }
 }
 

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,6 +29,7 @@
 #include "base/id.hpp"
 #include "base/return_stack.hpp"
 #include "message/origin.hpp"
+#include "message/slab_blocks.hpp"
 
 namespace sluice::core {
 
@@ -105,6 +107,7 @@ struct alignas(kCacheLine) Chunk {
   std::uint32_t pool_index;     ///< in the pool's list of slabs
   std::uint64_t generation;     ///< grows with each use of the slab
   std::uint8_t size_class;
+  bool in_block;                ///< the slab is one of the pool's blocks'
   Kind kind;
   Origin* origin;               ///< kind source
   Lineage* lineage;             ///< other kinds: [capacity] at the slab's end
@@ -195,7 +198,8 @@ class MetaReader {
 };
 
 /// Slabs of one owner (a publisher or a worker), in size classes. Memory is given back to the system
-/// when much of it lies idle, and when the pool ends.
+/// when much of it lies idle, and when the pool ends. What a rotating pool needs beyond its rotation is held up by
+/// branches that fall behind, and comes by the block.
 class ChunkPool {
  public:
   static constexpr std::uint32_t kClasses = 7;
@@ -207,7 +211,7 @@ class ChunkPool {
   static constexpr std::uint32_t kRotation = 5 << 19;
 
   /// Of each size class so many bytes are in use before a slab is used again.
-  explicit ChunkPool(std::uint32_t rotation_bytes = 0) : rotation_bytes_(rotation_bytes) {}
+  explicit ChunkPool(std::uint32_t rotation_bytes = 0);
   ~ChunkPool();  ///< REQUIRES: nobody uses a chunk any more; external bodies still held are released.
   ChunkPool(const ChunkPool&) = delete;
   ChunkPool& operator=(const ChunkPool&) = delete;
@@ -222,12 +226,14 @@ class ChunkPool {
 
  private:
   void drain();
+  void give_slab_up(Chunk* chunk);
   const std::uint32_t rotation_bytes_;
   ReturnStack<Chunk> returned_;
   Chunk* free_[kClasses] = {};
   std::uint32_t free_count_[kClasses] = {};
   std::uint64_t live_bytes_[kClasses] = {};
   std::vector<Chunk*> live_;  // every slab, for the destructor
+  std::deque<SlabBlocks> blocks_;  // of each class
 };
 
 /// Ends a chunk whose pending is 0: its origins hear of it, its bodies are released, it goes home. [any]

@@ -50,10 +50,10 @@ TEST(Topology, the_memory_bound_counts_queues_producers_batches_in_hand_and_what
   ASSERT_TRUE(loaded.result) << loaded.text();
   const MemoryBound bound = memory_bound(loaded.pipeline());
   EXPECT_EQ(bound.queues, 12 << 20);
-  EXPECT_EQ(bound.producers, (4 << 20) + (35 << 19)) << "four chunks, seven slab classes of one source";
+  EXPECT_EQ(bound.producers, (4 << 20) + (63 << 19)) << "four chunks, seven slab classes of one source";
   EXPECT_EQ(bound.workers, 30 << 20);
   EXPECT_EQ(bound.emissions, std::int64_t{30 * 64} << 20);
-  EXPECT_EQ(bound.total(), (std::int64_t{46} << 20) + (35 << 19) + bound.emissions);
+  EXPECT_EQ(bound.total(), (std::int64_t{46} << 20) + (63 << 19) + bound.emissions);
 }
 
 TEST(Topology, the_memory_bound_counts_what_a_fifo_queue_remembers) {

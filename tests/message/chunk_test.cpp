@@ -8,6 +8,7 @@
 #include "message/evacuator.hpp"
 #include "message/message_view.hpp"
 #include "support/line.hpp"
+#include "support/resident.hpp"
 
 namespace sluice::test {
 namespace {
@@ -261,6 +262,59 @@ TEST(ChunkPool, the_class_like_a_chunk_is_the_smallest_for_as_many_such_messages
       }
       EXPECT_EQ(ChunkPool::kSlabBytes[ChunkPool::class_like(*hand.chunk)], row.slab_bytes) << row.body << " from " << size_class;
     }
+  }
+}
+
+/// So many slabs at once, of which each `kept`th is not released.
+std::vector<Chunk*> burst(ChunkPool& pool, std::uint32_t size_class, std::size_t slabs, std::size_t kept, std::set<std::uint64_t>& generations) {
+  std::vector<Chunk*> chunks, left;
+  for (std::size_t i = 0; i < slabs; ++i) {
+    chunks.push_back(pool.take(size_class, Chunk::Kind::derived));
+    EXPECT_TRUE(generations.insert(chunks.back()->generation).second);
+    std::memset(chunks.back()->bytes() + sizeof(Chunk), 'x', chunks.back()->slab_bytes - sizeof(Chunk));
+  }
+  for (std::size_t i = 0; i < slabs; ++i) {
+    if (i % kept == 0) {
+      left.push_back(chunks[i]);
+    } else {
+      core::release_chunk(chunks[i], Chunk::kOpen);
+    }
+  }
+  return left;
+}
+
+TEST(ChunkPool, gives_memory_back_after_a_burst_and_no_generation_comes_twice) {
+  constexpr std::int64_t kMiB = 1 << 20;
+  for (const std::uint32_t size_class : {0u, 3u, 6u}) {
+    for (const std::size_t kept : {std::size_t{100}, std::size_t{1'000'000}}) {
+      const std::size_t slabs = static_cast<std::size_t>(128 * kMiB) / ChunkPool::kSlabBytes[size_class];
+      ChunkPool pool(ChunkPool::kRotation);
+      std::set<std::uint64_t> generations;
+      const std::int64_t before = resident_bytes();
+      for (int round = 0; round < 3; ++round) {
+        const std::vector<Chunk*> left = burst(pool, size_class, slabs, kept, generations);
+        EXPECT_GE(resident_bytes() - before, 120 * kMiB);
+        Chunk* next = pool.take(size_class, Chunk::Kind::derived);
+        EXPECT_TRUE(generations.insert(next->generation).second);
+        EXPECT_LE(resident_bytes() - before, 48 * kMiB) << "32 idle, and what the allocator and the test keep";
+        for (const Chunk* chunk : left) {
+          EXPECT_EQ(chunk->bytes()[sizeof(Chunk)], 'x');
+          EXPECT_EQ(chunk->bytes()[chunk->slab_bytes - 1], 'x');
+        }
+        core::release_chunk(next, Chunk::kOpen);
+        for (Chunk* chunk : left) {
+          core::release_chunk(chunk, Chunk::kOpen);
+        }
+      }
+    }
+  }
+}
+
+TEST(ChunkPool, takes_from_blocks_only_what_it_needs_beyond_its_rotation) {
+  ChunkPool pool(10 * ChunkPool::kSlabBytes[2]), other;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(pool.take(2, Chunk::Kind::derived)->in_block, i >= 10) << i;
+    EXPECT_FALSE(other.take(2, Chunk::Kind::derived)->in_block);
   }
 }
 

@@ -1,0 +1,31 @@
+// What of memory is resident: what the system counts, not what an allocator thinks.
+#pragma once
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <vector>
+
+namespace sluice::test {
+
+/// Of the process.
+inline std::int64_t resident_bytes() {
+  std::int64_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+/// Of `bytes` bytes from `begin` on, which is a page's.
+inline std::int64_t resident_bytes(void* begin, std::size_t bytes) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages(bytes / page);
+  if (mincore(begin, bytes, pages.data()) != 0) {
+    return -1;  // not mapped
+  }
+  return std::ranges::count_if(pages, [](unsigned char each) { return (each & 1) != 0; }) * static_cast<std::int64_t>(page);
+}
+
+}  // namespace sluice::test
