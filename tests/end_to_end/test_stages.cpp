@@ -1,6 +1,7 @@
 // Stages that the end-to-end tests put into pipelines.
 //   probe        traces what it is given, holds it back, asks for it again or throws; then hands it
 //   on count_bytes  a sink that reads bodies to their end and tells their sizes
+//   unreliable   fails as its messages ask it to, and at random (unreliable.hpp)
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "unreliable.hpp"
 
 namespace {
 
@@ -180,4 +183,5 @@ const sluice_component kCountBytes =
 
 }  // namespace
 
-SLUICE_PLUGIN("org.sluice.tests.end_to_end", "1.0.0", &kProbe, &kCountBytes)
+SLUICE_PLUGIN("org.sluice.tests.end_to_end", "1.0.0", &kProbe, &kCountBytes,
+              &sluice::test::kUnreliable)
