@@ -51,6 +51,9 @@ int32_t EmissionReader::read(const sluice_emission& emission, const sluice_messa
     // Equal names: set_union takes them from the first range, so the emission's own win.
     std::set_union(own_.begin(), own_.end(), parent != nullptr ? parent->attributes : nullptr,
                    parent != nullptr ? parent->attributes + inherited : nullptr, std::back_inserter(merged_), name_less);
+    if (merged_.size() > kAttributesMax) {
+      return SLUICE_TOO_LARGE;
+    }
     parts->attribute_count = static_cast<std::uint32_t>(merged_.size());
     parts->attributes = merged_.data();
   }

@@ -252,6 +252,108 @@ TEST(Chain, a_sink_emits_nothing) {
   EXPECT_EQ(shop.processed(), 1u);
 }
 
+/// Attributes for one emission, by number.
+struct ManyAttributes {
+  ManyAttributes(std::size_t count, std::size_t name_bytes, std::size_t value_bytes, char first = 'n') : value(value_bytes, 'v') {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string number = std::to_string(100 + i);
+      names.push_back(name_bytes < 4 ? std::string(name_bytes, first) : first + number + std::string(name_bytes - 4, 'n'));
+    }
+    for (const std::string& name : names) {
+      all.push_back({sizeof(sluice_attribute), SLUICE_STRING, str(name), str(value)});
+    }
+    for (const sluice_attribute& each : all) {
+      pointers.push_back(&each);
+    }
+  }
+  std::string value;
+  std::vector<std::string> names;
+  std::vector<sluice_attribute> all;
+  std::vector<const sluice_attribute*> pointers;
+};
+
+/// Metadata of 64 attributes with names of 8 bytes: how long their values are where all of it just fits.
+std::size_t longest_value() {
+  std::size_t bytes = 0;
+  for (;; ++bytes) {
+    ManyAttributes attributes(64, 8, bytes + 1);
+    if (core::Chunk::meta_bytes({.attribute_count = 64, .attributes = attributes.pointers.data()}) > core::kMetaMax) {
+      return bytes;
+    }
+  }
+}
+
+TEST(Chain, what_is_emitted_is_taken_up_to_each_limit_and_refused_whole_beyond_it) {
+  struct Case {
+    const char* what;
+    std::size_t body_bytes, group_bytes, deduplication_bytes, attributes, name_bytes, value_bytes;
+    int32_t status;
+  };
+  const std::size_t value_max = longest_value();
+  const Case cases[] = {
+      {"an empty body", 0, 0, 0, 0, 0, 0, SLUICE_OK},
+      {"a body of one byte", 1, 0, 0, 0, 0, 0, SLUICE_OK},
+      {"the longest body in a slab", core::kInlineBodyMax, 0, 0, 0, 0, 0, SLUICE_OK},
+      {"one that is longer", core::kInlineBodyMax + 1, 0, 0, 0, 0, 0, SLUICE_OK},
+      {"the longest group id", 1, 128, 0, 0, 0, 0, SLUICE_OK},
+      {"a longer one", 1, 129, 0, 0, 0, 0, SLUICE_TOO_LARGE},
+      {"the longest deduplication id", 1, 0, 128, 0, 0, 0, SLUICE_OK},
+      {"a longer one", 1, 0, 129, 0, 0, 0, SLUICE_TOO_LARGE},
+      {"a name of one byte", 1, 0, 0, 1, 1, 0, SLUICE_OK},
+      {"no name", 1, 0, 0, 1, 0, 0, SLUICE_INVALID},
+      {"the longest name", 1, 0, 0, 1, 256, 1, SLUICE_OK},
+      {"a longer one", 1, 0, 0, 1, 257, 1, SLUICE_INVALID},
+      {"as many attributes as may be", 1, 0, 0, 64, 8, 1, SLUICE_OK},
+      {"one more", 1, 0, 0, 65, 8, 1, SLUICE_TOO_LARGE},
+      {"as much metadata as may be", 1, 0, 0, 64, 8, value_max, SLUICE_OK},
+      {"more", 1, 0, 0, 64, 8, value_max + 1, SLUICE_TOO_LARGE},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.what);
+    const std::string body(each.body_bytes, 'b'), group(each.group_bytes, 'g'), deduplication(each.deduplication_bytes, 'd');
+    const ManyAttributes attributes(each.attributes, each.name_bytes, each.value_bytes);
+    auto stage = Script::stage("limits", 0, [&](const sluice_batch&, sluice_out* out) {
+      sluice_emission made = emission(0, body);
+      made.group_id = str(group);
+      made.deduplication_id = str(deduplication);
+      made.attribute_count = static_cast<std::uint32_t>(attributes.all.size());
+      made.attributes = attributes.pointers.data();
+      EXPECT_EQ(host().emit(out, &made), each.status);
+      return SLUICE_OK;
+    });
+    Shop shop({stage.get()});
+    shop.send({"a"});
+    EXPECT_TRUE(shop.work());
+    EXPECT_EQ(shop.processed(), 1u);
+    EXPECT_EQ(shop.next.counters().sent, each.status == SLUICE_OK ? 1u : 0u);
+    EXPECT_EQ(shop.hand->receive(), each.status == SLUICE_OK ? Texts{body} : Texts{});
+    shop.hand->settle();
+    EXPECT_EQ(shop.line.settled.count(), 1u) << "the refused one holds up nothing";
+    EXPECT_EQ(conservation_gap(shop.next.counters()), 0);
+  }
+}
+
+/// A line that was made of it could not be read again.
+TEST(Chain, attributes_that_are_too_many_with_those_of_the_parent_are_refused) {
+  const ManyAttributes of_parent(64, 8, 1), same(1, 8, 2), other(1, 8, 1, 'o');
+  auto stage = Script::stage("limits", 0, [&](const sluice_batch&, sluice_out* out) {
+    sluice_emission made = emission(0, "x");
+    made.attribute_count = 1;
+    made.attributes = same.pointers.data();
+    EXPECT_EQ(host().emit(out, &made), SLUICE_OK) << "it takes the place of one";
+    made.attributes = other.pointers.data();
+    EXPECT_EQ(host().emit(out, &made), SLUICE_TOO_LARGE);
+    return SLUICE_OK;
+  });
+  Shop shop({stage.get()});
+  shop.publisher.append({.body = bytes_of("a"), .parts = {.attribute_count = 64, .attributes = of_parent.pointers.data()}, .cookie = 1},
+                        core::Admission::wait);
+  shop.publisher.flush(true);
+  EXPECT_TRUE(shop.work());
+  EXPECT_EQ(shop.next.counters().sent, 1u);
+  shop.hand->drain();
+}
+
 /// A reader that counts how often it is closed.
 struct CountedReader final : sluice_reader {
   CountedReader(std::size_t bytes, int& closed)
@@ -365,6 +467,31 @@ TEST(Chain, a_fatal_stage_settles_nothing) {
   EXPECT_EQ(shop.processed(), 0u);
   EXPECT_EQ(shop.line.settled.count(), 0u);
   EXPECT_EQ(shop.queue.counters().visible, 2u);
+}
+
+TEST(Chain, a_stage_that_answers_what_is_no_status_is_fatal_and_settles_nothing) {
+  for (const int32_t garbage : {-1, 3, 19, 23, 12345, INT32_MAX, INT32_MIN}) {
+    auto stage = Script::stage("garbage", 0, [garbage](const sluice_batch&, sluice_out*) { return garbage; });
+    Shop shop({stage.get()});
+    shop.send({"a", "b"});
+    EXPECT_FALSE(shop.work()) << garbage;
+    EXPECT_EQ(shop.processed(), 0u) << garbage;
+    EXPECT_EQ(shop.line.settled.count(), 0u) << garbage;
+    EXPECT_EQ(shop.queue.counters().visible, 2u) << garbage;
+  }
+}
+
+TEST(Chain, an_outcome_that_is_no_status_is_refused_and_changes_nothing) {
+  auto stage = Script::stage("garbage", 0, [](const sluice_batch&, sluice_out* out) {
+    for (const int32_t garbage : {-1, 3, 10, 19, 23, 12345, INT32_MAX, INT32_MIN}) {
+      EXPECT_EQ(host().settle(out, 0, garbage, 0, str("reason"), {}), SLUICE_INVALID) << garbage;
+    }
+    return SLUICE_OK;
+  });
+  Shop shop({stage.get()});
+  shop.send({"a"});
+  EXPECT_TRUE(shop.work());
+  EXPECT_EQ(shop.processed(), 1u) << "it is ok, as without a word";
 }
 
 TEST(Chain, a_stage_that_answers_cancelled_though_nobody_cancelled_it_is_retried_and_counted) {
