@@ -2,11 +2,8 @@
 // after. Measured as a ratio: the same work with and without the dead branch, in turn, in the same run.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <ctime>
-
 #include "support/line.hpp"
-#include "support/scale.hpp"
+#include "support/rates.hpp"
 
 namespace sluice::test {
 namespace {
@@ -15,22 +12,7 @@ using core::Admission;
 using core::Queue;
 using core::WhenFull;
 
-/// Of this thread: what else runs on the machine is not in it.
-double cpu_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-/// The bar is the product's. Sanitizers make dropping, which is atomic operations and memory, dearer than the rest, and
-/// ThreadSanitizer by so much that its ratio says nothing.
-#if defined(__SANITIZE_THREAD__)
-constexpr double kRateMin = 0;
-#elif defined(__SANITIZE_ADDRESS__)
-constexpr double kRateMin = 0.8;
-#else
-constexpr double kRateMin = 0.9;
-#endif
+constexpr double kRateMin = rate_bar(0.9);
 
 /// A topic whose last branch may be dead.
 struct Fan {
@@ -77,28 +59,27 @@ struct Fan {
   std::uint64_t sent = 0, received = 0;
 };
 
-/// The siblings' rate beside the dead branch, as a part of that beside one that is read (outside the
-/// time): the median of rounds that take turns.
-double rate_beside(Fan& dead, Fan& alive) {
+/// The siblings' rate beside the dead branch, as a part of that beside one that is read (outside the time).
+double siblings_rate(Fan& dead, Fan& alive) {
   constexpr std::uint64_t kMessages = 512;
-  std::vector<double> ratios;
-  for (std::uint64_t round = 0; round < 15 + scaled(40); ++round) {
-    double with = 0, without = 0;
-    for (const bool dead_first : {round % 2 == 0, round % 2 != 0}) {
-      (dead_first ? with : without) = (dead_first ? dead : alive).round(kMessages);
-      alive.last->drain();
-    }
-    ratios.push_back(without / with);
-  }
-  std::ranges::nth_element(ratios, ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2));
-  return ratios[ratios.size() / 2];
+  return rate_beside(
+      [&] {
+        const double seconds = dead.round(kMessages);
+        alive.last->drain();
+        return seconds;
+      },
+      [&] {
+        const double seconds = alive.round(kMessages);
+        alive.last->drain();
+        return seconds;
+      });
 }
 
 TEST(DeadBranch, costs_its_siblings_no_tenth_of_their_rate_until_it_is_full) {
   const WhenFull block = WhenFull::block;
   for (const std::uint32_t branches : {3u, 8u, 64u}) {
     Fan dead(branches, &block), alive(branches, nullptr);
-    EXPECT_GE(rate_beside(dead, alive), kRateMin) << branches;
+    EXPECT_GE(siblings_rate(dead, alive), kRateMin) << branches;
     EXPECT_EQ(dead.received, dead.sent * (branches - 1));
     EXPECT_EQ(dead.dead->counters().visible, dead.sent);
   }
@@ -109,7 +90,7 @@ TEST(DeadBranch, that_is_full_and_drops_costs_its_siblings_no_tenth_of_their_rat
     for (const std::uint32_t branches : {3u, 8u, 64u}) {
       Fan dead(branches, &when_full, 256), alive(branches, nullptr);
       dead.round(512);
-      const double rate = rate_beside(dead, alive);
+      const double rate = siblings_rate(dead, alive);
       EXPECT_GE(rate, kRateMin) << "when_full " << static_cast<int>(when_full) << ", 1->" << branches;
       EXPECT_EQ(dead.received, dead.sent * (branches - 1));
       EXPECT_EQ(conservation_gap(dead.dead->counters()), 0);
