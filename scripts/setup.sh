@@ -10,7 +10,7 @@ SLUICE_JOBS="${SLUICE_JOBS:-$(nproc)}"
 BUILD_PACKAGES=(g++ meson ninja-build pkgconf ccache git
   libfmt-dev libspdlog-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev libconcurrentqueue-dev libboost1.81-dev
   libssl-dev libhwy-dev libjpeg62-turbo-dev libspng-dev libdeflate-dev zlib1g-dev libxxhash-dev)
-TEST_PACKAGES=(libgtest-dev librapidcheck-dev graphviz)
+TEST_PACKAGES=(libgtest-dev librapidcheck-dev graphviz faketime)
 FUZZ_PACKAGES=(libfuzzer-14-dev)
 BENCH_PACKAGES=(libbenchmark-dev libvips-dev libzimg-dev libtbb-dev)
 
