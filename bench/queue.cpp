@@ -12,6 +12,7 @@
 //   queue/waiting/sluice   10 million messages wait. Counters: bytes_each (of memory, as the system counts it), and
 //                          million messages a second sent and received, with them and with a queue that is empty in
 //                          between, whose messages are in the core's cache.
+//   queue/counters/bK/sluice   what publisher, consumer and worker count for K messages, by itself; items are messages.
 //   queue/stragglers/sluice   a million messages a second, of which one in a thousand fails and comes back after 10 s,
 //                          for 10 s of the timers' time. Counter: held_bytes at the end.
 #include <benchmark/benchmark.h>
@@ -25,6 +26,7 @@
 
 #include "base/clock.hpp"
 #include "queue/consumer.hpp"
+#include "service/worker.hpp"
 #include "topic/publisher.hpp"
 #include "main.hpp"
 #include "peers.hpp"
@@ -228,6 +230,34 @@ void redelivery(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * kBatch);
 }
 
+/// As Publisher::flush, Consumer::receive and end, and Worker::count do for a batch.
+void counters(benchmark::State& state, std::uint32_t batch) {
+  struct alignas(kCacheLine) {
+    Atomic<std::uint64_t> published{0}, matched{0};
+  } sent;
+  ConsumerCounters consumer;
+  WorkerCounters worker;
+  std::uint64_t ok = batch, none = 0;
+  std::int64_t now_ms = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(ok);
+    benchmark::DoNotOptimize(none);
+    add_alone(sent.published, ok);
+    add_alone(sent.matched, ok);
+    if (++now_ms < consumer.oldest_ms.load(std::memory_order_relaxed)) {
+      consumer.oldest_ms.store(now_ms, std::memory_order_relaxed);
+    }
+    add_alone(consumer.taken, ok);
+    add_alone(consumer.deleted, ok);
+    consumer.oldest_ms.store(AgeWindow::kNone, std::memory_order_relaxed);
+    add_alone(worker.processed, ok);
+    for (Atomic<std::uint64_t>* counter : {&worker.retried, &worker.rejected, &worker.stale, &worker.ignored}) {
+      add_alone(*counter, none);
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * batch);
+}
+
 /// Resident memory of the process.
 std::int64_t memory_bytes() {
   std::int64_t pages = 0, resident = 0;
@@ -326,6 +356,9 @@ void add_all() {
   benchmark::RegisterBenchmark("queue/lease/sluice", lease)->UseRealTime();
   benchmark::RegisterBenchmark("queue/expire/sluice", expire)->UseRealTime();
   benchmark::RegisterBenchmark("queue/redelivery/sluice", redelivery)->UseRealTime();
+  for (const std::uint32_t batch : {1u, kBatch}) {
+    benchmark::RegisterBenchmark(fmt::format("queue/counters/b{}/sluice", batch).c_str(), counters, batch)->UseRealTime();
+  }
   benchmark::RegisterBenchmark("queue/waiting/sluice", waiting)->UseRealTime()->Iterations(1)->Unit(benchmark::kMillisecond);
   benchmark::RegisterBenchmark("queue/stragglers/sluice", stragglers)
       ->UseRealTime()
