@@ -161,8 +161,8 @@ typedef struct sluice_host {
   /* Results [worker] or [source], inside process() or run().
    * emit: never waits on the CPU pool; waits for credit where the worker has a thread of its own, and in
    *   sources. CANCELLED: return at once. TOO_LARGE: 65th emission of one parent without SPLITS, a body
-   *   over the host's limit, over 64 attributes. INVALID: no such parent, bad attribute, a NULL that
-   *   has a size or count.
+   *   over the host's limit, over 64 attributes (the parent's included). INVALID: no such parent, bad
+   *   attribute, a NULL that has a size or count.
    * try_emit: WOULD_BLOCK instead of waiting.
    * reserve, commit: a body written in place. reserve gives room for body_size bytes (at most 8192),
    *   valid until the next call on `out`; commit emits it (`emission` NULL: no other field is set;
