@@ -4,7 +4,12 @@
 #include <boost/uuid/string_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
 
+#define XXH_INLINE_ALL  // short keys: the call would cost more than the hash
+#include <xxhash.h>
+
 #include <algorithm>
+
+#include "base/random.hpp"
 
 namespace sluice::core {
 namespace {
@@ -22,6 +27,10 @@ Uuid from_boost(const boost::uuids::uuid& id) {
 }
 
 }  // namespace
+
+std::size_t UuidHash::operator()(const Uuid& id) const {
+  return XXH3_64bits_withSeed(id.bytes.data(), id.bytes.size(), hash_seed());
+}
 
 Uuid uuid5(const Uuid& name_space, std::string_view name) {
   boost::uuids::name_generator_sha1 generator(to_boost(name_space));

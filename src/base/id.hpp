@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,13 +15,9 @@ struct Uuid {
   friend bool operator==(const Uuid&, const Uuid&) = default;
 };
 
-/// For hash maps: ids are well mixed already.
+/// For hash maps. Ids may come from outside: nobody can choose some that collide.
 struct UuidHash {
-  std::size_t operator()(const Uuid& id) const {
-    std::uint64_t low = 0;
-    std::memcpy(&low, id.bytes.data() + 8, sizeof low);
-    return low;
-  }
+  std::size_t operator()(const Uuid& id) const;
 };
 
 /// Version 5: SHA-1 of namespace and name.

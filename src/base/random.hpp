@@ -5,6 +5,9 @@
 
 namespace sluice::core {
 
+/// Of this process: with it in a hash, nobody can choose keys that collide. [any]
+std::uint64_t hash_seed();
+
 /// splitmix64: small, fast, good enough for ids and jitter; not for secrets. One owner at a time.
 class Random {
  public:

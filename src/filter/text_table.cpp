@@ -18,11 +18,6 @@ std::uint64_t hash_of(std::string_view text) {
 
 }  // namespace
 
-std::uint64_t hash_seed() {
-  static const std::uint64_t seed = Random().next();
-  return seed;
-}
-
 std::uint32_t TextTable::find(std::string_view text, std::uint64_t hash) const {
   const std::size_t mask = slots_.size() - 1;
   const auto tag = static_cast<std::uint32_t>(hash >> 32);

@@ -9,9 +9,6 @@
 
 namespace sluice::core {
 
-/// Of this process, so that nobody can choose texts or numbers that collide.
-std::uint64_t hash_seed();
-
 class TextTable {
  public:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "base/random.hpp"
 #include "filter/case_folding.hpp"
 
 namespace sluice::core {

@@ -1,6 +1,7 @@
 #include "message/message_view.hpp"
 
 #include <bit>
+#include <cstring>
 
 namespace sluice::core {
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstring>
 
 #include "base/log.hpp"
 #include "base/log_limit.hpp"

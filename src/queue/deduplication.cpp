@@ -16,11 +16,6 @@ namespace {
 
 constexpr std::size_t kIndexMin = 64;
 
-std::uint64_t hash_seed() {
-  static const std::uint64_t seed = Random().next();
-  return seed;
-}
-
 /// Fetched once: EVP_sha256() looks it up by name for each digest.
 const EVP_MD* sha256() {
   static EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA256", nullptr);

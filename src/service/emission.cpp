@@ -1,6 +1,7 @@
 #include "service/emission.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <string_view>
 
 #include "message/message_json.hpp"

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
+#include <cstring>
 #include <set>
 #include <thread>
 
@@ -50,6 +51,20 @@ TEST(Uuid, of_version_7_holds_its_time_and_sorts_by_it) {
   EXPECT_LT(early.bytes, late.bytes);
   EXPECT_EQ(late.bytes[6] >> 4, 7);
   EXPECT_EQ(late.bytes[8] >> 6, 2);
+}
+
+/// Letters are looked up by ids that senders choose.
+TEST(Uuid, that_differ_in_any_two_bytes_only_have_hashes_of_their_own) {
+  for (std::size_t first = 0; first < 15; ++first) {
+    std::set<std::size_t> hashes;
+    for (int i = 0; i < 65536; ++i) {
+      Uuid id;
+      id.bytes[first] = static_cast<std::uint8_t>(i);
+      id.bytes[first + 1] = static_cast<std::uint8_t>(i >> 8);
+      hashes.insert(UuidHash{}(id));
+    }
+    EXPECT_EQ(hashes.size(), 65536u) << first;
+  }
 }
 
 TEST(Uuid, texts_come_back_and_nonsense_does_not) {

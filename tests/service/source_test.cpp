@@ -1,6 +1,7 @@
 // A source on its thread: what it emits, what it hears, how it stops.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <latch>
 
 #include "service/source.hpp"

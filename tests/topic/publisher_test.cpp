@@ -1,6 +1,7 @@
 // A publisher: chunks that fill and roll over, cookies across them, branches without credit.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <thread>
 
 #include "support/line.hpp"
