@@ -48,11 +48,20 @@ std::uint32_t Worker::receive(std::int64_t now_tick) {
   return in_hand_;
 }
 
+/// What is there and does not come would have to be split off its chunk: the batch is as full as it gets. It is looked at
+/// twice, for it may have come between.
 bool Worker::receive_more(std::int64_t now_tick) {
-  if (!consumer_.is_full()) {
-    in_hand_ += consumer_.receive_more(now_tick);
+  for (int look = 0; look < 2; ++look) {
+    const std::uint32_t came = consumer_.is_full() ? 0 : consumer_.receive_more(now_tick);
+    in_hand_ += came;
+    if (consumer_.is_full()) {
+      return true;
+    }
+    if (came != 0 || !consumer_.queue().has_news()) {
+      return false;
+    }
   }
-  return consumer_.is_full();
+  return true;
 }
 
 /// A pool worker's emit never waits, so it receives only while there is credit (DESIGN §2.7). Without

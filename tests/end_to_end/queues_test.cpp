@@ -85,6 +85,16 @@ TEST_F(Queues, a_batch_window_gathers_what_comes_one_by_one) {
   EXPECT_LT(summary_of(ended)["seconds"], 19) << "a full batch waits for nothing";
 }
 
+/// It ends where it would split what was published together: what is there does not make it fuller.
+TEST_F(Queues, a_batch_window_is_not_waited_for_at_a_chunks_edge) {
+  write(1280);
+  const Ended ended = run_all(queue("work", R"(,"delay":"0s")"),
+                              service("work", R"(,"batch_size":100,"batch_window":"2s")"));
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(bodies("work").size(), 1280U);
+  EXPECT_LT(summary_of(ended)["seconds"], 20) << "20 chunks, and no window for each";
+}
+
 TEST_F(Queues, an_in_flight_limit_slows_and_loses_nothing) {
   write(500);
   const Ended ended =
