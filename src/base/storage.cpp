@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,8 +115,16 @@ class Lock final : public FolderLock {
       : descriptor_(descriptor) {}
 
  private:
-  Descriptor descriptor_;  // flock(2) ends with it, also when the process dies
+  Descriptor descriptor_;  // the lock ends with it, also when the process dies
 };
+
+/// Of a whole file, held by the open file, not by the process. Unlike flock(2)'s, one can be asked after without taking it.
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
 
 class FileStorage final : public Storage {
  public:
@@ -175,13 +182,20 @@ class FileStorage final : public Storage {
       return fail(Errc::cannot_create, fmt::format("cannot create '{}': {}", file,
                                                    std::generic_category().message(errno)));
     }
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    struct flock lock = whole_file();
+    if (::fcntl(descriptor, F_OFD_SETLK, &lock) != 0) {
       ::close(descriptor);
       return fail(Errc::cannot_create,
                   fmt::format("state folder '{}' is in use by another sluice; stop it, or give this "
                               "pipeline another \"state\"", path));
     }
     return std::make_unique<Lock>(descriptor);
+  }
+
+  bool folder_is_locked(const std::string& path) override {
+    const Descriptor descriptor(::open((path + "/lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    struct flock lock = whole_file();
+    return descriptor.get() >= 0 && ::fcntl(descriptor.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
   }
 };
 

@@ -46,6 +46,8 @@ class Storage {
   virtual Result<void> remove(const std::string& path) = 0;
   /// One holder in the machine. Errors: cannot_create if another process holds it, naming the folder.
   virtual Result<std::unique_ptr<FolderLock>> lock_folder(const std::string& path) = 0;
+  /// Whether somebody holds it; to ask is in nobody's way.
+  virtual bool folder_is_locked(const std::string& path) = 0;
 };
 
 /// The file system.

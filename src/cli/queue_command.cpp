@@ -12,6 +12,7 @@
 #include "admin/queue_json.hpp"
 #include "admin/remote_queues.hpp"
 #include "base/clock.hpp"
+#include "base/listen_address.hpp"
 #include "base/units.hpp"
 #include "cli/commands.hpp"
 #include "cli/describe.hpp"
@@ -44,14 +45,14 @@ Result<Opened> open_remote(std::string_view url) {
       address.find('/') != std::string_view::npos)
     return fail(Errc::usage,
                 fmt::format("'{}' is no admin address: http://ADDR:PORT is needed", url));
+  const std::string_view port = address.substr(colon + 1);
+  if (!parse_listen_address(fmt::format("127.0.0.1:{}", port)))
+    return fail(Errc::usage, fmt::format("'{}': '{}' is no port, 1 to 65535", url, port));
   std::string host(address.substr(0, colon));
   if (host.starts_with('[') && host.ends_with(']'))
     host = host.substr(1, host.size() - 2);
   return Opened{
-      {},
-      nullptr,
-      std::make_unique<RemoteQueues>(std::move(host), std::string(address.substr(colon + 1))),
-      true};
+      {}, nullptr, std::make_unique<RemoteQueues>(std::move(host), std::string(port)), true};
 }
 
 /// An engine holds the folder's lock: where it answers stands in there.
@@ -61,18 +62,31 @@ Result<Opened> open_running(std::unique_ptr<PipelineDescription> description) {
     return fail(
         Errc::unavailable,
         fmt::format(
-            "'{}' runs without an admin address: start it with --admin 127.0.0.1:9640, or give it "
+            "the state folder '{}' is in use, by another queue command, or by a sluice that "
+            "starts, or "
+            "that runs without an admin address: try again; or start it with --admin "
+            "127.0.0.1:9640, or "
             "\"admin\": {{\"listen\": \"127.0.0.1:9640\"}}; or stop it, to operate what it stored",
-            description->name));
+            description->state));
   }
   std::string name = description->name;
   return Opened{std::move(name), std::move(description),
                 std::make_unique<RemoteQueues>(address->host, std::to_string(address->port)), true};
 }
 
+/// Who only looks takes no lock: an engine that starts meanwhile would find its state in use.
+bool writes(const QueueArguments& arguments) {
+  using Action = QueueArguments::Action;
+  const bool looks = arguments.status || arguments.request.dry_run;
+  return arguments.action == Action::purge || (arguments.action == Action::redrive && !looks);
+}
+
 Result<Opened> open_queues(const QueueArguments& arguments, Registry& registry) {
   if (arguments.pipeline.starts_with(kHttp))
     return open_remote(arguments.pipeline);
+  if (arguments.pipeline.starts_with("https://"))
+    return fail(Errc::usage,
+                fmt::format("'{}': an admin address speaks http only", arguments.pipeline));
   Diagnostics diagnostics;
   Result<PipelineDescription> loaded =
       load_pipeline(arguments.pipeline, arguments.overrides, registry, diagnostics);
@@ -82,9 +96,12 @@ Result<Opened> open_queues(const QueueArguments& arguments, Registry& registry) 
   }
   auto description = std::make_unique<PipelineDescription>(std::move(*loaded));
   std::unique_ptr<FolderLock> lock;
-  if (file_storage().exists(description->state)) {
+  if (!writes(arguments)) {
+    if (file_storage().folder_is_locked(description->state))
+      return open_running(std::move(description));
+  } else if (file_storage().exists(description->state)) {
     Result<std::unique_ptr<FolderLock>> locked = file_storage().lock_folder(description->state);
-    if (!locked && file_storage().exists(description->state + "/lock"))
+    if (!locked && file_storage().folder_is_locked(description->state))
       return open_running(std::move(description));
     if (!locked)
       return std::unexpected(locked.error());
@@ -146,7 +163,9 @@ int peek(Opened& opened, const QueueArguments& arguments) {
 std::string redrive_text(const RedriveStatus& status, bool is_running) {
   const std::string_view verb = status.request.dry_run ? "would be moved"
                                 : is_running           ? "moved"
-                                                       : "marked, to go when the engine starts";
+                                : status.state == RedriveState::cancelled
+                                    ? "were marked, and are no more"
+                                    : "marked, to go when the engine starts";
   std::string text = fmt::format("{}: {} of {} {}", name_of(status.state), status.moved,
                                  count_text(status.letters, "letter"), verb);
   for (const auto& [queue, letters] : status.moved_to)

@@ -108,6 +108,17 @@ TEST_F(FileStorageTest, a_locked_folder_is_refused_until_its_holder_lets_go) {
   EXPECT_TRUE(file_storage().lock_folder(folder_));
 }
 
+TEST_F(FileStorageTest, whoever_asks_whether_a_folder_is_locked_takes_nothing) {
+  EXPECT_FALSE(file_storage().folder_is_locked(folder_));
+  {
+    auto holder = file_storage().lock_folder(folder_);
+    ASSERT_TRUE(holder);
+    EXPECT_TRUE(file_storage().folder_is_locked(folder_));
+    EXPECT_TRUE(file_storage().folder_is_locked(folder_)) << "the first one's end lets go of nothing";
+  }
+  EXPECT_FALSE(file_storage().folder_is_locked(folder_));
+}
+
 TEST_F(FileStorageTest, the_lock_of_a_process_that_died_is_free) {
   pid_t child = ::fork();
   if (child == 0) {

@@ -46,6 +46,8 @@ INSTANTIATE_TEST_SUITE_P(
         Usage{"admin_listens_at_an_address", {"run", "x.json", "--admin", "nowhere"}, 64, "--admin: 'nowhere' is no address"},
         Usage{"queue_needs_to_be_told_what_to_do", {"queue"}, 64, "queue --help"},
         Usage{"an_unknown_thing_to_do_with_queues_is_a_usage_error", {"queue", "lst"}, 64, "queue --help"},
+        Usage{"an_admin_address_has_a_port", {"queue", "list", "http://127.0.0.1:99999"}, 64, "'99999' is no port"},
+        Usage{"an_admin_address_speaks_http_only", {"queue", "list", "https://127.0.0.1:9640"}, 64, "http only"},
         Usage{"a_redrive_rate_is_at_least_one", {"queue", "redrive", "x.json", "q", "--max-rate", "0"}, 64, "--max-rate"},
         Usage{"the_queues_of_a_missing_config", {"queue", "list", "x.json"}, 66, "x.json"},
         Usage{"queue_help_teaches", {"queue", "--help"}, 0, "sluice queue redrive configs/icons.json"},

@@ -162,6 +162,11 @@ Result<void> TestStorage::remove(const std::string& path) {
   return {};
 }
 
+bool TestStorage::folder_is_locked(const std::string& path) {
+  std::lock_guard lock(disk_->mutex);
+  return disk_->locks.contains(path);
+}
+
 Result<std::unique_ptr<core::FolderLock>> TestStorage::lock_folder(const std::string& path) {
   std::lock_guard lock(disk_->mutex);
   if (!disk_->locks.insert(path).second) {

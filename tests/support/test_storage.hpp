@@ -42,6 +42,7 @@ class TestStorage final : public core::Storage {
   core::Result<void> replace(const std::string& from, const std::string& to) override;
   core::Result<void> remove(const std::string& path) override;
   core::Result<std::unique_ptr<core::FolderLock>> lock_folder(const std::string& path) override;
+  bool folder_is_locked(const std::string& path) override;
 
  private:
   struct Node {
