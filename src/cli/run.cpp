@@ -3,11 +3,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <optional>
+#include <thread>
 
 #include "admin/address_file.hpp"
 #include "admin/server.hpp"
@@ -158,11 +160,43 @@ class Terminal {
   const bool was_there_ = ::isatty(STDERR_FILENO) != 0;
 };
 
+/// While the engine starts, which may read long files of dead letters: the first signal that ends a
+/// run waits for it, the second ends the process. Nothing has been received by then.
+class StartWatch {
+ public:
+  explicit StartWatch(const Signals& signals)
+      : thread_([this, &signals](std::stop_token started) {
+          while (!started.stop_requested()) {
+            const int signal = signals.take();
+            if (signal != 0 && signal != SIGHUP && is_stopping_.exchange(true)) {
+              log_warning("", "stopping at once, before the start is over");
+              std::_Exit(finish_output(kComesAgain));
+            }
+            if (signal == 0)
+              std::this_thread::sleep_for(kStep);
+          }
+        }) {}
+
+  /// The engine has started. Whether it is to stop.
+  bool end() {
+    thread_.request_stop();
+    thread_.join();
+    return is_stopping_;
+  }
+
+ private:
+  static constexpr int kComesAgain = 75;
+  std::atomic<bool> is_stopping_{false};
+  std::jthread thread_;
+};
+
 /// Until the engine has ended. SIGHUP reloads; another signal stops in order, the next at once.
-void watch(Engine& engine, const Signals& signals, Progress& progress,
+/// `stopping`: one came before.
+void watch(Engine& engine, const Signals& signals, Progress& progress, bool stopping,
            const std::function<void()>& reload) {
   const Terminal terminal;
-  bool stopping = false;
+  if (stopping)
+    engine.request_stop();
   while (!engine.wait_for_end(kStep)) {
     const int signal = signals.take();
     if (signal == SIGHUP && !terminal.is_gone()) {
@@ -225,8 +259,10 @@ int run_pipeline(const RunArguments& arguments) {
   ServiceQueues services = service_queues(*pipeline);
   const RunOptions options{.until_idle = arguments.until_idle,
                            .plugin_dirs = arguments.plugin_dirs};
+  StartWatch start_watch(signals);
   Result<std::unique_ptr<Engine>> engine =
       Engine::start(std::move(*pipeline), system_clock(), options);
+  const bool stopping = start_watch.end();
   if (!engine)
     return report(engine.error());
   log_info("", "{}", what);
@@ -239,7 +275,7 @@ int run_pipeline(const RunArguments& arguments) {
       std::in_place, state, *admin ? std::optional((*admin)->address()) : std::nullopt);
 
   Progress progress(std::move(services), arguments);
-  watch(**engine, signals, progress, [&] { reload(**engine, registry, arguments); });
+  watch(**engine, signals, progress, stopping, [&] { reload(**engine, registry, arguments); });
   address_file.reset();
   admin->reset();
   const Summary summary = (*engine)->finish();
