@@ -170,7 +170,7 @@ Result<RedriveStatus> StoredQueues::redrive(const std::string& queue,
                        .state = RedriveState::completed,
                        .started_ms = now_ms_,
                        .ended_ms = now_ms_};
-  Result<std::optional<LetterFile>> file = open(**found, true);
+  Result<std::optional<LetterFile>> file = open(**found, !request.dry_run);
   if (!file) {
     return std::unexpected(file.error());
   }
@@ -228,18 +228,12 @@ Result<std::uint64_t> StoredQueues::purge(const std::string& queue) {
   if (!found) {
     return std::unexpected(found.error());
   }
-  Result<std::optional<LetterFile>> file = open(**found, true);
+  Result<std::optional<LetterFile>> file =
+      open(**found);  // to compact it may take room that is not there
   if (!file) {
     return std::unexpected(file.error());
   }
-  if (!*file) {
-    return 0;
-  }
-  Result<std::uint64_t> removed = (*file)->append_removals([](const LetterKey&) { return true; });
-  if (Result<void> synced = removed ? (*file)->sync() : std::unexpected(removed.error()); !synced) {
-    return std::unexpected(synced.error());
-  }
-  return removed;
+  return *file ? (*file)->clear() : 0;
 }
 
 }  // namespace sluice::core

@@ -273,6 +273,23 @@ Result<std::uint64_t> LetterFile::append_removals(const std::function<bool(const
   return picked.size();
 }
 
+Result<std::uint64_t> LetterFile::clear() {
+  const std::uint64_t count = letters_.size();
+  Result<void> cleared;
+  if (foreign_ == 0) {
+    pending_.clear();
+    letters_.clear();
+    marked_.clear();
+    garbage_bytes_ = 0;
+    cleared = file_->truncate(0);
+  } else {
+    Result<std::uint64_t> removed = append_removals([](const LetterKey&) { return true; });
+    cleared = removed ? Result<void>() : std::unexpected(removed.error());
+  }
+  Result<void> synced = cleared ? sync() : cleared;
+  return synced ? Result<std::uint64_t>(count) : std::unexpected(synced.error());
+}
+
 Result<void> LetterFile::append_redrive(const LetterKey& key, const std::string& queue) {
   mark(key, queue);
   return append(fmt::format("{{\"redrive\":{},\"to\":{}}}", about(key), json_quote(queue)));

@@ -88,6 +88,8 @@ class LetterFile {
   Result<void> append_removal(const LetterKey& key);
   /// Of all letters that `picks` says so of. How many.
   Result<std::uint64_t> append_removals(const std::function<bool(const LetterKey&)>& picks);
+  /// Removes all letters, for which the file needs no room where it holds nothing else. Durable on return. How many.
+  Result<std::uint64_t> clear();
   /// REQUIRES: holds(key).
   Result<void> append_redrive(const LetterKey& key, const std::string& queue);
   /// Takes all marks away.

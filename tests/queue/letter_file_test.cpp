@@ -108,6 +108,24 @@ TEST(LetterFile, writes_what_was_appended_in_one_go) {
   EXPECT_EQ(files.storage.calls(), (Texts{"append dead.jsonl", "sync dead.jsonl"}));
 }
 
+TEST(LetterFile, is_cleared_without_room_for_more_and_of_letters_only) {
+  Files files;
+  LetterFile file = files.open();
+  append(file, kA, "a");
+  append(file, kB, "b");
+  files.storage.set_capacity(files.content().size());
+  const core::Result<std::uint64_t> cleared = file.clear();
+  ASSERT_TRUE(cleared);
+  EXPECT_EQ(*cleared, 2u);
+  EXPECT_EQ(files.content(), "");
+  files.storage.set_capacity(1 << 20);
+  files.storage.put("dead.jsonl", "who wrote this\n" + letter(kA, "a") + "\n");
+  LetterFile other = files.open();
+  ASSERT_TRUE(other.clear());
+  EXPECT_EQ(files.open().count(), 0u);
+  EXPECT_EQ(files.open().foreign(), 1u);
+}
+
 TEST(LetterFile, is_mostly_garbage_once_more_than_16_mib_and_half_of_it_are_of_no_use) {
   Files files;
   LetterFile file = files.open();
