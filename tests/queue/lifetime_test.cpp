@@ -108,6 +108,19 @@ TEST(Delay, of_one_message_holds_up_neither_its_neighbours_nor_their_slab) {
   lane.expect_empty();
 }
 
+TEST(Delay, ends_with_the_retention_of_its_queue) {
+  Lane lane({.delay_ms = 120'000, .retention_ms = 60'000});
+  lane.emit("a");
+  lane.line.advance(60'000);
+  EXPECT_EQ(lane.queue.counters().delayed, 1u);
+  lane.line.advance(1);
+  EXPECT_EQ(lane.queue.counters().delayed, 0u);
+  EXPECT_EQ(lane.one.receive(), Texts{});
+  EXPECT_EQ(lane.queue.counters().expired, 1u);
+  EXPECT_EQ(lane.line.settled.count(), 1u) << "its source hears of it";
+  lane.expect_empty();
+}
+
 TEST(Delay, is_no_receive) {
   Lane lane({.max_receive_count = 1, .delay_ms = 10});
   lane.emit("a");
