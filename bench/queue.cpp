@@ -60,7 +60,7 @@ class Line {
  public:
   Line(std::uint32_t batch, QueueOptions options)
       : timers(clock),
-        letters(file_storage(), "", clock, [](const Error&) {}),
+        letters(file_storage(), "", timers, [](const Error&) {}),
         queue(std::move(options)),
         publisher({.queues = {&queue}, .listener = &settled}, timers, letters),
         consumer(queue, timers, letters, pool, {.service = "bench", .batch_size = batch, .consumers = 1}) {

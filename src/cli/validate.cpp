@@ -64,7 +64,7 @@ std::string stalls_text(const PipelineDescription& pipeline) {
       queues += (queues.empty() ? "" : ", ") + pipeline.queues[queue].name;
     }
     text += queues.empty()
-                ? fmt::format("  source {} never waits: no queue gets its messages\n", source.name)
+                ? fmt::format("  source {} never waits for long: no queue that blocks gets its messages\n", source.name)
                 : fmt::format("  source {} waits while one of these is full: {}\n", source.name,
                               queues);
   }

@@ -96,7 +96,7 @@ class Builder {
       }
     });
     std::string folder = pipeline_.state + "/dead-letters";
-    graph_->dead_letters = std::make_unique<DeadLetters>(file_storage(), std::move(folder), graph_->clock,
+    graph_->dead_letters = std::make_unique<DeadLetters>(file_storage(), std::move(folder), graph_->timers,
                                                          [failed = failed_](const Error& error) { failed(error); });
     for (const std::unique_ptr<Queue>& queue : graph_->queues) {
       graph_->dead_letters->add_target(*queue);

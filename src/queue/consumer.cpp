@@ -388,7 +388,7 @@ bool Consumer::reject_part(std::span<const std::uint8_t> body, const MessagePart
   Lineage lineage = parent;
   lineage.first_received_ms = now_ms;
   lineage.receive_count = 1;
-  Evacuator::Copy copy = evacuator_.store(body, parts, now_ms, lineage);
+  Evacuator::Copy copy = evacuator_.store(body, parts, timers_.now_ms(), lineage);
   if (copy.chunk == nullptr) {
     throw std::bad_alloc();
   }

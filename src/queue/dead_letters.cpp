@@ -19,11 +19,11 @@ constexpr std::size_t kDetailShownMax = 300;
 
 }  // namespace
 
-DeadLetters::DeadLetters(Storage& storage, std::string folder, Clock& clock,
+DeadLetters::DeadLetters(Storage& storage, std::string folder, const Timers& timers,
                          std::function<void(const Error&)> failed)
     : storage_(storage),
       folder_(std::move(folder)),
-      clock_(clock),
+      timers_(timers),
       failed_(std::move(failed)),
       log_limit_(kLogLinesPerSecond) {}
 
@@ -60,7 +60,7 @@ void DeadLetters::begin_redrive(LetterBox& box, RedriveRequest request, bool mar
     auto found = targets_.find(name);
     return found != targets_.end() ? found->second : nullptr;
   };
-  redrives_[&box.queue()] = std::make_shared<Redrive>(box, std::move(request), marked, find, clock_, pool_);
+  redrives_[&box.queue()] = std::make_shared<Redrive>(box, std::move(request), marked, find, timers_, pool_);
   waiting_.fetch_add(1, std::memory_order_acq_rel);
 }
 
@@ -271,9 +271,8 @@ Result<void> DeadLetters::append(Job& job, std::vector<LetterBox*>& touched) {
   job.place = &box.place(letter.from != nullptr ? std::string_view(letter.from->name()) : std::string_view());
   job.id = letter.copy.chunk->id(lowest_bit(letter.copy.mask));
   const LetterKey key{job.id, job.place->source};
-  bool stands = box.file().holds(key);
-  job.is_new = !stands || letter.stood_in == job.place;
-  stored_.fetch_add(stands ? 0 : 1, std::memory_order_relaxed);
+  job.replaces = box.file().holds(key);
+  job.is_new = !job.replaces || letter.stood_in == job.place;
   return job.is_new ? box.file().append_letter(key, line_of(letter)) : Result<void>();
 }
 
@@ -410,7 +409,7 @@ Result<void> DeadLetters::compact_what_is_garbage() {
 
 /// A line for whoever looks on: what was given up, why, and where it lies.
 void DeadLetters::tell(const DeadLetter& letter, const Uuid& id) {
-  LogLimit::Verdict verdict = log_limit_.judge(letter.to->name(), clock_.steady_ns());
+  LogLimit::Verdict verdict = log_limit_.judge(letter.to->name(), timers_.clock().steady_ns());
   tell_left_out(*letter.to, verdict.left_out);
   if (!verdict.pass) {
     return;
@@ -445,6 +444,7 @@ void DeadLetters::complete(Job& job) {
   if (letter.stood_in != nullptr && letter.stood_in->queue == letter.to) {
     note_back(*letter.stood_in, job.id);
   }
+  stored_.fetch_add(job.replaces ? 0 : 1, std::memory_order_relaxed);
   if (job.is_new) {
     tell(letter, job.id);
     boxes_.at(letter.to).add(letter.copy, letter.last_ms);

@@ -19,7 +19,6 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.hpp"
 #include "base/futex.hpp"
 #include "base/log_limit.hpp"
 #include "queue/letter_box.hpp"
@@ -40,7 +39,7 @@ struct DeadLetter {
 class DeadLetters {
  public:
   /// `failed` hears of the first error of the storage, on the writer's thread; nothing is stored after it.
-  DeadLetters(Storage& storage, std::string folder, Clock& clock, std::function<void(const Error&)> failed);
+  DeadLetters(Storage& storage, std::string folder, const Timers& timers, std::function<void(const Error&)> failed);
   ~DeadLetters();
 
   /// A queue that letters may be redriven to. [control]
@@ -96,7 +95,8 @@ class DeadLetters {
     Queue* queue = nullptr;
     const LetterPlace* place = nullptr;  ///< of a removal; of a letter, once it has one
     Uuid id = {};
-    bool is_new = false;  ///< a letter that was appended
+    bool is_new = false;                 ///< a letter that was appended
+    bool replaces = false;               ///< one that stood there
     std::unique_ptr<std::promise<Result<std::uint64_t>>> purged = nullptr;
     std::unique_ptr<Peek> peek = nullptr;
   };
@@ -123,7 +123,7 @@ class DeadLetters {
 
   Storage& storage_;
   const std::string folder_;
-  Clock& clock_;
+  const Timers& timers_;
   const std::function<void(const Error&)> failed_;
   // Everybody's.
   moodycamel::ConcurrentQueue<Job> jobs_;

@@ -61,15 +61,15 @@ std::uint64_t Pace::allowed(std::int64_t now_ns) {
   return due() > used_ ? due() - used_ : 0;
 }
 
-Redrive::Redrive(LetterBox& box, RedriveRequest request, bool marked, FindQueue find, Clock& clock, ChunkPool& pool)
+Redrive::Redrive(LetterBox& box, RedriveRequest request, bool marked, FindQueue find, const Timers& timers, ChunkPool& pool)
     : box_(box),
       marked_(marked),
       find_(std::move(find)),
-      clock_(clock),
+      timers_(timers),
       pool_(pool),
-      pace_(request.dry_run ? 0 : request.messages_per_second, clock.steady_ns()) {
+      pace_(request.dry_run ? 0 : request.messages_per_second, timers.clock().steady_ns()) {
   status_.request = std::move(request);
-  status_.started_ms = clock.wall_ms();
+  status_.started_ms = timers.clock().wall_ms();
 }
 
 template <class Change>
@@ -126,7 +126,7 @@ void Redrive::end(RedriveState state, std::string failure) {
   }
   change([&](RedriveStatus& status) {
     status.state = state;
-    status.ended_ms = clock_.wall_ms();
+    status.ended_ms = timers_.clock().wall_ms();
     status.failure = std::move(failure);
   });
   tell();
@@ -236,7 +236,7 @@ Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
   if (!target.credits().available()) {
     return target.has_service() ? Verdict::later : Verdict::no_room;
   }
-  if (pace_.allowed(clock_.steady_ns()) == 0) {
+  if (pace_.allowed(timers_.clock().steady_ns()) == 0) {
     return Verdict::later;
   }
   const LetterParts parts(letter.message);
@@ -245,7 +245,7 @@ Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
   auto evacuator = evacuators_.try_emplace(&target, pool_).first;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(letter.message.body.data());
   Evacuator::Copy copy =
-      evacuator->second.store({bytes, letter.message.body.size()}, parts.parts, clock_.wall_ms(), lineage);
+      evacuator->second.store({bytes, letter.message.body.size()}, parts.parts, timers_.now_ms(), lineage);
   if (copy.chunk == nullptr) {
     return Verdict::later;
   }

@@ -16,8 +16,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/clock.hpp"
 #include "queue/letter_box.hpp"
+#include "queue/timers.hpp"
 
 namespace sluice::core {
 
@@ -76,7 +76,7 @@ class Redrive {
   using FindQueue = std::function<Queue*(std::string_view name)>;
 
   /// Of the letters of `box`; all outlive it. `marked`: those that were asked for while no engine ran.
-  Redrive(LetterBox& box, RedriveRequest request, bool marked, FindQueue find, Clock& clock, ChunkPool& pool);
+  Redrive(LetterBox& box, RedriveRequest request, bool marked, FindQueue find, const Timers& timers, ChunkPool& pool);
 
   RedriveStatus status() const;  ///< [any]
   bool is_active() const { return active_.load(std::memory_order_acquire); }  ///< [any]
@@ -104,7 +104,7 @@ class Redrive {
   LetterBox& box_;
   const bool marked_;
   const FindQueue find_;
-  Clock& clock_;
+  const Timers& timers_;
   ChunkPool& pool_;
   Atomic<bool> active_{true}, cancelled_{false}, takes_marks_{false};
   mutable std::mutex mutex_;  // of the status

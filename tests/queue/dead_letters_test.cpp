@@ -69,6 +69,7 @@ TEST(DeadLetters, a_failing_sync_settles_nothing_and_is_told_once) {
   EXPECT_EQ(yard.line.settled.count(), 0u);
   EXPECT_EQ(yard.line.errors.size(), 1u);
   EXPECT_EQ(yard.queue.counters().moved_to_dead_letter, 0u);
+  EXPECT_EQ(yard.line.letters.stored(), 0u);
 }
 
 TEST(DeadLetters, a_full_disk_settles_nothing_and_leaves_a_readable_file) {

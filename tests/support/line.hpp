@@ -107,7 +107,7 @@ class Line {
  public:
   Line()
       : timers(clock),
-        letters(storage, "dead", clock, [this](const core::Error& error) { errors.push_back(error.message); }) {}
+        letters(storage, "dead", timers, [this](const core::Error& error) { errors.push_back(error.message); }) {}
   ~Line() {
     hands_.clear();
     for (std::unique_ptr<core::Publisher>& publisher : publishers_) {
