@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -172,8 +174,9 @@ class StartWatch {
               log_warning("", "stopping at once, before the start is over");
               std::_Exit(finish_output(kComesAgain));
             }
+            std::unique_lock lock(mutex_);
             if (signal == 0)
-              std::this_thread::sleep_for(kStep);
+              step_.wait_for(lock, started, kStep, [] { return false; });
           }
         }) {}
 
@@ -187,6 +190,8 @@ class StartWatch {
  private:
   static constexpr int kComesAgain = 75;
   std::atomic<bool> is_stopping_{false};
+  std::mutex mutex_;
+  std::condition_variable_any step_;
   std::jthread thread_;
 };
 
