@@ -36,13 +36,13 @@ void Timers::watch(LeaseSlot& slot, std::int64_t deadline_tick) {
 
 void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick, std::uint32_t purges) {
   queue.invisible.fetch_add(bit_count(taken.mask), std::memory_order_relaxed);
-  tick = std::min(tick, shown_at_last_ms(queue, taken) - start_wall_ms_);
+  tick = std::min(tick, std::max(shown_at_last_ms(queue, taken) - start_wall_ms_, now_tick() + 1));
   post({Item::Kind::returned, queue.ages().come(oldest_of(taken)), purges, tick, &queue, nullptr, taken});
 }
 
 void Timers::delay(Queue& queue, Taken taken, std::int64_t tick) {
   queue.delayed.fetch_add(bit_count(taken.mask), std::memory_order_release);
-  tick = std::min(tick, shown_at_last_ms(queue, taken) - start_wall_ms_);
+  tick = std::min(tick, std::max(shown_at_last_ms(queue, taken) - start_wall_ms_, now_tick() + 1));
   Item item{Item::Kind::delayed, queue.ages().come(oldest_of(taken)), queue.purges(), tick, &queue, {}, taken};
   item.number = queue.fifo() != nullptr ? delays_.fetch_add(1, std::memory_order_relaxed) : 0;
   post(item);

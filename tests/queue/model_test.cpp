@@ -49,6 +49,10 @@ struct Model {
       (receives[message] >= kReceivesMax ? overdue : visible).insert(message);
     }
   }
+  /// Nothing is hidden for longer than it is kept.
+  void hide(const std::string& message, std::int64_t until, bool is_delayed, int purges_seen) {
+    waiting.emplace(std::min(until, std::max(sent_at.at(message) + kRetention, now) + 1), Waiting{message, is_delayed, purges_seen});
+  }
   bool is_old(const std::string& message) const { return sent_at.at(message) + kRetention < now; }
   void purge() {
     ++purges;
@@ -117,7 +121,7 @@ struct Play {
       if (delay_ms == 0) {
         model.show(name, model.purges);
       } else {
-        model.waiting.emplace(model.now + delay_ms, Model::Waiting{name, true, model.purges});
+        model.hide(name, model.now + delay_ms, true, model.purges);
       }
     }
     publisher.flush(true);
@@ -191,8 +195,7 @@ struct Play {
         case 1: ++model.moving; ++expected.rejected; break;
         case 3: model.show(message, batch.purges); ++expected.retried; break;
         default:
-          model.waiting.emplace(choice == 2 ? batch.deadline : model.now + (choice - 3) * 40,
-                                Model::Waiting{message, false, batch.purges});
+          model.hide(message, choice == 2 ? batch.deadline : model.now + (choice - 3) * 40, false, batch.purges);
           ++expected.retried;
       }
     }
