@@ -282,7 +282,7 @@ Result<std::uint64_t> LetterFile::clear() {
     marked_.clear();
     garbage_bytes_ = 0;
     cleared = file_->truncate(0);
-  } else {
+  } else if (cleared = compact(); cleared) {  // or what is appended would go on in a torn last line
     Result<std::uint64_t> removed = append_removals([](const LetterKey&) { return true; });
     cleared = removed ? Result<void>() : std::unexpected(removed.error());
   }

@@ -119,7 +119,7 @@ TEST(LetterFile, is_cleared_without_room_for_more_and_of_letters_only) {
   EXPECT_EQ(*cleared, 2u);
   EXPECT_EQ(files.content(), "");
   files.storage.set_capacity(1 << 20);
-  files.storage.put("dead.jsonl", "who wrote this\n" + letter(kA, "a") + "\n");
+  files.storage.put("dead.jsonl", "who wrote this\n" + letter(kA, "a") + "\n" + letter(kB, "torn").substr(0, 30));
   LetterFile other = files.open();
   ASSERT_TRUE(other.clear());
   EXPECT_EQ(files.open().count(), 0u);
