@@ -3,7 +3,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -12,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "admin/address_file.hpp"
 #include "admin/server.hpp"
@@ -163,45 +163,54 @@ class Terminal {
 };
 
 /// While the engine starts, which may read long files of dead letters: the first signal that ends a
-/// run waits for it, the second ends the process. Nothing has been received by then.
+/// run waits for it, as a SIGHUP does; the second ends the process. Nothing has been received by
+/// then.
 class StartWatch {
  public:
   explicit StartWatch(const Signals& signals)
       : thread_([this, &signals](std::stop_token started) {
           while (!started.stop_requested()) {
             const int signal = signals.take();
-            if (signal != 0 && signal != SIGHUP && is_stopping_.exchange(true)) {
-              log_warning("", "stopping at once, before the start is over");
-              std::_Exit(finish_output(kComesAgain));
-            }
+            if (signal == SIGHUP)
+              hang_up_ = SIGHUP;
+            else if (signal != 0 && std::exchange(ending_, signal) != 0)
+              end_process();
             std::unique_lock lock(mutex_);
             if (signal == 0)
               step_.wait_for(lock, started, kStep, [] { return false; });
           }
         }) {}
+  StartWatch(const StartWatch&) = delete;
+  StartWatch& operator=(const StartWatch&) = delete;
 
-  /// The engine has started. Whether it is to stop.
-  bool end() {
+  /// The engine has started: what came is sent once more, for who looks after it now.
+  void end() {
     thread_.request_stop();
     thread_.join();
-    return is_stopping_;
+    for (const int signal : {hang_up_, ending_}) {
+      if (signal != 0)
+        ::kill(::getpid(), signal);
+    }
   }
 
  private:
-  static constexpr int kComesAgain = 75;
-  std::atomic<bool> is_stopping_{false};
+  static void end_process() {
+    constexpr int kComesAgain = 75;
+    log_warning("", "stopping at once, before the start is over");
+    std::_Exit(finish_output(kComesAgain));
+  }
+
+  int hang_up_ = 0, ending_ = 0;  // the thread's, while it runs
   std::mutex mutex_;
   std::condition_variable_any step_;
   std::jthread thread_;
 };
 
 /// Until the engine has ended. SIGHUP reloads; another signal stops in order, the next at once.
-/// `stopping`: one came before.
-void watch(Engine& engine, const Signals& signals, Progress& progress, bool stopping,
+void watch(Engine& engine, const Signals& signals, Progress& progress,
            const std::function<void()>& reload) {
   const Terminal terminal;
-  if (stopping)
-    engine.request_stop();
+  bool stopping = false;
   while (!engine.wait_for_end(kStep)) {
     const int signal = signals.take();
     if (signal == SIGHUP && !terminal.is_gone()) {
@@ -267,7 +276,7 @@ int run_pipeline(const RunArguments& arguments) {
   StartWatch start_watch(signals);
   Result<std::unique_ptr<Engine>> engine =
       Engine::start(std::move(*pipeline), system_clock(), options);
-  const bool stopping = start_watch.end();
+  start_watch.end();
   if (!engine)
     return report(engine.error());
   log_info("", "{}", what);
@@ -280,7 +289,7 @@ int run_pipeline(const RunArguments& arguments) {
       std::in_place, state, *admin ? std::optional((*admin)->address()) : std::nullopt);
 
   Progress progress(std::move(services), arguments);
-  watch(**engine, signals, progress, stopping, [&] { reload(**engine, registry, arguments); });
+  watch(**engine, signals, progress, [&] { reload(**engine, registry, arguments); });
   address_file.reset();
   admin->reset();
   const Summary summary = (*engine)->finish();
