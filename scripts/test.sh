@@ -15,11 +15,13 @@ target (default 8); SLUICE_JOBS=N compiles with N processes."
 # Layers whose tests are lock-free code's, and need no plugin.
 TSAN_TESTS=(base message queue topic service)
 
-# run_tests FOLDER WORD...: the tests of a build folder, without building; what failed is shown.
+# run_tests FOLDER WORD...: the tests of a build folder, without building; what failed is shown. A suite's timeout is
+# for a hang, and made for a scale of 0.15.
 run_tests() {
-  local folder="$1"
+  local folder="$1" longer
   shift
-  meson test -C "$folder" --no-rebuild --print-errorlogs "$@" </dev/null || true  # the results say what failed
+  longer="$(awk "BEGIN { s = ${SLUICE_TEST_SCALE:-1} / 0.15; print s > 1 ? s : 1 }")"
+  meson test -C "$folder" --no-rebuild --print-errorlogs --timeout-multiplier "$longer" "$@" </dev/null || true  # the results say what failed
 }
 
 main() {
