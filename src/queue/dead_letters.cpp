@@ -400,7 +400,7 @@ Result<void> DeadLetters::compact_what_is_garbage() {
     std::unique_lock lock(redrives_mutex_);
     const bool is_read = is_redriven(*queue);
     lock.unlock();
-    if (Result<void> compacted = is_read ? Result<void>() : box.compact(); !compacted) {
+    if (Result<void> compacted = is_read ? Result<void>() : box.compact_if_room(); !compacted) {
       return compacted;
     }
   }

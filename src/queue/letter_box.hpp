@@ -50,8 +50,8 @@ class LetterBox {
   void forget(const LetterKey& key);
   /// Removes what is in the file only. How many letters. Errors: io.
   Result<std::uint64_t> purge_file();
-  /// Writes the file anew, without what is of no use.
-  Result<void> compact();
+  /// Writes the file anew, without what is of no use, if there is room for it.
+  Result<void> compact_if_room();
 
  private:
   bool deliver(const LetterLine& letter);

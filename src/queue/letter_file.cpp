@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/log.hpp"
 #include "message/chunk.hpp"
 #include "queue/letter_parts.hpp"
 
@@ -177,19 +178,48 @@ Result<void> LetterFile::compact() {
   if (Result<void> flushed = flush(); !flushed) {
     return flushed;
   }
-  const std::string anew = path_ + ".new";
-  if (Result<void> removed = storage_->remove(anew); !removed) {
-    return removed;
+  Places moved;
+  Result<std::unique_ptr<AppendFile>> copy = write_anew(moved);
+  return copy ? replace_with(std::move(*copy), std::move(moved)) : std::unexpected(copy.error());
+}
+
+Result<void> LetterFile::compact_if_room() {
+  if (Result<void> flushed = flush(); !flushed) {
+    return flushed;
   }
-  Result<std::unique_ptr<AppendFile>> copy = storage_->open_append(anew);
+  Places moved;
+  Result<std::unique_ptr<AppendFile>> copy = write_anew(moved);
+  if (copy) {
+    return replace_with(std::move(*copy), std::move(moved));
+  }
+  garbage_kept_ = 2 * garbage_bytes_;
+  log_warning("", "'{}' holds {} MiB of letters that were deleted, and cannot be written anew: {}; it goes on as it is",
+              path_, garbage_bytes_ >> 20, copy.error().message);
+  return {};
+}
+
+/// The file as it should be, beside it and synced; where each letter is in there. Leaves nothing if it fails.
+Result<std::unique_ptr<AppendFile>> LetterFile::write_anew(Places& moved) {
+  if (Result<void> removed = storage_->remove(anew_path()); !removed) {
+    return std::unexpected(removed.error());
+  }
+  Result<std::unique_ptr<AppendFile>> copy = storage_->open_append(anew_path());
   if (!copy) {
-    return std::unexpected(copy.error());
+    return copy;
   }
+  Result<void> copied = copy_what_stands(**copy, moved);
+  if (Result<void> synced = copied ? (*copy)->sync() : copied; !synced) {
+    (void)storage_->remove(anew_path());  // the next one begins with that, too
+    return std::unexpected(synced.error());
+  }
+  return copy;
+}
+
+Result<void> LetterFile::copy_what_stands(AppendFile& copy, Places& moved) {
   Result<void> written;
-  std::unordered_map<LetterKey, Place, LetterKeyHash> moved;
   std::string block;
   const auto write_block = [&] {
-    written = (*copy)->append(block);
+    written = copy.append(block);
     block.clear();
     return written.has_value();
   };
@@ -199,7 +229,7 @@ Result<void> LetterFile::compact() {
     auto found = letters_.find(letter);
     bool stands = line.kind == Line::Kind::letter && found != letters_.end() && found->second.begin == offset;
     bool marks = line.kind == Line::Kind::redrive && moved.contains(letter) && marked_.contains(letter);
-    const std::uint64_t begin = (*copy)->size() + block.size();
+    const std::uint64_t begin = copy.size() + block.size();
     if (stands || marks || line.kind == Line::Kind::foreign) {
       block.append(text).push_back('\n');
     }
@@ -216,18 +246,20 @@ Result<void> LetterFile::compact() {
   if (written && read_line(tail).kind != Line::Kind::foreign) {
     move(tail, *copied);
   }
-  if (!written || !write_block()) {
-    return written;
+  if (written) {
+    write_block();
   }
-  if (Result<void> synced = (*copy)->sync(); !synced) {
-    return synced;
-  }
-  if (Result<void> replaced = storage_->replace(anew, path_); !replaced) {
+  return written;
+}
+
+Result<void> LetterFile::replace_with(std::unique_ptr<AppendFile> copy, Places moved) {
+  if (Result<void> replaced = storage_->replace(anew_path(), path_); !replaced) {
     return replaced;
   }
-  file_ = std::move(*copy);
+  file_ = std::move(copy);
   letters_ = std::move(moved);
   garbage_bytes_ = 0;
+  garbage_kept_ = kGarbageKept;
   return {};
 }
 

@@ -78,8 +78,12 @@ class LetterFile {
   /// Writes the file anew without what is deleted or replaced and without a torn last line, if there is any. What was
   /// appended is durable then; offsets are others.
   Result<void> compact();
+  /// The same while an engine runs. Where the new file cannot be written, most likely for want of room, the old one goes
+  /// on, and is mostly garbage when it has twice as much of it: letters can still be removed, and what is removed last
+  /// makes room. Errors: what leaves it unknown what the file holds.
+  Result<void> compact_if_room();
   /// Most of the file is of no use, and it is not small.
-  bool is_mostly_garbage() const { return garbage_bytes_ > kGarbageKept && garbage_bytes_ > end() / 2; }
+  bool is_mostly_garbage() const { return garbage_bytes_ > garbage_kept_ && garbage_bytes_ > end() / 2; }
 
   // In memory at once; written, and durable, with sync(). Errors: io.
   /// Appends a line of message_to_json; a letter of that key that stands there is replaced.
@@ -104,6 +108,7 @@ class LetterFile {
   Result<void> peek(std::uint32_t count_max, std::size_t bytes_max, std::vector<std::string>& letters);
 
  private:
+  using Places = std::unordered_map<LetterKey, Place, LetterKeyHash>;
   LetterFile(Storage& storage, std::string path, std::unique_ptr<AppendFile> file)
       : storage_(&storage), path_(std::move(path)), file_(std::move(file)) {}
   Result<void> read();
@@ -112,6 +117,10 @@ class LetterFile {
   void mark(const LetterKey& key, std::string queue);
   Result<void> append(std::string_view line);
   Result<void> flush();
+  std::string anew_path() const { return path_ + ".new"; }
+  Result<std::unique_ptr<AppendFile>> write_anew(Places& moved);
+  Result<void> copy_what_stands(AppendFile& copy, Places& moved);
+  Result<void> replace_with(std::unique_ptr<AppendFile> copy, Places moved);
 
   static constexpr std::uint64_t kGarbageKept = 16 << 20;
 
@@ -120,9 +129,10 @@ class LetterFile {
   std::unique_ptr<AppendFile> file_;
   std::string pending_;  ///< lines that are not written yet
   std::set<std::string, std::less<>> sources_;
-  std::unordered_map<LetterKey, Place, LetterKeyHash> letters_;
+  Places letters_;
   std::unordered_map<LetterKey, std::string, LetterKeyHash> marked_;
   std::uint64_t garbage_bytes_ = 0;
+  std::uint64_t garbage_kept_ = kGarbageKept;  ///< is not worth a new file
   std::uint64_t foreign_ = 0, first_foreign_ = 0;
 };
 

@@ -145,6 +145,33 @@ TEST(LetterFile, is_mostly_garbage_once_more_than_16_mib_and_half_of_it_are_of_n
   EXPECT_FALSE(file.is_mostly_garbage());
 }
 
+TEST(LetterFile, that_finds_no_room_to_be_written_anew_goes_on_as_it_is) {
+  Files files;
+  LetterFile file = files.open();
+  const std::string mebibyte(1 << 20, 'x');
+  auto letter_id = [](int i) { return core::Uuid{{static_cast<std::uint8_t>(i)}}; };
+  for (int i = 0; i < 40; ++i) {
+    append(file, letter_id(i), mebibyte);
+  }
+  for (int i = 0; i < 21; ++i) {
+    remove(file, letter_id(i));
+  }
+  ASSERT_TRUE(file.is_mostly_garbage());
+  const std::string before = files.content();
+  files.storage.set_capacity(before.size() + (1 << 20));
+  ASSERT_TRUE(file.compact_if_room());
+  EXPECT_EQ(files.content(), before);
+  EXPECT_FALSE(file.is_mostly_garbage()) << "not tried again before there is twice as much";
+  EXPECT_EQ(file.count(), 19u);
+  remove(file, letter_id(21));
+  EXPECT_TRUE(file.sync()) << "the half that was written is gone, and took no room";
+
+  files.storage.set_capacity(1 << 30);
+  ASSERT_TRUE(file.compact_if_room());
+  EXPECT_LT(files.content().size(), before.size() / 2);
+  EXPECT_EQ(files.open().count(), 18u);
+}
+
 TEST(LetterFile, a_mark_lasts_until_the_letter_is_written_anew_removed_or_it_is_taken_back) {
   Files files;
   {
