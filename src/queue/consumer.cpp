@@ -287,6 +287,7 @@ void Consumer::retry(const Lease& lease, std::uint32_t bit, std::uint32_t number
                                       : timers_.now_tick() + std::min(outcome.retry_after_ms, kInvisibleMaxMs);
   }
   if (queue_.fifo() != nullptr) {
+    tick = tick < 0 ? tick : timers_.hidden_until(queue_, returned, tick);
     returns_.push_back({std::exchange(places_[number], nullptr), returned, tick, lease.purges});
   } else if (tick < 0) {
     queue_.put_back(returned, true, lease.purges);

@@ -5,21 +5,6 @@
 #include <tuple>
 
 namespace sluice::core {
-namespace {
-
-/// Where a queue has a retention, nothing of it is hidden for longer: it is shown then, and expires. Wall clock.
-std::int64_t shown_at_last_ms(const Queue& queue, const Taken& taken) {
-  if (queue.options().retention_ms == 0) {
-    return INT64_MAX / 2;
-  }
-  std::int64_t youngest_ms = 0;
-  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    youngest_ms = std::max(youngest_ms, taken.chunk->sent_ms[lowest_bit(left)]);
-  }
-  return youngest_ms + queue.options().retention_ms + 1;
-}
-
-}  // namespace
 
 Timers::Timers(Clock& clock)
     : clock_(clock),
@@ -34,16 +19,27 @@ void Timers::watch(LeaseSlot& slot, std::int64_t deadline_tick) {
   }
 }
 
+std::int64_t Timers::hidden_until(const Queue& queue, const Taken& taken, std::int64_t tick) const {
+  if (queue.options().retention_ms == 0) {
+    return tick;
+  }
+  std::int64_t youngest_ms = 0;  // wall clock
+  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
+    youngest_ms = std::max(youngest_ms, taken.chunk->sent_ms[lowest_bit(left)]);
+  }
+  const std::int64_t expires = youngest_ms + queue.options().retention_ms + 1 - start_wall_ms_;
+  return std::min(tick, std::max(expires, now_tick() + 1));
+}
+
 void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick, std::uint32_t purges) {
   queue.invisible.fetch_add(bit_count(taken.mask), std::memory_order_relaxed);
-  tick = std::min(tick, std::max(shown_at_last_ms(queue, taken) - start_wall_ms_, now_tick() + 1));
-  post({Item::Kind::returned, queue.ages().come(oldest_of(taken)), purges, tick, &queue, nullptr, taken});
+  post({Item::Kind::returned, queue.ages().come(oldest_of(taken)), purges, hidden_until(queue, taken, tick), &queue, nullptr, taken});
 }
 
 void Timers::delay(Queue& queue, Taken taken, std::int64_t tick) {
   queue.delayed.fetch_add(bit_count(taken.mask), std::memory_order_release);
-  tick = std::min(tick, std::max(shown_at_last_ms(queue, taken) - start_wall_ms_, now_tick() + 1));
-  Item item{Item::Kind::delayed, queue.ages().come(oldest_of(taken)), queue.purges(), tick, &queue, {}, taken};
+  Item item{Item::Kind::delayed, queue.ages().come(oldest_of(taken)), queue.purges(), hidden_until(queue, taken, tick),
+            &queue, {}, taken};
   item.number = queue.fifo() != nullptr ? delays_.fetch_add(1, std::memory_order_relaxed) : 0;
   post(item);
 }

@@ -40,6 +40,9 @@ class Timers {
 
   /// The slot's first lease was opened: from now on its deadlines are looked at. [slot's worker]
   void watch(LeaseSlot& slot, std::int64_t deadline_tick);
+  /// Where a queue has a retention, nothing of it is hidden for longer: `tick`, or the one at which the last of `taken`
+  /// has expired, when it is shown and ends. [any that has them]
+  std::int64_t hidden_until(const Queue& queue, const Taken& taken, std::int64_t tick) const;
   /// Messages of an evacuated chunk become visible at `tick`; they count as in flight until then. `purges`: of the
   /// queue, when they were taken. [any]
   void return_at(Queue& queue, Taken taken, std::int64_t tick, std::uint32_t purges);
