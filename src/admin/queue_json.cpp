@@ -32,10 +32,14 @@ constexpr Number<QueueFacts> kQueueNumbers[] = {
     {"over_in_flight_max", &QueueFacts::over_limit},
 };
 constexpr Number<RedriveStatus> kRedriveNumbers[] = {
-    {"letters", &RedriveStatus::letters},     {"moved", &RedriveStatus::moved},
-    {"filtered", &RedriveStatus::filtered},   {"parts", &RedriveStatus::parts},
-    {"in_use", &RedriveStatus::in_use},       {"without_queue", &RedriveStatus::without_queue},
-    {"without_room", &RedriveStatus::without_room}, {"came_back", &RedriveStatus::came_back},
+    {"letters", &RedriveStatus::letters},
+    {"moved", &RedriveStatus::moved},
+    {"filtered", &RedriveStatus::filtered},
+    {"parts", &RedriveStatus::parts},
+    {"in_use", &RedriveStatus::in_use},
+    {"without_queue", &RedriveStatus::without_queue},
+    {"without_room", &RedriveStatus::without_room},
+    {"came_back", &RedriveStatus::came_back},
 };
 constexpr RedriveState kStates[] = {RedriveState::running, RedriveState::completed,
                                     RedriveState::cancelling, RedriveState::cancelled,
@@ -206,6 +210,8 @@ Result<RedriveRequest> read_request(const Json& json) {
       const Result<std::uint64_t> rate = read_number(json, member.name, kRedriveRateMax);
       if (!rate)
         return std::unexpected(rate.error());
+      if (*rate == 0)
+        return bad("\"messages_per_second\" is 1 and more; without it there is no limit");
       request.messages_per_second = static_cast<std::uint32_t>(*rate);
     } else {
       return bad(fmt::format(

@@ -113,8 +113,8 @@ AdminAnswer begin_redrive(const AdminSubject& subject, const std::string& queue,
   if (!body.empty()) {
     const std::expected<Json, JsonError> json = parse_json(body);
     if (!json)
-      return refuse(400, fmt::format("the body is no JSON: {} at byte {}", json.error().message,
-                                     json.error().offset));
+      return refuse({Errc::bad_data, fmt::format("the body is no JSON: {} at byte {}",
+                                                 json.error().message, json.error().offset)});
     Result<RedriveRequest> read = read_request(*json);
     if (!read)
       return refuse(read.error());

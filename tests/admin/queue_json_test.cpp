@@ -72,9 +72,10 @@ TEST(RedriveJson, is_read_as_it_was_written_in_every_state) {
 }
 
 TEST(RedriveRequest, is_strict) {
-  for (const char* text : {R"([])", R"("x")", R"({"to":5})", R"({"dry_run":"yes"})",
-                           R"({"messages_per_second":-1})", R"({"messages_per_second":1.5})",
-                           R"({"messages_per_second":99999999999})", R"({"too":"q"})"}) {
+  for (const char* text :
+       {R"([])", R"("x")", R"({"to":5})", R"({"dry_run":"yes"})", R"({"messages_per_second":-1})",
+        R"({"messages_per_second":0})", R"({"messages_per_second":1.5})",
+        R"({"messages_per_second":99999999999})", R"({"too":"q"})"}) {
     const core::Result<core::RedriveRequest> request = core::read_request(parsed(text));
     ASSERT_FALSE(request) << text;
     EXPECT_EQ(request.error().code, core::Errc::bad_data);
