@@ -2,6 +2,9 @@
 #include <csignal>
 #include <fstream>
 
+#include <fmt/format.h>
+
+#include "base/storage.hpp"
 #include "end_to_end/pipeline.hpp"
 
 namespace sluice::test {
@@ -107,6 +110,56 @@ TEST_F(Start, an_event_that_never_happens_in_a_directory_is_78) {
   command.words.insert(command.words.end(),
                        {"--set", R"(/sources/uploads/events=["s3:ObjectRemoved:*"])"});
   expect_end(run(command), 78, "s3:ObjectRemoved:*");
+}
+
+/// An engine that reads so many dead letters at its start that signals come in the midst of it.
+class SlowStart : public Start {
+ protected:
+  static constexpr int kLetters = 100'000;
+  SlowStart() {
+    std::string letters;
+    for (int i = 0; i < kLetters; ++i) {
+      letters += fmt::format(
+          R"({{"id":"00000000-0000-4000-8000-{:012x}","body":"x","attributes":{{}},"sent":1,"receive_count":1,)"
+          R"("dead_letter":{{"queue":"jobs-dead","source_queue":"jobs","reason":"r"}}}})"
+          "\n",
+          i);
+    }
+    put_file(folder() / "state/dead-letters/jobs-dead.jsonl", letters);
+  }
+  Command command() const {
+    return own(R"({"state":"@/state","queues":{"jobs":{}},"services":{"work":{"queue":"jobs",)"
+               R"("stages":[{"type":"lines","path":"@/out.jsonl"}]}}})");
+  }
+  /// Its handlers stand before it takes the lock.
+  void await_lock(Process& process) const {
+    process.until("its lock", [&] {
+      return core::file_storage().folder_is_locked((folder() / "state").string());
+    });
+  }
+};
+
+TEST_F(SlowStart, a_signal_in_the_midst_of_it_stops_in_order_once_it_is_over) {
+  Process process(command());
+  await_lock(process);
+  process.send(SIGHUP);
+  process.send(SIGTERM);
+  const Ended ended = process.wait();
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(summary_of(ended)["dead_letters"], kLetters);
+  EXPECT_NE(ended.err.find("stopping: finishing what is in hand"), std::string::npos) << ended.err;
+}
+
+TEST_F(SlowStart, the_second_signal_ends_it_at_once_with_75) {
+  Process process(command());
+  await_lock(process);
+  process.until("its end", [&] {
+    process.send(SIGTERM);
+    return process.ends_within(std::chrono::milliseconds(20));
+  });
+  const Ended ended = process.wait();
+  EXPECT_EQ(ended.exit, 75) << ended.err;
+  EXPECT_NE(ended.err.find("before the start is over"), std::string::npos) << ended.err;
 }
 
 }  // namespace

@@ -166,8 +166,8 @@ TEST(Engine, an_idle_engine_uses_no_cpu_and_wakes_for_one_message) {
   };
   (void)(*engine)->wait_for_end(std::chrono::milliseconds(100));  // to come to rest
   std::int64_t before = cpu_us();
-  (void)(*engine)->wait_for_end(std::chrono::milliseconds(400));
-  EXPECT_LT(cpu_us() - before, 40'000) << "two spinning threads would take 800 ms";
+  (void)(*engine)->wait_for_end(std::chrono::seconds(2));
+  EXPECT_LT(cpu_us() - before, 10'000) << "0.5 % of a core";
   door.open();
   second.wait();
   (*engine)->request_stop();
