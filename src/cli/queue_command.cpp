@@ -126,6 +126,45 @@ std::string age_text(const QueueFacts& queue) {
                              : fmt::format("{}d", seconds / 86400);
 }
 
+struct Column {
+  std::string_view title;
+  std::uint64_t QueueCounters::*number;
+  bool is_rare;  ///< left away where no queue has any
+};
+constexpr Column kColumns[] = {{"sent", &QueueCounters::sent, false},
+                               {"moved in", &QueueCounters::moved_in, true},
+                               {"received", &QueueCounters::received, false},
+                               {"deleted", &QueueCounters::deleted, false},
+                               {"dead-lettered", &QueueCounters::moved_to_dead_letter, false},
+                               {"expired", &QueueCounters::expired, true},
+                               {"dropped", &QueueCounters::dropped, true},
+                               {"purged", &QueueCounters::purged, true}};
+
+std::vector<std::vector<std::string>> rows_of(const std::vector<QueueFacts>& queues) {
+  std::vector<Column> columns;
+  for (const Column& column : kColumns) {
+    if (!column.is_rare || std::ranges::any_of(queues, [&](const QueueFacts& queue) {
+          return queue.*column.number != 0;
+        }))
+      columns.push_back(column);
+  }
+  std::vector<std::vector<std::string>> rows{
+      {"queue", "visible", "in flight", "delayed", "oldest"}};
+  for (const Column& column : columns)
+    rows.front().emplace_back(column.title);
+  rows.front().push_back("dead-letter queue");
+  const auto cell = [](std::uint64_t number) { return fmt::format("{}", number); };
+  for (const QueueFacts& queue : queues) {
+    std::vector<std::string>& row = rows.emplace_back();
+    row = {queue.name, cell(queue.visible), cell(queue.in_flight), cell(queue.delayed),
+           age_text(queue)};
+    for (const Column& column : columns)
+      row.push_back(cell(queue.*column.number));
+    row.push_back(queue.dead_letter_queue.empty() ? "-" : queue.dead_letter_queue);
+  }
+  return rows;
+}
+
 int list(Opened& opened, const QueueArguments& arguments) {
   const Result<std::vector<QueueFacts>> queues = opened.queues->list();
   if (!queues)
@@ -134,17 +173,7 @@ int list(Opened& opened, const QueueArguments& arguments) {
     print(queues_json(opened.pipeline, *queues) + "\n");
     return 0;
   }
-  std::vector<std::vector<std::string>> rows{{"queue", "visible", "in flight", "delayed", "oldest",
-                                              "sent", "received", "deleted", "dead-lettered",
-                                              "dead-letter queue"}};
-  const auto cell = [](std::uint64_t number) { return fmt::format("{}", number); };
-  for (const QueueFacts& queue : *queues) {
-    rows.push_back({queue.name, cell(queue.visible), cell(queue.in_flight), cell(queue.delayed),
-                    age_text(queue), cell(queue.sent), cell(queue.received), cell(queue.deleted),
-                    cell(queue.moved_to_dead_letter),
-                    queue.dead_letter_queue.empty() ? "-" : queue.dead_letter_queue});
-  }
-  print(columns_text(rows));
+  print(columns_text(rows_of(*queues)));
   if (!opened.is_running)
     print("No engine runs: only dead letters are stored.\n");
   return 0;
@@ -161,6 +190,8 @@ int peek(Opened& opened, const QueueArguments& arguments) {
 }
 
 std::string redrive_text(const RedriveStatus& status, bool is_running) {
+  if (status.state == RedriveState::running && status.letters == 0)
+    return "running: begun; --status shows how far it is\n";
   const std::string_view verb = status.request.dry_run ? "would be moved"
                                 : is_running           ? "moved"
                                 : status.state == RedriveState::cancelled

@@ -245,6 +245,12 @@ Result<std::unique_ptr<AdminServer>> listen_for_admin(const RunArguments& argume
                                                       const PipelineDescription& pipeline) {
   const std::optional<ListenAddress>& address =
       arguments.admin_given ? arguments.admin : pipeline.admin;
+  if (arguments.admin_given && address && !address->is_loopback()) {
+    log_warning("",
+                "--admin: whoever reaches {} can read, redrive and purge the queues: it asks for "
+                "no password",
+                to_text(*address));
+  }
   return address ? AdminServer::listen(*address) : std::unique_ptr<AdminServer>();
 }
 
