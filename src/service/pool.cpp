@@ -202,7 +202,9 @@ void Pool::park() {
   bool work = options_.stopping->load(std::memory_order_seq_cst);
   for (std::uint32_t word = 0; !work && word < ready_.words(); ++word) {
     for (std::uint64_t left = ready_.word(word) & mine_[word]; !work && left != 0; left &= left - 1) {
-      work = services_[word * 64 + lowest_bit(left)]->can_work();
+      // A bit without news was set by a late notice of what was received already. Nobody hears of what comes next as
+      // long as it stands: it is cleared first.
+      work = !services_[word * 64 + lowest_bit(left)]->is_held_up();
     }
   }
   if (!work) {

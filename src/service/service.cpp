@@ -110,10 +110,14 @@ Worker* Service::try_acquire() {
   return nullptr;
 }
 
-bool Service::can_work() const {
-  return queue_.has_news() && std::ranges::any_of(workers_, [](const std::unique_ptr<Worker>& worker) {
-           return !worker->busy.load(std::memory_order_seq_cst) && !worker->lacks_credit();
-         });
+bool Service::can_work() const { return queue_.has_news() && has_worker_for_news(); }
+
+bool Service::is_held_up() const { return queue_.has_news() && !has_worker_for_news(); }
+
+bool Service::has_worker_for_news() const {
+  return std::ranges::any_of(workers_, [](const std::unique_ptr<Worker>& worker) {
+    return !worker->busy.load(std::memory_order_seq_cst) && !worker->lacks_credit();
+  });
 }
 
 bool Service::has_free_worker() const {

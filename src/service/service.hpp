@@ -57,6 +57,8 @@ class Service {
   bool has_free_worker() const;
   /// There are messages, and a worker that is free and may publish. [any]
   bool can_work() const;
+  /// There are messages, and no such worker. [any]
+  bool is_held_up() const;
   /// Batches take long (50 us and more) or were never timed: others are woken before one is run.
   bool is_long() const { return batch_ns_.load(std::memory_order_relaxed) >= kLongNs; }
   void timed(std::int64_t ns) {
@@ -66,6 +68,7 @@ class Service {
   void failed() { options_.failed(options_.name); }
 
  private:
+  bool has_worker_for_news() const;
   static constexpr std::int64_t kLongNs = 50'000;
   static constexpr std::int64_t kUntimed = INT64_MAX;
   void run(Worker& worker);

@@ -114,6 +114,23 @@ TEST(Service, of_two_workers_that_sleep_is_woken_for_what_comes) {
 
 TEST(Pool, that_parks_hears_of_what_comes_meanwhile) { verify(publishing(1, true, 2)); }
 
+/// Its first look finds a message before the sender has told of it.
+Scenario noticing_late(bool pool) {
+  return [=](Trial& trial) {
+    Served served(1, pool, 2);
+    served.ready.set(0);
+    trial.threads({[&] {
+      served.publish();
+      served.publish();
+    }});
+    trial.expect(served.received == 2, "each message is received once");
+  };
+}
+
+TEST(Pool, that_parks_after_a_late_notice_hears_of_what_comes_next) { verify(noticing_late(true)); }
+
+TEST(Service, that_parks_after_a_late_notice_hears_of_what_comes_next) { verify(noticing_late(false)); }
+
 TEST(Pool, hears_of_what_comes_back_to_a_queue) { verify(coming_back(1, true)); }
 
 TEST(Pool, of_two_threads_that_sleep_is_woken_for_what_comes) {
