@@ -132,13 +132,26 @@ void Lanes::review(Lane& lane) {
 
 void Lanes::look(const std::function<bool(const LaneMessage&)>& each) const {
   for (const Lane* lane = first_open_; lane != nullptr; lane = lane->next_open) {
-    for (const LaneMessage* message = lane->waiting.first; message != nullptr && message->state == State::waiting;
-         message = message->next) {
-      if (!each(*message)) {
+    if (!look(*lane, each)) {
+      return;
+    }
+  }
+  for (const Lane* bucket : buckets_) {
+    for (const Lane* lane = bucket; lane != nullptr; lane = lane->next_in_bucket) {
+      if (!lane->is_open && !look(*lane, each)) {
         return;
       }
     }
   }
+}
+
+bool Lanes::look(const Lane& lane, const std::function<bool(const LaneMessage&)>& each) {
+  for (const LaneMessage* message = lane.waiting.first; message != nullptr; message = message->next) {
+    if (message->state == State::waiting && !each(*message)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void Lanes::append(const TextKey& group, Chunk* chunk, std::uint32_t bit, std::int64_t since_ms) {

@@ -90,7 +90,8 @@ class Lanes {
   /// Takes all out for good, but what is in hand.
   void clear(std::vector<Taken>& visible, std::vector<Taken>& hidden);
 
-  /// Shows messages of open lanes, in the order that take() would have, until `each` says false. They stay.
+  /// Shows the messages that wait, in the order that take() would have, then those behind one that is hidden or in hand,
+  /// until `each` says false. They stay.
   void look(const std::function<bool(const LaneMessage&)>& each) const;
 
   /// Messages in open lanes.
@@ -102,6 +103,7 @@ class Lanes {
   static std::int64_t bytes_max(std::int64_t messages);
 
  private:
+  static bool look(const Lane& lane, const std::function<bool(const LaneMessage&)>& each);
   static void push_back(Lane::List& list, LaneMessage* message);
   Lane** bucket_of(const TextKey& group) { return &buckets_[group.low & (buckets_.size() - 1)]; }
   Lane& lane_of(const TextKey& group);

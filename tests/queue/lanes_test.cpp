@@ -358,6 +358,25 @@ TEST(FifoDelay, of_a_message_is_ignored) {
   groups.expect_empty();
 }
 
+TEST(FifoPeek, shows_what_could_be_received_and_then_what_waits_behind_a_hidden_message) {
+  Groups groups;
+  groups.emit_all({"a1", "a2", "b1"});
+  EXPECT_EQ(groups.one.receive(), (Texts{"a1", "a2", "b1"}));
+  groups.one.settle({Groups::fails(0, 10'000), Groups::fails(1, 0), Groups::fails(2, 0)});
+  std::uint32_t shown = 0;
+  Texts peeked;
+  groups.queue.peek(10, groups.line.timers.now_ms(), [&](const core::Chunk& chunk, std::uint64_t mask) {
+    ++shown;
+    peeked.push_back(text_of(chunk.body(core::lowest_bit(mask))));
+  });
+  EXPECT_EQ(peeked, (Texts{"b1", "a2"}));
+  EXPECT_EQ(groups.queue.counters().visible, shown);
+  groups.line.advance(10'000);
+  EXPECT_EQ(groups.one.receive().size(), 3u);
+  groups.one.settle();
+  groups.expect_empty();
+}
+
 TEST(FifoRetention, ends_what_is_old_and_gives_what_is_young) {
   Groups groups({.retention_ms = 60'000});
   groups.emit_all({"a1", "b1", "b2"});
