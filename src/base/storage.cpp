@@ -52,6 +52,7 @@ class File final : public AppendFile {
 
   std::uint64_t size() const override { return size_; }
 
+  const std::string& path() const override { return path_; }
   Result<void> append(std::string_view bytes) override {
     while (!bytes.empty()) {
       ssize_t written = ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_));
@@ -173,6 +174,12 @@ class FileStorage final : public Storage {
       return io_error("remove", path, errno);
     }
     return {};
+  }
+
+  std::uint64_t room(const std::string& path) override {
+    std::error_code error;
+    const std::filesystem::space_info space = std::filesystem::space(path, error);
+    return error ? UINT64_MAX : space.available;
   }
 
   Result<std::unique_ptr<FolderLock>> lock_folder(const std::string& path) override {

@@ -18,6 +18,7 @@ class AppendFile {
   virtual std::uint64_t size() const = 0;
   /// All of `bytes` or an error; after an error the tail is undefined.
   virtual Result<void> append(std::string_view bytes) = 0;
+  virtual const std::string& path() const = 0;
   /// Returns when all that was appended is on the device.
   virtual Result<void> sync() = 0;
   /// Up to `bytes_max` bytes from `offset`; fewer only at the end.
@@ -44,6 +45,8 @@ class Storage {
   /// Puts `from` in the place of `to`, atomically, and syncs the folder.
   virtual Result<void> replace(const std::string& from, const std::string& to) = 0;
   virtual Result<void> remove(const std::string& path) = 0;
+  /// Bytes that may still be written beside `path`; what cannot be known is a lot.
+  virtual std::uint64_t room(const std::string& path) = 0;
   /// One holder in the machine. Errors: cannot_create if another process holds it, naming the folder.
   virtual Result<std::unique_ptr<FolderLock>> lock_folder(const std::string& path) = 0;
   /// Whether somebody holds it; to ask is in nobody's way.

@@ -44,8 +44,8 @@ Result<std::optional<LetterFile>> StoredQueues::open(const QueueDescription& que
   if (!file) {
     return std::unexpected(file.error());
   }
-  if (Result<void> compacted = writes ? file->compact() : Result<void>(); !compacted) {
-    return std::unexpected(compacted.error());
+  if (Result<void> prepared = writes ? file->prepare() : Result<void>(); !prepared) {
+    return std::unexpected(prepared.error());
   }
   return std::optional(std::move(*file));
 }
@@ -228,8 +228,7 @@ Result<std::uint64_t> StoredQueues::purge(const std::string& queue) {
   if (!found) {
     return std::unexpected(found.error());
   }
-  Result<std::optional<LetterFile>> file =
-      open(**found);  // to compact it may take room that is not there
+  Result<std::optional<LetterFile>> file = open(**found);
   if (!file) {
     return std::unexpected(file.error());
   }

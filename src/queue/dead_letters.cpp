@@ -37,12 +37,12 @@ Result<void> DeadLetters::open(Queue& queue) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  if (Result<void> compacted = file->compact(); !compacted) {
-    return compacted;
+  if (Result<void> prepared = file->prepare(); !prepared) {
+    return prepared;
   }
   if (file->foreign() != 0) {
-    log_warning("", "'{}': {} cannot be read as dead letters, the first is line {}; they stay in the file and are not "
-                    "delivered: correct or delete them while the engine is stopped",
+    log_warning("", "'{}': {} no dead letter can be read from, the first is line {}: it stays in the file and is not "
+                    "delivered; correct or delete it while the engine is stopped",
                 file->path(), count_text(file->foreign(), "line"), file->first_foreign());
   }
   queue.set_letters(this);
@@ -400,7 +400,7 @@ Result<void> DeadLetters::compact_what_is_garbage() {
     std::unique_lock lock(redrives_mutex_);
     const bool is_read = is_redriven(*queue);
     lock.unlock();
-    if (Result<void> compacted = is_read ? Result<void>() : box.compact_if_room(); !compacted) {
+    if (Result<void> compacted = is_read ? Result<void>() : box.compact(); !compacted) {
       return compacted;
     }
   }

@@ -107,9 +107,9 @@ void LetterBox::forget(const LetterKey& key) {
   redriven_.erase(key);
 }
 
-Result<void> LetterBox::compact_if_room() {
+Result<void> LetterBox::compact() {
   read_offset_ = 0;
-  return file_.compact_if_room();
+  return file_.compact();
 }
 
 Result<std::uint64_t> LetterBox::purge_file() {

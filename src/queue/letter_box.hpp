@@ -51,7 +51,7 @@ class LetterBox {
   /// Removes what is in the file only. How many letters. Errors: io.
   Result<std::uint64_t> purge_file();
   /// Writes the file anew, without what is of no use, if there is room for it.
-  Result<void> compact_if_room();
+  Result<void> compact();
 
  private:
   bool deliver(const LetterLine& letter);

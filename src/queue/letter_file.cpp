@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/log.hpp"
 #include "message/chunk.hpp"
@@ -15,12 +16,15 @@ namespace {
 constexpr std::size_t kReadBytes = 1 << 20;
 /// Lines are written together up to here.
 constexpr std::size_t kPendingMax = 1 << 20;
+/// No letter is longer: the greatest max_body_bytes in base64, with what stands around it.
+constexpr std::size_t kLineMax = std::size_t{3} << 29;
+/// A new file beside the old one leaves so much to others who write there.
+constexpr std::uint64_t kRoomLeft = 8 << 20;
 
-/// Calls `each(line, offset of the line)` for every whole line from `offset`; false from it stops. `tail`: gets what
-/// stands behind the last line's end.
-/// Returns the offset behind the last whole line that was handed out and not refused.
-template <class Each>
-Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each&& each, std::string* tail = nullptr) {
+/// Calls `each(line, offset of the line)` for every line from `offset`; false from it stops. Returns the offset behind the
+/// last one that was handed out and not refused. `tail`: hears of what stands behind the last line's end, instead.
+template <class Each, class Tail>
+Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each&& each, Tail&& tail) {
   std::string pending;
   std::uint64_t begin = offset;
   for (;;) {
@@ -29,10 +33,14 @@ Result<std::uint64_t> for_each_line(AppendFile& file, std::uint64_t offset, Each
       return std::unexpected(block.error());
     }
     if (block->empty()) {
-      if (tail != nullptr) {
-        *tail = std::move(pending);
+      if (!pending.empty()) {
+        tail(std::string_view(pending), begin);
       }
       return begin;
+    }
+    if (pending.size() > kLineMax) {
+      return fail(Errc::io, fmt::format("'{}' has a line of more than {} bytes at byte {}, which no dead letter is: correct "
+                                        "or delete it while no engine runs", file.path(), kLineMax, begin));
     }
     std::size_t searched = pending.size();  // a long line is looked through once
     pending += *block;
@@ -126,16 +134,32 @@ Result<void> LetterFile::read() {
     }
     return true;
   };
-  std::string tail;
-  Result<std::uint64_t> end = for_each_line(*file_, 0, take, &tail);
-  if (!end) {
-    return std::unexpected(end.error());
+  auto take_tail = [&](std::string_view text, std::uint64_t offset) {
+    if (read_line(text).kind != Line::Kind::foreign) {
+      tail_ = Tail::unended;
+      take(text, offset);
+    } else {
+      tail_ = Tail::torn;
+      tail_offset_ = offset;
+    }
+  };
+  Result<std::uint64_t> end = for_each_line(*file_, 0, take, take_tail);
+  return end ? Result<void>() : std::unexpected(end.error());
+}
+
+Result<void> LetterFile::prepare() {
+  if (Result<void> mended = mend_tail(); !mended) {
+    return mended;
   }
-  garbage_bytes_ += tail.size();
-  if (read_line(tail).kind != Line::Kind::foreign) {
-    take(tail, *end);
+  return compact();
+}
+
+Result<void> LetterFile::mend_tail() {
+  switch (std::exchange(tail_, Tail::none)) {
+    case Tail::torn: return file_->truncate(tail_offset_);
+    case Tail::unended: return file_->append("\n");
+    default: return {};
   }
-  return {};
 }
 
 LetterKey LetterFile::key(const Uuid& id, std::string_view source) {
@@ -179,22 +203,16 @@ Result<void> LetterFile::compact() {
     return flushed;
   }
   Places moved;
-  Result<std::unique_ptr<AppendFile>> copy = write_anew(moved);
-  return copy ? replace_with(std::move(*copy), std::move(moved)) : std::unexpected(copy.error());
-}
-
-Result<void> LetterFile::compact_if_room() {
-  if (Result<void> flushed = flush(); !flushed) {
-    return flushed;
-  }
-  Places moved;
-  Result<std::unique_ptr<AppendFile>> copy = write_anew(moved);
+  const std::uint64_t needed = end() - garbage_bytes_ + kRoomLeft, room = storage_->room(path_);
+  Result<std::unique_ptr<AppendFile>> copy =
+      room >= needed ? write_anew(moved)
+                     : fail(Errc::io, fmt::format("that takes {} MiB, and {} MiB are free", needed >> 20, room >> 20));
   if (copy) {
     return replace_with(std::move(*copy), std::move(moved));
   }
   garbage_kept_ = 2 * garbage_bytes_;
-  log_warning("", "'{}' holds {} MiB of letters that were deleted, and cannot be written anew: {}; it goes on as it is",
-              path_, garbage_bytes_ >> 20, copy.error().message);
+  log_warning("", "'{}' holds {} MiB of letters that were deleted, and cannot be written anew without them: {}; it goes on "
+                  "as it is", path_, garbage_bytes_ >> 20, copy.error().message);
   return {};
 }
 
@@ -238,13 +256,13 @@ Result<void> LetterFile::copy_what_stands(AppendFile& copy, Places& moved) {
     }
     return block.size() < kPendingMax || write_block();
   };
-  std::string tail;
-  Result<std::uint64_t> copied = for_each_line(*file_, 0, move, &tail);
-  if (!copied) {
+  auto move_tail = [&](std::string_view text, std::uint64_t offset) {
+    if (read_line(text).kind != Line::Kind::foreign) {
+      move(text, offset);
+    }
+  };
+  if (Result<std::uint64_t> copied = for_each_line(*file_, 0, move, move_tail); !copied) {
     return std::unexpected(copied.error());
-  }
-  if (written && read_line(tail).kind != Line::Kind::foreign) {
-    move(tail, *copied);
   }
   if (written) {
     write_block();
@@ -307,19 +325,21 @@ Result<std::uint64_t> LetterFile::append_removals(const std::function<bool(const
 
 Result<std::uint64_t> LetterFile::clear() {
   const std::uint64_t count = letters_.size();
-  Result<void> cleared;
+  pending_.clear();
+  letters_.clear();
+  marked_.clear();
+  garbage_bytes_ = 0;
+  tail_ = Tail::none;
   if (foreign_ == 0) {
-    pending_.clear();
-    letters_.clear();
-    marked_.clear();
-    garbage_bytes_ = 0;
-    cleared = file_->truncate(0);
-  } else if (cleared = compact(); cleared) {  // or what is appended would go on in a torn last line
-    Result<std::uint64_t> removed = append_removals([](const LetterKey&) { return true; });
-    cleared = removed ? Result<void>() : std::unexpected(removed.error());
+    Result<void> cut = file_->truncate(0);
+    Result<void> synced = cut ? sync() : cut;
+    return synced ? Result<std::uint64_t>(count) : std::unexpected(synced.error());
   }
-  Result<void> synced = cleared ? sync() : cleared;
-  return synced ? Result<std::uint64_t>(count) : std::unexpected(synced.error());
+  Places none;
+  Result<std::unique_ptr<AppendFile>> foreign_lines = write_anew(none);
+  Result<void> replaced = foreign_lines ? replace_with(std::move(*foreign_lines), std::move(none))
+                                        : std::unexpected(foreign_lines.error());
+  return replaced ? Result<std::uint64_t>(count) : std::unexpected(replaced.error());
 }
 
 Result<void> LetterFile::append_redrive(const LetterKey& key, const std::string& queue) {
@@ -341,7 +361,7 @@ Result<std::uint64_t> LetterFile::for_each(std::uint64_t offset, const std::func
   if (Result<void> flushed = flush(); !flushed) {
     return std::unexpected(flushed.error());
   }
-  return for_each_line(*file_, offset, [&](std::string_view text, std::uint64_t at) {
+  auto show = [&](std::string_view text, std::uint64_t at) {
     Line line = read_line(text);
     if (line.kind != Line::Kind::letter) {
       return true;
@@ -349,7 +369,8 @@ Result<std::uint64_t> LetterFile::for_each(std::uint64_t offset, const std::func
     auto found = letters_.find(key(line.id, line.source));
     return found == letters_.end() || found->second.begin != at ||
            each({found->first, std::move(line.message), text, found->second.end});
-  });
+  };
+  return for_each_line(*file_, offset, show, show);
 }
 
 Result<void> LetterFile::peek(std::uint32_t count_max, std::size_t bytes_max, std::vector<std::string>& letters) {

@@ -75,13 +75,13 @@ class LetterFile {
   /// Letters that are to go back to a queue, by name.
   const std::unordered_map<LetterKey, std::string, LetterKeyHash>& marked() const { return marked_; }
 
-  /// Writes the file anew without what is deleted or replaced and without a torn last line, if there is any. What was
-  /// appended is durable then; offsets are others.
+  /// Before anything is appended: ends a last line that lacks nothing but its end, cuts off a torn one, and compacts.
+  Result<void> prepare();
+  /// Writes the file anew without what is deleted or replaced, if there is any; what was appended is durable then, offsets
+  /// are others. Where the new file cannot be written, most likely for want of room, the old one goes on, which is told,
+  /// and is mostly garbage when it has twice as much of it: letters can still be removed, and what is removed last makes
+  /// room. Errors: what leaves it unknown what the file holds.
   Result<void> compact();
-  /// The same while an engine runs. Where the new file cannot be written, most likely for want of room, the old one goes
-  /// on, and is mostly garbage when it has twice as much of it: letters can still be removed, and what is removed last
-  /// makes room. Errors: what leaves it unknown what the file holds.
-  Result<void> compact_if_room();
   /// Most of the file is of no use, and it is not small.
   bool is_mostly_garbage() const { return garbage_bytes_ > garbage_kept_ && garbage_bytes_ > end() / 2; }
 
@@ -92,7 +92,7 @@ class LetterFile {
   Result<void> append_removal(const LetterKey& key);
   /// Of all letters that `picks` says so of. How many.
   Result<std::uint64_t> append_removals(const std::function<bool(const LetterKey&)>& picks);
-  /// Removes all letters, for which the file needs no room where it holds nothing else. Durable on return. How many.
+  /// Removes all letters, which takes room for foreign lines only. Durable on return. How many.
   Result<std::uint64_t> clear();
   /// REQUIRES: holds(key).
   Result<void> append_redrive(const LetterKey& key, const std::string& queue);
@@ -111,7 +111,10 @@ class LetterFile {
   using Places = std::unordered_map<LetterKey, Place, LetterKeyHash>;
   LetterFile(Storage& storage, std::string path, std::unique_ptr<AppendFile> file)
       : storage_(&storage), path_(std::move(path)), file_(std::move(file)) {}
+  /// What stands behind the last line's end.
+  enum class Tail : std::uint8_t { none, torn, unended };
   Result<void> read();
+  Result<void> mend_tail();
   void place(const LetterKey& key, Place place);
   void forget(const LetterKey& key, std::uint64_t line_bytes);
   void mark(const LetterKey& key, std::string queue);
@@ -133,6 +136,8 @@ class LetterFile {
   std::unordered_map<LetterKey, std::string, LetterKeyHash> marked_;
   std::uint64_t garbage_bytes_ = 0;
   std::uint64_t garbage_kept_ = kGarbageKept;  ///< is not worth a new file
+  Tail tail_ = Tail::none;
+  std::uint64_t tail_offset_ = 0;
   std::uint64_t foreign_ = 0, first_foreign_ = 0;
 };
 

@@ -166,7 +166,7 @@ TEST(DeadLetters, a_letter_whose_content_is_unreadable_is_set_aside_in_the_file_
     Graveyard yard(&damaged);
     ASSERT_TRUE(yard.line.open());
     core::set_log_sink({});
-    EXPECT_NE(log.find("'dead/dead.jsonl': 1 line cannot be read as dead letters, the first is line 1"), std::string::npos) << log;
+    EXPECT_NE(log.find("'dead/dead.jsonl': 1 line no dead letter can be read from, the first is line 1"), std::string::npos) << log;
     EXPECT_EQ(yard.dead.counters().visible, 0u) << "nobody waits for what never comes";
     EXPECT_EQ(yard.line.letters.stored(), 0u);
     EXPECT_EQ(yard.reader.receive(), Texts{});

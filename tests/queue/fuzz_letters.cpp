@@ -75,12 +75,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require_a_message(letter.message);
     return true;
   }).has_value());
-  require(file->compact().has_value());
+  require(file->prepare().has_value());
   require(letters_of(*file) == letters);
   auto again = LetterFile::open(storage, kPath);
   require(again && letters_of(*again) == letters && marks_of(*again) == marked && again->foreign() == file->foreign());
   const std::string compacted = storage.content(kPath);
-  require(again->compact().has_value());
+  require(again->prepare().has_value());
   require(storage.content(kPath) == compacted);
   return 0;
 }

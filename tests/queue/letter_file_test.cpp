@@ -159,7 +159,7 @@ TEST(LetterFile, that_finds_no_room_to_be_written_anew_goes_on_as_it_is) {
   ASSERT_TRUE(file.is_mostly_garbage());
   const std::string before = files.content();
   files.storage.set_capacity(before.size() + (1 << 20));
-  ASSERT_TRUE(file.compact_if_room());
+  ASSERT_TRUE(file.compact());
   EXPECT_EQ(files.content(), before);
   EXPECT_FALSE(file.is_mostly_garbage()) << "not tried again before there is twice as much";
   EXPECT_EQ(file.count(), 19u);
@@ -167,7 +167,7 @@ TEST(LetterFile, that_finds_no_room_to_be_written_anew_goes_on_as_it_is) {
   EXPECT_TRUE(file.sync()) << "the half that was written is gone, and took no room";
 
   files.storage.set_capacity(1 << 30);
-  ASSERT_TRUE(file.compact_if_room());
+  ASSERT_TRUE(file.compact());
   EXPECT_LT(files.content().size(), before.size() / 2);
   EXPECT_EQ(files.open().count(), 18u);
 }
@@ -208,7 +208,7 @@ TEST(LetterFile, compacting_keeps_letters_marks_and_foreign_lines_and_drops_the_
   LetterFile file = files.open();
   EXPECT_EQ(file.foreign(), 1u);
   EXPECT_EQ(file.first_foreign(), 1u);
-  ASSERT_TRUE(file.compact());
+  ASSERT_TRUE(file.prepare());
   EXPECT_EQ(files.content(), "who wrote this\n" + letter(kA, "new") + "\n" + R"({"redrive":")" + core::to_text(kA) +
                                  R"(","source_queue":"jobs","to":"jobs"})" + "\n");
   EXPECT_EQ(bodies(file), Texts{"new"}) << "the places are the new file's";
@@ -220,9 +220,32 @@ TEST(LetterFile, a_last_line_that_lacks_nothing_but_its_end_is_a_letter) {
   files.storage.put("dead.jsonl", letter(kA, "a") + "\n" + letter(kB, "b"));
   LetterFile file = files.open();
   EXPECT_EQ(file.count(), 2u);
-  ASSERT_TRUE(file.compact());
+  EXPECT_EQ(bodies(file), (Texts{"a", "b"})) << "who only looks sees it, too";
+  ASSERT_TRUE(file.prepare());
   EXPECT_EQ(files.content(), letter(kA, "a") + "\n" + letter(kB, "b") + "\n");
   EXPECT_EQ(bodies(file), (Texts{"a", "b"}));
+}
+
+TEST(LetterFile, is_prepared_on_a_full_disk_with_a_torn_last_line_and_with_garbage) {
+  Files files;
+  files.storage.put("dead.jsonl", letter(kA, "a") + "\n" + letter(kA, "again") + "\n" + letter(kB, "torn").substr(0, 40));
+  files.storage.set_capacity(files.content().size());
+  LetterFile file = files.open();
+  ASSERT_TRUE(file.prepare());
+  EXPECT_EQ(files.content(), letter(kA, "a") + "\n" + letter(kA, "again") + "\n");
+  EXPECT_EQ(bodies(file), Texts{"again"});
+  EXPECT_EQ(file.letters().at(file.key(kA, "jobs")).end, files.content().size());
+}
+
+TEST(LetterFile, that_is_cleared_keeps_foreign_lines_and_nothing_of_the_letters) {
+  Files files;
+  files.storage.put("dead.jsonl", "who wrote this\n" + letter(kA, "secret") + "\n");
+  files.storage.set_capacity(files.content().size() + 20);
+  LetterFile file = files.open();
+  ASSERT_TRUE(file.clear());
+  EXPECT_EQ(files.content(), "who wrote this\n");
+  append(file, kB, "b");
+  EXPECT_EQ(files.open().count(), 1u);
 }
 
 TEST(LetterFile, goes_on_behind_the_letter_that_was_handed_out_last) {

@@ -37,14 +37,14 @@ class TestStorage::File final : public core::AppendFile {
     std::lock_guard lock(disk_->mutex);
     return node_->bytes.size();
   }
+  const std::string& path() const override { return path_; }
   Result<void> append(std::string_view bytes) override {
     std::lock_guard lock(disk_->mutex);
     if (strikes(disk_->append_fails_in, disk_->append_fails)) {
       node_->bytes += bytes.substr(0, bytes.size() / 2);
       return fail(Errc::io, fmt::format("cannot write '{}': told to fail", path_));
     }
-    std::uint64_t used = disk_->used();
-    std::uint64_t room = disk_->capacity > used ? disk_->capacity - used : 0;
+    const std::uint64_t room = disk_->room();
     node_->bytes += bytes.substr(0, std::min<std::uint64_t>(room, bytes.size()));
     if (room < bytes.size()) {
       return fail(Errc::io, fmt::format("cannot write '{}': no space left on device", path_));
@@ -154,6 +154,11 @@ Result<void> TestStorage::replace(const std::string& from, const std::string& to
   disk_->files.erase(from);
   disk_->calls.push_back("replace " + to);
   return {};
+}
+
+std::uint64_t TestStorage::room(const std::string&) {
+  std::lock_guard lock(disk_->mutex);
+  return disk_->room();
 }
 
 Result<void> TestStorage::remove(const std::string& path) {

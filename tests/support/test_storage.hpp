@@ -41,6 +41,7 @@ class TestStorage final : public core::Storage {
   core::Result<std::unique_ptr<core::AppendFile>> open_append(const std::string& path) override;
   core::Result<void> replace(const std::string& from, const std::string& to) override;
   core::Result<void> remove(const std::string& path) override;
+  std::uint64_t room(const std::string& path) override;
   core::Result<std::unique_ptr<core::FolderLock>> lock_folder(const std::string& path) override;
   bool folder_is_locked(const std::string& path) override;
 
@@ -57,6 +58,7 @@ class TestStorage final : public core::Storage {
     std::uint64_t append_fails_in = 0, sync_fails_in = 0, capacity = ~std::uint64_t{0};
     bool append_fails = false, sync_fails = false;
     std::uint64_t used() const;
+    std::uint64_t room() const { return capacity > used() ? capacity - used() : 0; }
   };
   class File;
   class Lock;
