@@ -208,10 +208,11 @@ Result<RedriveRequest> read_request(const Json& json) {
       request.dry_run = value.boolean;
     } else if (member.name == "messages_per_second") {
       const Result<std::uint64_t> rate = read_number(json, member.name, kRedriveRateMax);
-      if (!rate)
-        return std::unexpected(rate.error());
-      if (*rate == 0)
-        return bad("\"messages_per_second\" is 1 and more; without it there is no limit");
+      if (!rate || *rate == 0)
+        return bad(
+            fmt::format("\"messages_per_second\" must be a whole number of 1 to {}; without it "
+                        "there is no limit",
+                        kRedriveRateMax));
       request.messages_per_second = static_cast<std::uint32_t>(*rate);
     } else {
       return bad(fmt::format(

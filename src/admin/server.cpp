@@ -62,10 +62,11 @@ struct AdminServer::State {
     if (!error)
       acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error) {
-      return fail(Errc::unavailable,
-                  fmt::format("admin cannot listen on {}: {}; stop what does, or choose another "
-                              "\"listen\"",
-                              to_text(address), error.message()));
+      return fail(
+          Errc::unavailable,
+          fmt::format("admin cannot listen on {}: {}; choose another \"listen\"{}",
+                      to_text(address), error.message(),
+                      error == asio::error::address_in_use ? ", or stop what listens there" : ""));
     }
     address.port = acceptor.local_endpoint().port();
     return {};

@@ -191,7 +191,7 @@ int peek(Opened& opened, const QueueArguments& arguments) {
 
 std::string redrive_text(const RedriveStatus& status, bool is_running) {
   if (status.state == RedriveState::running && status.letters == 0)
-    return "running: begun; --status shows how far it is\n";
+    return fmt::format("{}: it begins; --status shows how far it is\n", name_of(status.state));
   const std::string_view verb = status.request.dry_run ? "would be moved"
                                 : is_running           ? "moved"
                                 : status.state == RedriveState::cancelled

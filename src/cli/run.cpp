@@ -175,6 +175,8 @@ class StartWatch {
               hang_up_ = SIGHUP;
             else if (signal != 0 && std::exchange(ending_, signal) != 0)
               end_process();
+            else if (signal != 0)
+              log_info("", "stopping once the start is over; another signal stops at once");
             std::unique_lock lock(mutex_);
             if (signal == 0)
               step_.wait_for(lock, started, kStep, [] { return false; });

@@ -63,15 +63,18 @@ void Loader::check_window(const ServiceDescription& service, const ObjectReader&
                                       ? service.visibility_timeout_ms
                                       : result_.queues[service.queue].visibility_timeout_ms;
   if (service.batch_window_ms != 0 && service.batch_window_ms >= timeout_ms) {
-    reporter_.error(fields.offset("batch_window"),
-                    fmt::format("{}: its \"batch_window\" is not below the visibility timeout of {}: a batch would "
-                                "expire while it gathers",
-                                fields.who(), format_duration(timeout_ms)));
+    reporter_.error(
+        fields.offset("batch_window"),
+        fmt::format(
+            "{}: its \"batch_window\" is not below the visibility timeout of {}: a batch would "
+            "expire while it gathers",
+            fields.who(), format_duration(timeout_ms)));
   }
 }
 
 void Loader::check_cycles() {
-  for (const std::vector<std::uint32_t>& cycle : find_cycles(next_queues(result_, Edges::blocking))) {
+  for (const std::vector<std::uint32_t>& cycle :
+       find_cycles(next_queues(result_, Edges::blocking))) {
     std::size_t closing = 0;
     for (std::size_t i = 0; i < result_.services.size(); ++i) {
       if (result_.services[i].queue == cycle.back() && result_.services[i].publish_to)
@@ -134,11 +137,11 @@ void Loader::check_use() {
           queue_offsets_[i],
           fmt::format("queue {} has no use: nothing is sent to it and no service reads it", name));
     } else if (!served[i]) {
-      reporter_.warning(
-          queue_offsets_[i],
-          fmt::format(
-              "queue {} has no service: once it is full, whoever publishes to it stands still",
-              name));
+      const bool blocks = result_.queues[i].when_full == WhenFull::block;
+      reporter_.warning(queue_offsets_[i],
+                        fmt::format("queue {} has no service: once it is full, {}", name,
+                                    blocks ? "whoever publishes to it stands still"
+                                           : "messages go as its \"when_full\" says"));
     } else if (!fed[i]) {
       reporter_.warning(
           queue_offsets_[i],
