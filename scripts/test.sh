@@ -20,7 +20,7 @@ TSAN_TESTS=(base message queue topic service)
 run_tests() {
   local folder="$1" longer
   shift
-  longer="$(awk "BEGIN { s = ${SLUICE_TEST_SCALE:-1} / 0.15; print s > 1 ? s : 1 }")"
+  longer="$(awk "BEGIN { s = ${SLUICE_TEST_SCALE:-1} / 0.15; print (s > 1 ? s : 1) }")"
   meson test -C "$folder" --no-rebuild --print-errorlogs --timeout-multiplier "$longer" "$@" </dev/null || true  # the results say what failed
 }
 
