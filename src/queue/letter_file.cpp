@@ -210,7 +210,7 @@ Result<void> LetterFile::compact() {
   if (copy) {
     return replace_with(std::move(*copy), std::move(moved));
   }
-  garbage_kept_ = 2 * garbage_bytes_;
+  garbage_kept_ = std::max(kGarbageKept, 2 * garbage_bytes_);
   log_warning("", "'{}' holds {} MiB of letters that were deleted, and cannot be written anew without them: {}; it goes on "
                   "as it is", path_, garbage_bytes_ >> 20, copy.error().message);
   return {};

@@ -235,6 +235,9 @@ TEST(LetterFile, is_prepared_on_a_full_disk_with_a_torn_last_line_and_with_garba
   EXPECT_EQ(files.content(), letter(kA, "a") + "\n" + letter(kA, "again") + "\n");
   EXPECT_EQ(bodies(file), Texts{"again"});
   EXPECT_EQ(file.letters().at(file.key(kA, "jobs")).end, files.content().size());
+  files.storage.set_capacity(1 << 30);
+  remove(file, kA);
+  EXPECT_FALSE(file.is_mostly_garbage()) << "so little is not worth a new file, though one was refused";
 }
 
 TEST(LetterFile, that_is_cleared_keeps_foreign_lines_and_nothing_of_the_letters) {
