@@ -195,11 +195,11 @@ void pass_peer(benchmark::State& state, std::uint32_t batch) {
 
 void lease(benchmark::State& state) {
   Line line(kBatch, {.name = "q"});
+  LeaseHolder holder{.queue = &line.queue, .visibility_timeout_ms = 30'000};
   LeaseSlot slot;
-  slot.queue = &line.queue;
-  slot.visibility_timeout_ms = 30'000;
+  slot.holder = &holder;
   for (auto _ : state) {
-    const std::int64_t deadline = line.timers.now_tick() + slot.visibility_timeout_ms;
+    const std::int64_t deadline = line.timers.now_tick() + holder.visibility_timeout_ms;
     const std::uint64_t word = slot.open(nullptr, 1, deadline, 0);
     line.timers.watch(slot, deadline);
     benchmark::DoNotOptimize(slot.close(word));

@@ -182,8 +182,8 @@ typedef struct sluice_host {
    * deadline (as SQS without delete), >= 0 from now. `reason` is a short code or sentence, never empty
    * for REJECT; `detail` may be empty. Both are copied. */
   int32_t (*settle)(sluice_out*, uint32_t index, int32_t status, int64_t retry_after_ms, sluice_str reason, sluice_str detail);
-  /* Long work tells how far it is (units of its own; total 0: unknown). Extends the lease. CANCELLED:
-   * stop. STALE: the lease is gone, the result will not count. Sources: CANCELLED when they must stop. */
+  /* Long work tells how far it is (units of its own; total 0: unknown). Extends the lease, but not past the service's
+   * ack_deadline. CANCELLED: stop. STALE: the lease is gone, the result will not count. Sources: CANCELLED to stop. */
   int32_t (*progress)(sluice_out*, uint32_t index, uint64_t done, uint64_t total);
   /* Message `index` was none of this stage's business: ok, emits nothing, counted as ignored. */
   int32_t (*ignore)(sluice_out*, uint32_t index);

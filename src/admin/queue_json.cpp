@@ -29,6 +29,7 @@ constexpr Number<QueueFacts> kQueueNumbers[] = {
     {"expired", &QueueFacts::expired},
     {"dropped", &QueueFacts::dropped},
     {"purged", &QueueFacts::purged},
+    {"ack_deadline_exceeded", &QueueFacts::ack_deadline_exceeded},
     {"over_in_flight_max", &QueueFacts::over_limit},
 };
 constexpr Number<RedriveStatus> kRedriveNumbers[] = {

@@ -138,7 +138,8 @@ constexpr Column kColumns[] = {{"sent", &QueueCounters::sent, false},
                                {"dead-lettered", &QueueCounters::moved_to_dead_letter, false},
                                {"expired", &QueueCounters::expired, true},
                                {"dropped", &QueueCounters::dropped, true},
-                               {"purged", &QueueCounters::purged, true}};
+                               {"purged", &QueueCounters::purged, true},
+                               {"past ack deadline", &QueueCounters::ack_deadline_exceeded, true}};
 
 std::vector<std::vector<std::string>> rows_of(const std::vector<QueueFacts>& queues) {
   std::vector<Column> columns;

@@ -32,9 +32,11 @@ struct RareColumn {
   const char* name;
   std::uint64_t QueueCounters::*number;
 };
-constexpr RareColumn kRareColumns[] = {{"expired", &QueueCounters::expired},
-                                       {"dropped", &QueueCounters::dropped},
-                                       {"purged", &QueueCounters::purged}};
+constexpr RareColumn kRareColumns[] = {
+    {"expired", &QueueCounters::expired},
+    {"dropped", &QueueCounters::dropped},
+    {"purged", &QueueCounters::purged},
+    {"past ack deadline", &QueueCounters::ack_deadline_exceeded}};
 
 std::vector<std::vector<std::string>> queue_rows(const Summary& summary) {
   std::vector<std::vector<std::string>> rows{{"queue", "sent", "moved in", "received", "deleted",

@@ -75,6 +75,7 @@ struct ServiceDescription {
   std::uint32_t queue;
   std::uint32_t batch_size = 10;
   std::int64_t visibility_timeout_ms = -1;  ///< of what it receives; -1: the queue's
+  std::int64_t ack_deadline_ms = 43'200'000;  ///< how long a batch may be in hand, extensions included
   std::int64_t batch_window_ms = 0;
   std::int64_t max_body_bytes = std::int64_t{64} << 20;
   std::vector<std::unique_ptr<sluice_config>> stages;  ///< options are copied for each worker

@@ -196,6 +196,13 @@ constexpr Key kServiceKeys[] = {
      .help = "How long what it receives stays hidden. Default: the queue's.",
      .minimum = 0,
      .maximum = 12 * kHour},
+    {.name = "ack_deadline",
+     .type = T::duration,
+     .help = "How long a batch may be in its hands, however often a stage reports progress. What is not "
+             "settled by then is dead-lettered, and the stage named.",
+     .default_json = "\"12h\"",  // as SQS: nothing is in flight for longer
+     .minimum = 1,
+     .maximum = 14 * 24 * kHour},
     {.name = "max_body_bytes",
      .type = T::size,
      .help = "A streamed body above it is rejected where a stage or queue needs it in memory.",

@@ -229,6 +229,7 @@ void Loader::read_services() {
     service.max_body_bytes = *fields.number("max_body_bytes");
     service.batch_window_ms = *fields.number("batch_window");
     service.visibility_timeout_ms = fields.number("visibility_timeout").value_or(-1);
+    service.ack_deadline_ms = *fields.number("ack_deadline");
     service.publish_to = resolve_target(fields);
     publish_offsets_.push_back(fields.offset("publish_to"));
     if (const Json* queue = fields.find("queue")) {

@@ -62,6 +62,15 @@ void Loader::check_window(const ServiceDescription& service, const ObjectReader&
   const std::int64_t timeout_ms = service.visibility_timeout_ms >= 0
                                       ? service.visibility_timeout_ms
                                       : result_.queues[service.queue].visibility_timeout_ms;
+  if (service.batch_window_ms != 0 && service.batch_window_ms >= service.ack_deadline_ms) {
+    reporter_.error(
+        fields.offset("batch_window"),
+        fmt::format(
+            "{}: its \"batch_window\" is not below the \"ack_deadline\" of {}: a batch would "
+            "be rejected while it gathers",
+            fields.who(), format_duration(service.ack_deadline_ms)));
+    return;
+  }
   if (service.batch_window_ms != 0 && service.batch_window_ms >= timeout_ms) {
     reporter_.error(
         fields.offset("batch_window"),

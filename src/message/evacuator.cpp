@@ -34,7 +34,7 @@ bool Evacuator::append(std::span<const std::uint8_t> body, ExternalBody* externa
   return open_->append(body, external, parts, sent_ms);
 }
 
-Evacuator::Copy Evacuator::copy(Chunk& from, std::uint32_t index, std::int64_t now_ms) {
+Evacuator::Copy Evacuator::copy(Chunk& from, std::uint32_t index, std::int64_t received_ms) {
   MetaReader meta(from, index);
   std::vector<sluice_attribute> attributes(meta.attribute_count());
   std::vector<const sluice_attribute*> pointers(meta.attribute_count());
@@ -72,7 +72,7 @@ Evacuator::Copy Evacuator::copy(Chunk& from, std::uint32_t index, std::int64_t n
       break;
   }
   if (lineage.first_received_ms == 0) {
-    lineage.first_received_ms = now_ms;
+    lineage.first_received_ms = received_ms;
   }
   open_->lineage[at] = lineage;
   // The charge stays what the queue took for the original.

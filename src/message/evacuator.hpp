@@ -25,7 +25,8 @@ class Evacuator {
   /// Copies message `index` of `from` (same id, charge and sent time; an external body is shared). The
   /// copy counts in its origin from now on: of an evacuated chunk it takes the original's place, so
   /// the original must not be dropped as well. One receipt is held for the caller in `pending`.
-  Copy copy(Chunk& from, std::uint32_t index, std::int64_t now_ms);
+  /// `received_ms`: where this was its first receive, when that was.
+  Copy copy(Chunk& from, std::uint32_t index, std::int64_t received_ms);
   /// The same for a message that nobody waits for, from its parts.
   Copy store(std::span<const std::uint8_t> body, const MessageParts& parts, std::int64_t sent_ms,
              const Lineage& lineage);

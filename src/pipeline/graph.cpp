@@ -159,7 +159,7 @@ class Builder {
     Queue& queue = *graph_->queues[description.queue];
     bool own_threads = !runs_on_pool(description);
     WorkerOptions options{description.name, description.batch_size, description.desired_capacity,
-                          description.visibility_timeout_ms, description.batch_window_ms,
+                          description.visibility_timeout_ms, description.ack_deadline_ms, description.batch_window_ms,
                           description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, own_threads,
                           description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
                           description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};

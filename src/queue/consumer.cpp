@@ -28,8 +28,12 @@ Consumer::Consumer(Queue& queue, Timers& timers, DeadLetters& dead_letters, Chun
       timers_(timers),
       dead_letters_(dead_letters),
       options_(std::move(options)),
-      visibility_timeout_ms_(options_.visibility_timeout_ms >= 0 ? options_.visibility_timeout_ms
-                                                                 : queue.options().visibility_timeout_ms),
+      holder_{.queue = &queue,
+              .dead_letters = &dead_letters,
+              .service = options_.service,
+              .visibility_timeout_ms = options_.visibility_timeout_ms >= 0 ? options_.visibility_timeout_ms
+                                                                           : queue.options().visibility_timeout_ms,
+              .ack_deadline_ms = options_.ack_deadline_ms},
       counters_(queue.lend_counters()),
       credit_step_messages_(credit_step(queue.options().capacity, options_)),
       credit_step_units_(credit_step(queue.options().capacity_bytes / kCreditUnit, options_)),
@@ -37,8 +41,7 @@ Consumer::Consumer(Queue& queue, Timers& timers, DeadLetters& dead_letters, Chun
       delayed_(pool) {
   for (std::uint32_t i = 0; i < slots_for(options_, queue.fifo() != nullptr); ++i) {
     slots_.push_back(std::make_unique<LeaseSlot>());
-    slots_.back()->queue = &queue_;
-    slots_.back()->visibility_timeout_ms = visibility_timeout_ms_;
+    slots_.back()->holder = &holder_;
   }
   leases_.reserve(slots_.size());
   queue.expect_in_hand(options_.batch_size);
@@ -87,7 +90,13 @@ void Consumer::open_lease(Taken taken, std::uint32_t count, std::uint32_t purges
 std::uint32_t Consumer::receive(std::int64_t now_tick) {
   assert(leases_.empty());
   in_hand_ = 0;
+  set_stage(nullptr);
+  holder_.received_tick.store(now_tick, std::memory_order_relaxed);
   return receive_more(now_tick);
+}
+
+void Consumer::set_deadline(std::int64_t now_tick) {
+  deadline_tick_ = std::min(now_tick + holder_.visibility_timeout_ms, holder_.gives_up_tick());
 }
 
 std::uint32_t Consumer::receive_more(std::int64_t now_tick) {
@@ -117,7 +126,7 @@ bool Consumer::may_be_old(const Taken& taken, std::int64_t horizon_ms) const {
 }
 
 std::uint32_t Consumer::gather(std::int64_t now_tick, std::uint32_t count_max) {
-  deadline_tick_ = now_tick + visibility_timeout_ms_;
+  set_deadline(now_tick);
   const std::int64_t horizon_ms = timers_.wall_ms_of(now_tick) - queue_.options().retention_ms;
   std::uint32_t count = 0;
   while (count < count_max && leases_.size() < slots_.size()) {
@@ -147,7 +156,7 @@ std::uint32_t Consumer::gather(std::int64_t now_tick, std::uint32_t count_max) {
 }
 
 std::uint32_t Consumer::gather_groups(std::int64_t now_tick, std::uint32_t count_max) {
-  deadline_tick_ = now_tick + visibility_timeout_ms_;
+  set_deadline(now_tick);
   const std::int64_t now_ms = timers_.wall_ms_of(now_tick);
   const std::int64_t horizon_ms = queue_.options().retention_ms != 0 ? now_ms - queue_.options().retention_ms : INT64_MIN;
   Fifo& fifo = *queue_.fifo();
@@ -215,7 +224,7 @@ std::uint64_t Consumer::sort_out_overdue(Taken taken) {
   for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
     auto bit = lowest_bit(left);
     Lineage& lineage = taken.chunk->lineage[bit];
-    if (lineage.receive_count < count_max) {
+    if (!queue_.is_overdue(lineage.receive_count)) {
       continue;
     }
     keep &= ~(std::uint64_t{1} << bit);
@@ -226,8 +235,6 @@ std::uint64_t Consumer::sort_out_overdue(Taken taken) {
       outcome.detail = lineage.last_error->detail.empty()
                            ? lineage.last_error->reason
                            : fmt::format("{}: {}", lineage.last_error->reason, lineage.last_error->detail);
-    } else {
-      outcome.detail = "visibility timeout expired";
     }
     queue_.overdue.fetch_add(1, std::memory_order_relaxed);
     dead_letter(taken.chunk, bit, 0, outcome);
@@ -237,7 +244,7 @@ std::uint64_t Consumer::sort_out_overdue(Taken taken) {
 }
 
 bool Consumer::extend() {
-  deadline_tick_ = timers_.now_tick() + visibility_timeout_ms_;
+  set_deadline(timers_.now_tick());
   bool all = true;
   for (Lease& lease : leases_) {
     all &= lease.slot->extend(&lease.word, deadline_tick_);
@@ -246,7 +253,6 @@ bool Consumer::extend() {
 }
 
 void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome) {
-  std::int64_t now_ms = timers_.clock().wall_ms();
   Queue* target = queue_.dead_letter_queue();
   if (target == nullptr) {  // "redrive_policy": null
     queue_.dropped.fetch_add(1, std::memory_order_release);
@@ -257,7 +263,7 @@ void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receiv
     finish(chunk, std::uint64_t{1} << bit, 1);
     return;
   }
-  Evacuator::Copy copy = evacuator_.copy(*chunk, bit, now_ms);
+  Evacuator::Copy copy = evacuator_.copy(*chunk, bit, received_ms());
   if (copy.chunk == nullptr) {
     throw std::bad_alloc();
   }
@@ -265,17 +271,20 @@ void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receiv
   const LetterPlace* stood_in = chunk->kind == Chunk::Kind::evacuated ? chunk->lineage[bit].stored_in : nullptr;
   dead_letters_.submit(DeadLetter{&queue_, target, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
                                   std::move(outcome.stage), std::move(outcome.reason), std::move(outcome.detail),
-                                  now_ms, stood_in});
+                                  timers_.clock().wall_ms(), stood_in});
 }
 
 void Consumer::retry(const Lease& lease, std::uint32_t bit, std::uint32_t number, Outcome& outcome) {
   Evacuator& evacuator = outcome.retry_after_ms == 0 ? evacuator_ : delayed_;
-  Evacuator::Copy copy = evacuator.copy(*lease.taken.chunk, bit, timers_.clock().wall_ms());
+  Evacuator::Copy copy = evacuator.copy(*lease.taken.chunk, bit, received_ms());
   if (copy.chunk == nullptr) {
     throw std::bad_alloc();
   }
   Lineage& lineage = copy.chunk->lineage[copy.index];
   ++lineage.receive_count;
+  if (outcome.reason.empty() && queue_.is_overdue(lineage.receive_count)) {
+    outcome.reason = "retried without a reason";
+  }
   if (!outcome.reason.empty()) {
     delete lineage.last_error;
     lineage.last_error = new LastError{std::move(outcome.stage), std::move(outcome.reason), std::move(outcome.detail)};

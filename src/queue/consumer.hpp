@@ -47,11 +47,15 @@ struct Settled {
   std::uint32_t ok = 0, retried = 0, rejected = 0, stale = 0;
 };
 
+/// Amazon SQS API reference, ChangeMessageVisibility: 12 hours, counted from the receive.
+constexpr std::int64_t kInvisibleMaxMs = 43'200'000;
+
 struct ConsumerOptions {
   std::string service;                     ///< named in dead letters
   std::uint32_t batch_size;
   std::uint32_t consumers;                 ///< of the service
   std::int64_t visibility_timeout_ms = -1; ///< of what it receives; -1: the queue's
+  std::int64_t ack_deadline_ms = kInvisibleMaxMs;  ///< how long a batch may be in hand, extensions included
   bool gathers = false;                    ///< its batches grow over time, message by message
 };
 
@@ -76,8 +80,11 @@ class Consumer {
   /// Wall-clock end of the leases.
   std::int64_t lease_until_ms() const { return timers_.wall_ms_of(deadline_tick_); }
 
-  /// Moves all deadlines to now + the visibility timeout. False: one has expired already.
+  /// Moves all deadlines to now + the visibility timeout, but not past the batch's ack deadline: what is not settled by
+  /// then is rejected, as its stage swallows it. False: one has expired already.
   bool extend();
+  /// Which stage has the batch; named where a lease expires. `stage` lives until the next call.
+  void set_stage(const std::string* stage) { holder_.stage.store(stage, std::memory_order_relaxed); }
 
   /// Settles the batch. `failures` is sorted by message. What it held of its chunks goes to `releases`.
   Settled end(std::span<Failure> failures, Releases& releases);
@@ -90,14 +97,13 @@ class Consumer {
   void idle();
 
  private:
-  /// SQS API reference, ChangeMessageVisibility: 12 hours.
-  static constexpr std::int64_t kInvisibleMaxMs = 43'200'000;
-
   std::uint32_t gather(std::int64_t now_tick, std::uint32_t count_max);
   std::uint32_t gather_groups(std::int64_t now_tick, std::uint32_t count_max);
   std::uint32_t lease_groups(std::int64_t horizon_ms, std::uint32_t purges);
   bool is_handed_out(Taken message, std::int64_t horizon_ms);
   std::uint32_t room(std::uint32_t count_max, std::int64_t now_tick);
+  void set_deadline(std::int64_t now_tick);
+  std::int64_t received_ms() const { return timers_.wall_ms_of(holder_.received_tick.load(std::memory_order_relaxed)); }
   bool may_be_old(const Taken& taken, std::int64_t horizon_ms) const;
   void open_lease(Taken taken, std::uint32_t count, std::uint32_t purges, LaneMessage* place = nullptr);
   std::uint64_t sort_out_overdue(Taken taken);
@@ -115,7 +121,7 @@ class Consumer {
   Timers& timers_;
   DeadLetters& dead_letters_;
   const ConsumerOptions options_;
-  const std::int64_t visibility_timeout_ms_;
+  LeaseHolder holder_;
   ConsumerCounters& counters_;
   const std::int64_t credit_step_messages_, credit_step_units_;
   // The worker's.

@@ -257,17 +257,24 @@ void Fifo::take_back(Return& returned, std::vector<Taken>& purged) {
   }
 }
 
-void Fifo::expire(LaneMessage* first, Taken was, const std::vector<Taken>& copies, std::uint32_t purges) {
+void Fifo::expire(LaneMessage* first, Taken was, const std::vector<Taken>* copies, std::uint32_t purges) {
   std::vector<Taken> purged;
   {
     const std::lock_guard lock(lanes_mutex_);
-    auto copy = copies.begin();
-    for (LaneMessage *message = first, *next = nullptr; copy != copies.end(); message = next) {
+    const std::uint32_t count = bit_count(was.mask);
+    LaneMessage *message = first, *next = nullptr;
+    for (std::uint32_t number = 0; number < count; message = next) {
       next = message->next;  // the last one of a lane's hand may be recycled
-      if (message->state == LaneMessage::State::in_hand && message->chunk == was.chunk && (message->mask() & was.mask) != 0) {
-        Return returned{message, *copy++, -1, purges};
+      if (message->state != LaneMessage::State::in_hand || message->chunk != was.chunk || (message->mask() & was.mask) == 0) {
+        continue;
+      }
+      if (copies == nullptr) {
+        lanes_.end(*message);
+      } else {
+        Return returned{message, (*copies)[number], -1, purges};
         take_back(returned, purged);
       }
+      ++number;
     }
     publish_open();
   }

@@ -62,8 +62,9 @@ class Fifo {
   /// `ended` are at their end (nullptr: passed over), `returns` come back. A return that is purged, and so needs
   /// no show(), gets tick -1.
   void settle(const std::vector<LaneMessage*>& ended, std::vector<Return>& returns);
-  /// A lease ends: its messages, those of `was` that follow `first` in its lane, come back as `copies`, in order.
-  void expire(LaneMessage* first, Taken was, const std::vector<Taken>& copies, std::uint32_t purges);
+  /// A lease ends: its messages, those of `was` that follow `first` in its lane, come back as `copies`, in order;
+  /// nullptr: they are at their end here.
+  void expire(LaneMessage* first, Taken was, const std::vector<Taken>* copies, std::uint32_t purges);
   /// A returned message's tick has come.
   void show(LaneMessage& message);
 

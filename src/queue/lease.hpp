@@ -8,20 +8,37 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "message/chunk.hpp"
 
 namespace sluice::core {
 
+class DeadLetters;
 class Queue;
 struct LaneMessage;
+
+/// Who holds leases: what all those of one consumer have in common. One batch is in its hands at a time, so whoever
+/// ended a lease by its CAS has read what belongs to that lease's batch.
+struct LeaseHolder {
+  Queue* queue = nullptr;
+  DeadLetters* dead_letters = nullptr;
+  std::string service = {};
+  std::int64_t visibility_timeout_ms = 0;  ///< of every lease
+  std::int64_t ack_deadline_ms = 0;        ///< of every batch, with all extensions
+  // Of the batch. The worker's.
+  Atomic<std::int64_t> received_tick{0};
+  Atomic<const std::string*> stage{nullptr};  ///< that has it; nullptr: none yet
+
+  /// A lease that still stands then is rejected. One tick more: a visibility timeout that is as long ends as one.
+  std::int64_t gives_up_tick() const { return received_tick.load(std::memory_order_relaxed) + ack_deadline_ms + 1; }
+};
 
 struct alignas(kCacheLine) LeaseSlot {
   static constexpr std::uint64_t kExpired = std::uint64_t{1} << 63;
   static constexpr std::uint64_t kGenerationMask = (1 << 24) - 1;
 
-  Queue* queue = nullptr;             ///< constant
-  std::int64_t visibility_timeout_ms = 0;  ///< constant: of every lease
+  LeaseHolder* holder = nullptr;      ///< constant
   std::uint64_t generation = 0;       ///< the worker's
   Atomic<std::uint64_t> word{0};
   Atomic<Chunk*> chunk{nullptr};

@@ -345,6 +345,7 @@ QueueCounters Queue::counters() const {
   result.dropped = dropped.load(std::memory_order_acquire);
   result.expired = expired.load(std::memory_order_acquire);
   result.purged = purged.load(std::memory_order_acquire);
+  result.ack_deadline_exceeded = ack_deadline_exceeded.load(std::memory_order_acquire);
   result.deduplicated = deduplicated.load(std::memory_order_acquire);
   result.deleted = result.deduplicated + redriven.load(std::memory_order_acquire);
   std::uint64_t taken_by_nobody = withdrawn.load(std::memory_order_acquire);

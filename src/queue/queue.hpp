@@ -37,6 +37,7 @@ struct QueueCounters {
   std::uint64_t visible = 0, in_flight = 0, delayed = 0;
   std::uint64_t moved_to_dead_letter = 0, expired = 0, dropped = 0, purged = 0;
   std::uint64_t deduplicated = 0;  ///< of the deleted: nobody received them
+  std::uint64_t ack_deadline_exceeded = 0;  ///< of the dead-lettered and dropped: not settled within an ack deadline
 };
 
 /// Adds to a counter that nobody else writes.
@@ -160,6 +161,15 @@ class Queue {
   void remove(Taken taken, Atomic<std::uint64_t>& counter);
   /// Of `taken`, what was sent before `horizon_ms` expires; returns the rest.
   Taken remove_older(Taken taken, std::int64_t horizon_ms);
+  /// Messages that somebody was handed, and whom nobody waits for any longer, are dropped.
+  void drop_in_flight(Taken taken) {
+    came_back_.fetch_add(bit_count(taken.mask), std::memory_order_release);
+    remove(taken, dropped);
+  }
+  /// A message of so many receives is not handed out again, but dead-lettered by its next receive.
+  bool is_overdue(std::uint32_t receive_count) const {
+    return options_.max_receive_count != 0 && receive_count >= options_.max_receive_count;
+  }
   /// Messages of `mask` are at their end: what is counted by itself is dropped.
   void let_go(Chunk& chunk, std::uint64_t mask);
   /// Removes what is older than its retention. One thread at a time.
@@ -212,6 +222,7 @@ class Queue {
   Atomic<std::uint64_t> diverted{0};   ///< of `overdue`, what no consumer had taken: dead-lettered for want of credit
   Atomic<std::uint64_t> delayed{0};    ///< now
   Atomic<std::uint64_t> invisible{0};  ///< now, of those in flight: failed, and to come back later
+  Atomic<std::uint64_t> ack_deadline_exceeded{0};  ///< of dropped and dead-lettered ones: not settled within an ack deadline
   Atomic<std::uint64_t> over_limit{0};  ///< how often a receive got nothing for that
   Atomic<bool> limited{false};         ///< too much is in flight: nothing is received for a moment
   Atomic<bool> loading{false};        ///< a load of dead letters was asked for

@@ -1,8 +1,14 @@
 #include "queue/timers.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <tuple>
+
+#include "base/log.hpp"
+#include "base/units.hpp"
+#include "queue/dead_letters.hpp"
 
 namespace sluice::core {
 
@@ -15,7 +21,7 @@ Timers::Timers(Clock& clock)
 void Timers::watch(LeaseSlot& slot, std::int64_t deadline_tick) {
   if (!slot.watched) {
     slot.watched = true;
-    post({Item::Kind::lease, 0, 0, deadline_tick, slot.queue, &slot, {}});
+    post({Item::Kind::lease, 0, 0, deadline_tick, slot.holder->queue, &slot, {}});
   }
 }
 
@@ -158,7 +164,7 @@ void Timers::look_at_lease(Item& item) {
     bool open = word != 0 && (word & LeaseSlot::kExpired) == 0;
     // A lease that is opened after this look ends no earlier than a visibility timeout from now.
     item.tick = open ? LeaseSlot::deadline_of(word)
-                     : now + std::max(slot.visibility_timeout_ms, kIdleLookMs);
+                     : now + std::max(slot.holder->visibility_timeout_ms, kIdleLookMs);
     if (item.tick > now) {
       wheel_.add(item.tick, item);
       return;
@@ -172,26 +178,37 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   std::uint64_t mask = slot.mask.load(std::memory_order_relaxed);
   std::uint32_t purges = slot.purges.load(std::memory_order_relaxed);
   LaneMessage* place = slot.place.load(std::memory_order_relaxed);
+  const LeaseHolder& holder = *slot.holder;
+  const bool gives_up = LeaseSlot::deadline_of(word) >= holder.gives_up_tick();
+  const std::int64_t received_ms = wall_ms_of(holder.received_tick.load(std::memory_order_relaxed));
+  const std::string* at_stage = holder.stage.load(std::memory_order_relaxed);
   if (!slot.word.compare_exchange_strong(word, word | LeaseSlot::kExpired, std::memory_order_acq_rel,
                                          std::memory_order_relaxed)) {
     return;  // settled or extended meanwhile; the caller looks again
   }
-  Queue& queue = *slot.queue;
-  std::int64_t now_ms = clock_.wall_ms();
+  Queue& queue = *holder.queue;
   std::uint32_t count = bit_count(mask);
   expirations_.fetch_add(count, std::memory_order_relaxed);
+  const std::string stage = at_stage != nullptr ? *at_stage : "";
   std::vector<Taken> copies;
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-    Evacuator::Copy copy = evacuator(&queue).copy(*chunk, lowest_bit(left), now_ms);
+    Evacuator::Copy copy = evacuator(&queue).copy(*chunk, lowest_bit(left), received_ms);
     if (copy.chunk == nullptr) {
       std::terminate();  // no memory for a slab of 4 KiB: nothing that promises not to lose can go on
     }
-    ++copy.chunk->lineage[copy.index].receive_count;
+    Lineage& lineage = copy.chunk->lineage[copy.index];
+    if (queue.is_overdue(++lineage.receive_count)) {
+      delete lineage.last_error;
+      lineage.last_error = new LastError{stage, "visibility timeout expired", {}};
+    }
     copies.push_back({copy.chunk, std::uint64_t{1} << copy.index});
   }
   if (queue.fifo() != nullptr) {
-    queue.fifo()->expire(place, {chunk, mask}, copies, purges);
-  } else {
+    queue.fifo()->expire(place, {chunk, mask}, gives_up ? nullptr : &copies, purges);
+  }
+  if (gives_up) {
+    give_up(holder, stage, copies);
+  } else if (queue.fifo() == nullptr) {
     for (const Taken& copy : copies) {
       queue.put_back(copy, true, purges);
     }
@@ -200,6 +217,27 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   std::int64_t change = Chunk::kPin - std::int64_t{count};
   if (chunk->pending.fetch_add(change, std::memory_order_acq_rel) == -change) {
     end_chunk(chunk);
+  }
+}
+
+/// Their worker swallows them: they are rejected in its place.
+void Timers::give_up(const LeaseHolder& holder, const std::string& stage, const std::vector<Taken>& copies) {
+  Queue& queue = *holder.queue;
+  const std::int64_t now_ms = clock_.wall_ms();
+  const std::string reason = fmt::format("stage '{}' did not settle it within the ack_deadline of {}", stage,
+                                         format_duration(holder.ack_deadline_ms));
+  queue.ack_deadline_exceeded.fetch_add(copies.size(), std::memory_order_release);
+  for (const Taken& copy : copies) {
+    if (queue.dead_letter_queue() != nullptr) {
+      holder.dead_letters->submit(DeadLetter{&queue, queue.dead_letter_queue(), copy, holder.service, stage, reason, {},
+                                             now_ms, copy.chunk->lineage[lowest_bit(copy.mask)].stored_in});
+    } else {
+      queue.drop_in_flight(copy);
+    }
+  }
+  if (queue.dead_letter_queue() == nullptr) {
+    log_warning(queue.name(), "{} dropped: {}; the queue's redrive_policy is null, so no dead-letter queue keeps it",
+                count_text(copies.size(), "message"), reason);
   }
 }
 

@@ -91,6 +91,7 @@ class Timers {
   void hand_over_arrived();
   void look_at_lease(Item& item);
   void expire(LeaseSlot& slot, std::uint64_t word);
+  void give_up(const LeaseHolder& holder, const std::string& stage, const std::vector<Taken>& copies);
   Evacuator& evacuator(Queue* queue);
 
   Clock& clock_;

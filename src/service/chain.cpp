@@ -87,6 +87,7 @@ int32_t Chain::run_stage(std::size_t index) {
   Stage& stage = stages_[index];
   ordinals_.clear();
   reserved_bytes_.reset();
+  consumer_.set_stage(&stage.type);
   sluice_batch batch{sizeof(sluice_batch), count_, consumer_.lease_until_ms(), messages_};
   bool takes_permit = stage.computes && options_.permits != nullptr;
   if (takes_permit) {

@@ -29,6 +29,7 @@ struct WorkerOptions {
   std::uint32_t batch_size;
   std::uint32_t workers;               ///< of the service
   std::int64_t visibility_timeout_ms = -1;  ///< of what it receives; -1: the queue's
+  std::int64_t ack_deadline_ms = kInvisibleMaxMs;  ///< how long a batch may be in hand, extensions included
   std::int64_t batch_window_ms = 0;    ///< how long a batch may gather; 0: not at all
   std::int64_t max_body_bytes;
   Permits* permits;                    ///< nullptr: runs on the pool, whose threads hold one

@@ -135,6 +135,16 @@ const Broken kBroken[] = {
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "batch_size": @0, "stages": [)" SINK
          "]}}"),
      "must be 1 to 10000, found 0"},
+    {"an_ack_deadline_of_nothing_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "ack_deadline": @"0s", "stages": [)" SINK
+         "]}}"),
+     "must be 1ms to 14d, found 0"},
+    {"a_batch_window_that_outlasts_the_ack_deadline_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "ack_deadline": "5s", "batch_window": @"5s", "stages": [)" SINK
+         "]}}"),
+     "is not below the \"ack_deadline\" of 5s"},
     {"a_batch_size_over_10000_is_refused",
      WITH_BUCKET(
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "batch_size": @10001, "stages": [)" SINK

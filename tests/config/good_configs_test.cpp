@@ -27,6 +27,7 @@ TEST(GoodConfig, names_become_indices_and_defaults_are_filled_in) {
   EXPECT_EQ(pipeline.queues[0].capacity, 100'000);
   EXPECT_EQ(pipeline.queues[0].capacity_bytes, std::int64_t{256} << 20);
   EXPECT_EQ(pipeline.queues[0].visibility_timeout_ms, 30'000);
+  EXPECT_EQ(pipeline.services[0].ack_deadline_ms, 12 * 3'600'000) << "as long as SQS keeps a message in flight";
   EXPECT_EQ(pipeline.services[1].queue, 1U);
   EXPECT_EQ(pipeline.services[0].batch_size, 10U);
   EXPECT_EQ(pipeline.services[0].max_body_bytes, std::int64_t{64} << 20);

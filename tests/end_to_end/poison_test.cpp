@@ -24,12 +24,13 @@ class CrashPoison : public Pipeline {
     }
   }
   /// One message at a time, so that each has its lease for itself.
-  Command pipeline(bool mended = false) const {
+  Command pipeline(bool mended = false, const std::string& ack_deadline = "12h") const {
     return own(R"({"name":"poison","state":"@/state",
       "sources":{"in":{"type":"lines","path":"@/in.jsonl","publish_to":"jobs"}},
       "queues":{"jobs":{"visibility_timeout":"200ms",
                         "redrive_policy":{"max_receive_count":3,"dead_letter_queue":"jobs-dead"}},"jobs-dead":{}},
-      "services":{"work":{"queue":"jobs","batch_size":1,"scaling":{"desired_capacity":2,"max_capacity":2},"stages":[
+      "services":{"work":{"queue":"jobs","batch_size":1,"ack_deadline":")" +
+                   ack_deadline + R"(","scaling":{"desired_capacity":2,"max_capacity":2},"stages":[
         {"type":"unreliable","mended":)" +
                    std::string(mended ? "true" : "false") +
                    R"(},{"type":"lines","path":"@/out.jsonl","fsync":"never"}]}}})",
@@ -71,6 +72,27 @@ TEST_F(CrashPoison, is_a_dead_letter_after_its_last_receive_with_the_reason_and_
     EXPECT_EQ(found.count(std::to_string(i)), 1U) << i;
   EXPECT_EQ(found.count("timeout"), std::size_t{kReceivesMax}) << "its sink does not know that it is late";
   EXPECT_EQ(found.size(), std::size_t{kGood + kReceivesMax});
+}
+
+/// Reliability catalogue C6: its stage reports progress and never settles it.
+TEST_F(CrashPoison, that_is_swallowed_is_a_dead_letter_at_its_ack_deadline_and_the_stage_is_named) {
+  issue({"swallow"});
+
+  const Ended ended = run(pipeline(false, "700ms"));
+
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  const Json summary = summary_of(ended);
+  expect_conservation(summary);
+  const std::vector<Json> letters = dead_letters("jobs-dead");
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0]["receive_count"], 1);
+  EXPECT_EQ(letters[0]["dead_letter"]["stage"], "unreliable");
+  EXPECT_EQ(letters[0]["dead_letter"]["reason"],
+            "stage 'unreliable' did not settle it within the ack_deadline of 700ms");
+  EXPECT_EQ(summary["sources"]["in"]["acknowledged"], kGood + 1);
+  const std::multimap<std::string, int> found = out();
+  for (int i = 0; i < kGood; ++i)
+    EXPECT_EQ(found.count(std::to_string(i)), 1U) << i;
 }
 
 /// Receives are counted in memory: a message that takes the engine with it comes as new at each start, for ever. It is

@@ -26,6 +26,7 @@ class Unreliable {
   void process(const Batch& batch, Out& out) {
     std::set<std::string_view> behind;  // groups of which one is retried: the rest waits for it
     std::int64_t outstays_ms = -1;
+    bool swallows = false;
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
       const std::string_view fate =
           mended_ ? std::string_view() : batch[i].attribute("fate").value_or("");
@@ -44,12 +45,15 @@ class Unreliable {
         out.reject(i, "poison", "damaged");
         continue;
       }
+      swallows |= fate == "swallow";
       if (fate == "timeout")
         outstays_ms = kLateMs;
       else if (batch[i]->receive_count == 1 && one_in(outstays_one_in_))
         outstays_ms = std::max<std::int64_t>(outstays_ms, 0);
       hand_on(batch, i, fate == "part", out);
     }
+    while (swallows && out.progress(0, 0, 0) == SLUICE_OK)
+      ::poll(nullptr, 0, 1);
     while (outstays_ms >= 0 && host().now_ms() <= batch.get()->lease_until_ms + outstays_ms)
       ::poll(nullptr, 0, 1);
   }

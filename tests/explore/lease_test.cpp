@@ -16,10 +16,11 @@ constexpr std::int64_t kTimeout = 1000;
 
 /// A queue with messages, of which a worker has a batch in hand whose timeout has just ended.
 struct DueLease {
-  explicit DueLease(std::vector<std::string> texts, std::uint32_t batch_size = 10)
+  explicit DueLease(std::vector<std::string> texts, std::uint32_t batch_size = 10,
+                    std::int64_t ack_deadline_ms = core::kInvisibleMaxMs)
       : queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout})),
         publisher(line.publisher({&queue})),
-        first(line.hand(queue, batch_size, 2)),
+        first(line.hand(queue, batch_size, 2, ack_deadline_ms)),
         second(line.hand(queue, 10, 2)),
         emitted(texts.size()) {
     (void)line.open();
@@ -42,7 +43,7 @@ struct DueLease {
     second.consumer.idle();
     first.consumer.idle();
     publisher.close();
-    trial.expect(ok + queue.counters().purged == emitted, "each message comes to one end");
+    trial.expect(ok + queue.counters().purged + queue.counters().dropped == emitted, "each message comes to one end");
     trial.expect(line.settled.count() == emitted && line.settled.messages() == emitted, "each cookie is settled once");
     trial.expect(queue.counters().received == ok + stale + retried, "each receive is answered once");
     trial.expect(test::conservation_gap(queue.counters()) == 0, "no message is lost or invented");
@@ -115,6 +116,40 @@ TEST(Lease, that_expires_as_its_queue_is_purged_brings_nothing_back) {
   verify([](Trial& trial) {
     DueLease due({"a"});
     trial.threads({[&] { due.count(due.first.settle()); }, [&] { due.expire(); }, [&] { due.queue.purge(); }});
+    due.expect_each_ended_once(trial);
+  });
+}
+
+TEST(Lease, that_passes_its_ack_deadline_as_it_is_extended_and_settled_is_dropped_or_settled) {
+  verify([](Trial& trial) {
+    DueLease due({"a"}, 10, kTimeout / 2);
+    bool extended = false;
+    Settled settled;
+    trial.threads({[&] {
+                     extended = due.first.consumer.extend();
+                     settled = due.first.settle();
+                   },
+                   [&] { due.expire(); }});
+    trial.expect(settled.stale == due.queue.counters().dropped, "what its worker could not settle was given up, once");
+    trial.expect(extended || settled.stale == 1, "an extension that is refused is of a lease that ended");
+    due.count(settled);
+    due.expect_each_ended_once(trial);
+  });
+}
+
+TEST(Lease, that_passes_its_ack_deadline_is_not_the_one_opened_anew_in_its_slot) {
+  verify([](Trial& trial) {
+    DueLease due({"a", "b"}, 1, kTimeout / 2);
+    Settled anew;
+    std::size_t received = 0;
+    trial.threads({[&] {
+                     due.count(due.first.settle());
+                     received = due.first.receive().size();
+                     anew = due.first.settle();
+                   },
+                   [&] { due.expire(); }});
+    trial.expect(received == 1 && anew.ok == 1 && anew.stale == 0, "the second batch had its whole time before it");
+    due.count(anew);
     due.expect_each_ended_once(trial);
   });
 }

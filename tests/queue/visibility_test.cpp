@@ -104,14 +104,29 @@ TEST_F(Visibility, receive_number_max_plus_one_moves_the_message_instead_of_hand
 
 TEST_F(Visibility, a_message_whose_leases_all_expired_is_dead_lettered_for_that) {
   line.publish(publisher, {"a"});
+  const std::string stage = "import";
   for (int i = 0; i < 3; ++i) {
     ASSERT_EQ(one.receive(), Texts{"a"});
+    one.consumer.set_stage(&stage);
     line.advance(1000);
     EXPECT_EQ(one.settle().stale, 1u);
   }
   EXPECT_EQ(one.receive(), Texts{});
   line.letters.write_waiting();
   EXPECT_NE(line.file(dead).find("visibility timeout expired"), std::string::npos) << line.file(dead);
+  EXPECT_NE(line.file(dead).find("\"stage\":\"import\""), std::string::npos) << line.file(dead);
+}
+
+TEST_F(Visibility, a_message_whose_last_receive_was_retried_without_a_reason_is_dead_lettered_with_the_stage) {
+  line.publish(publisher, {"a"});
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(one.receive(), Texts{"a"});
+    one.fail_first(Outcome::Status::retry, 0, "");
+  }
+  EXPECT_EQ(one.receive(), Texts{});
+  line.letters.write_waiting();
+  EXPECT_NE(line.file(dead).find("retried without a reason"), std::string::npos) << line.file(dead);
+  EXPECT_NE(line.file(dead).find("\"stage\":\"stage\""), std::string::npos) << line.file(dead);
 }
 
 TEST_F(Visibility, a_rejected_message_is_dead_lettered_at_its_first_receive) {

@@ -61,9 +61,11 @@ class Settlements final : public core::SettleListener {
 
 /// One consumer and its memory.
 struct Hand {
-  Hand(core::Queue& queue, core::Timers& timers, core::DeadLetters& letters, std::uint32_t batch_size, std::uint32_t consumers)
+  Hand(core::Queue& queue, core::Timers& timers, core::DeadLetters& letters, std::uint32_t batch_size, std::uint32_t consumers,
+       std::int64_t ack_deadline_ms = core::kInvisibleMaxMs)
       : timers_(timers),
-        consumer(queue, timers, letters, pool, {.service = "svc", .batch_size = batch_size, .consumers = consumers}) {}
+        consumer(queue, timers, letters, pool,
+                 {.service = "svc", .batch_size = batch_size, .consumers = consumers, .ack_deadline_ms = ack_deadline_ms}) {}
 
   /// Bodies of the batch that receive() brought, in order.
   std::vector<std::string> receive() {
@@ -149,8 +151,9 @@ class Line {
     }
     return {};
   }
-  Hand& hand(core::Queue& queue, std::uint32_t batch_size = 10, std::uint32_t consumers = 1) {
-    hands_.push_back(std::make_unique<Hand>(queue, timers, letters, batch_size, consumers));
+  Hand& hand(core::Queue& queue, std::uint32_t batch_size = 10, std::uint32_t consumers = 1,
+             std::int64_t ack_deadline_ms = core::kInvisibleMaxMs) {
+    hands_.push_back(std::make_unique<Hand>(queue, timers, letters, batch_size, consumers, ack_deadline_ms));
     return *hands_.back();
   }
   /// Emits and flushes each text; cookies count from `first_cookie`.
