@@ -4,10 +4,14 @@
 // can tell its tick from now, and moves down as its time comes near. Ticks are milliseconds, so the
 // wheel reaches 12 days; what lies further waits on the last level and is put back.
 // (Varghese and Lauck, "Hashed and hierarchical timing wheels".)
+//
+// The memory of a slot that was emptied serves the next one that is filled: a wheel that goes on as it did allocates
+// nothing. What many entries at once took is given back.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace sluice::core {
@@ -16,7 +20,9 @@ template <class T>
 class TimerWheel {
  public:
   explicit TimerWheel(std::int64_t now_tick)
-      : now_(now_tick) {}
+      : now_(now_tick) {
+    spare_.reserve(kSpares);
+  }
 
   std::size_t size() const { return size_; }
 
@@ -57,6 +63,8 @@ class TimerWheel {
  private:
   static constexpr int kLevels = 5, kSlotBits = 6, kSlots = 1 << kSlotBits;
   static constexpr std::int64_t kSlotMask = kSlots - 1;
+  static constexpr std::size_t kReserved = 16;  ///< entries that a slot has room for at first
+  static constexpr std::size_t kSpares = 64, kSpareEntries = 64;
   struct Entry {
     std::int64_t tick;
     T value;
@@ -76,8 +84,29 @@ class TimerWheel {
   }
 
   void add_to(int level, std::int64_t slot, Entry entry) {
-    slots_[level][slot].push_back(std::move(entry));
+    std::vector<Entry>& entries = slots_[level][slot];
+    if (entries.capacity() == 0) {
+      if (spare_.empty()) {
+        entries.reserve(kReserved);
+      } else {
+        entries = std::move(spare_.back());
+        spare_.pop_back();
+      }
+    }
+    entries.push_back(std::move(entry));
     occupied_[level] |= std::uint64_t{1} << slot;
+  }
+
+  std::vector<Entry> take_out(int level, std::int64_t slot) {
+    occupied_[level] &= ~(std::uint64_t{1} << slot);
+    return std::exchange(slots_[level][slot], {});
+  }
+
+  void keep(std::vector<Entry> entries) {
+    if (entries.capacity() <= kSpareEntries && spare_.size() < kSpares) {
+      entries.clear();
+      spare_.push_back(std::move(entries));
+    }
   }
 
   /// The next tick where an occupied slot of some level begins, at most `limit`.
@@ -108,30 +137,32 @@ class TimerWheel {
       if ((occupied_[level] >> slot & 1) == 0) {
         continue;
       }
-      std::vector<Entry> entries = std::move(slots_[level][slot]);
-      slots_[level][slot].clear();
-      occupied_[level] &= ~(std::uint64_t{1} << slot);
+      std::vector<Entry> entries = take_out(level, slot);
       for (Entry& entry : entries) {
         place(std::move(entry));
       }
+      keep(std::move(entries));
     }
   }
 
   template <class Due>
   void fire(std::int64_t slot, Due&& due) {
-    std::vector<Entry> entries = std::move(slots_[0][slot]);
-    slots_[0][slot].clear();
-    occupied_[0] &= ~(std::uint64_t{1} << slot);
+    if ((occupied_[0] >> slot & 1) == 0) {
+      return;
+    }
+    std::vector<Entry> entries = take_out(0, slot);
     size_ -= entries.size();
     for (Entry& entry : entries) {
       due(std::move(entry.value), entry.tick);
     }
+    keep(std::move(entries));
   }
 
   std::int64_t now_;
   std::size_t size_ = 0;
   std::array<std::array<std::vector<Entry>, kSlots>, kLevels> slots_;
   std::array<std::uint64_t, kLevels> occupied_{};
+  std::vector<std::vector<Entry>> spare_;  ///< empty, with memory
 };
 
 }  // namespace sluice::core

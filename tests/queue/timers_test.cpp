@@ -6,6 +6,7 @@
 
 #include "base/random.hpp"
 #include "queue/timer_wheel.hpp"
+#include "support/allocations.hpp"
 #include "support/line.hpp"
 #include "support/scale.hpp"
 
@@ -83,6 +84,22 @@ TEST(TimerWheel, what_fires_may_add_to_the_wheel) {
     });
   }
   EXPECT_EQ(ticks, (std::vector<std::int64_t>{10, 17, 24, 31}));
+}
+
+TEST(TimerWheel, allocates_nothing_while_it_goes_on_as_it_did) {
+  TimerWheel<int> wheel(0);
+  for (int period : {7, 60, 1000, 30'000}) {
+    wheel.add(period, period);
+  }
+  auto turn_until = [&](std::int64_t end) {
+    for (std::int64_t now = wheel.next_tick(); now < end; now = wheel.next_tick()) {
+      wheel.advance(now, [&](int period, std::int64_t tick) { wheel.add(tick + period, period); });
+    }
+  };
+  turn_until(60'000);
+  const std::uint64_t before = allocations();
+  turn_until(600'000);
+  EXPECT_EQ(allocations(), before);
 }
 
 TEST(Timers, a_wall_clock_that_jumps_expires_nothing) {
