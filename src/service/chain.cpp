@@ -185,8 +185,9 @@ int32_t Chain::emit(const sluice_emission& emission, bool may_wait) {
 Uuid Chain::derived_id(std::uint32_t parent, std::uint32_t ordinal) const {
   Uuid parent_id;
   std::memcpy(parent_id.bytes.data(), messages_[parent]->id, 16);
-  std::string name = fmt::format("{}{}{}{}{}", options_.service, '\0', stage_, '\0', ordinal);
-  return uuid5(parent_id, name);
+  fmt::memory_buffer name;  // on the stack: this is for each message
+  fmt::format_to(std::back_inserter(name), "{}{}{}{}{}", options_.service, '\0', stage_, '\0', ordinal);
+  return uuid5(parent_id, {name.data(), name.size()});
 }
 
 bool Chain::owns(const sluice_reader* reader) const { return std::ranges::find(readers_, reader) != readers_.end(); }
