@@ -32,8 +32,8 @@ struct WorkerOptions {
   std::int64_t ack_deadline_ms = kInvisibleMaxMs;  ///< how long a batch may be in hand, extensions included
   std::int64_t batch_window_ms = 0;    ///< how long a batch may gather; 0: not at all
   std::int64_t max_body_bytes;
-  Permits* permits;                    ///< nullptr: runs on the pool, whose threads hold one
-  bool may_wait;                       ///< emit may wait for credit
+  Permits* permits = nullptr;          ///< nullptr: runs on the pool, whose threads hold one
+  bool may_wait = false;               ///< emit may wait for credit
   std::vector<Queue*> publish_to;      ///< the branches of its target; empty and has_target false: none
   bool has_target = false;
   const Atomic<bool>* stopping;        ///< nothing more is received
