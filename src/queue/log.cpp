@@ -115,14 +115,15 @@ Taken Log::take(Cursor& cursor, std::uint32_t count_max, std::int64_t* freed, bo
   for (;;) {
     std::uint64_t number = position >> 7;
     auto bit = static_cast<std::uint32_t>(position & 127);
+    // What another branch's receiver saw may do: it spares the publisher the line that it writes. Read before the
+    // directory: where it shows the entry, its segment stands there by then, and not that of the round before.
+    std::uint64_t pub = seen_.load(std::memory_order_acquire);
     // Acquire pairs with open_segment's release: the entry is constructed.
     Segment* segment = directory_[number / kSegmentEntries % kDirectory].load(std::memory_order_acquire);
     if (segment == nullptr) {
       return {};
     }
     Entry* at = entry(segment, number);
-    // What another branch's receiver saw may do: it spares the publisher the line that it writes.
-    std::uint64_t pub = seen_.load(std::memory_order_acquire);
     std::uint64_t mask = pub >> 16 == number ? shown(at, cursor.branch, bit, pub) : 0;
     if (mask == 0) {
       // Acquire pairs with publish: chunk, masks and messages below the count.

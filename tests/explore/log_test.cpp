@@ -104,6 +104,22 @@ TEST(Log, takes_a_segment_again_only_when_every_receiver_is_done_with_it) {
   });
 }
 
+/// Both segments were passed, so the next entry's is the other one than stood in its place of the directory before.
+TEST(Log, shows_no_branch_an_old_segment_for_what_another_has_seen_in_the_new_one) {
+  verify([](Trial& trial) {
+    Branches branches(trial, 2);
+    for (std::uint64_t number = 0; number < 4; ++number) {
+      branches.publish(number);
+    }
+    for (int i = 0; i < 4; ++i) {
+      branches.take(0);
+      branches.take(1);
+    }
+    trial.threads({[&] { branches.publish(4); }, [&] { branches.take(0); }, [&] { branches.take(1); }});
+    branches.expect_all(5, 1);
+  });
+}
+
 TEST(Log, hands_over_what_a_late_queue_has_not_taken_while_it_takes) {
   verify([](Trial& trial) {
     Branches branches(trial, 1);
