@@ -375,7 +375,7 @@ Chunk* ChunkPool::take(std::uint32_t size_class, Chunk::Kind kind) {
     chunk->limit -= chunk->capacity * sizeof(Lineage);
     chunk->lineage = reinterpret_cast<Lineage*>(chunk->bytes() + chunk->limit);
   }
-  chunk->pending.store(Chunk::kOpen, std::memory_order_relaxed);
+  chunk->pending.store(Chunk::kOpen + Chunk::kReader, std::memory_order_relaxed);
   return chunk;
 }
 
@@ -386,6 +386,13 @@ void release_bodies(Chunk* chunk) {
     chunk->external(lowest_bit(left))->drop();
   }
   chunk->externals = 0;
+}
+
+void go_home(Chunk* chunk) {
+  chunk->pending.store(0, std::memory_order_relaxed);
+  release_bodies(chunk);
+  chunk->count = 0;
+  chunk->pool->give_back(chunk);
 }
 
 }  // namespace
@@ -404,7 +411,7 @@ ChunkPool::~ChunkPool() {
   }
 }
 
-void end_chunk(Chunk* chunk) {
+void end_chunk(Chunk* chunk, std::int64_t pending) {
   if (chunk->kind == Chunk::Kind::source) {
     chunk->origin->chunk_done();
   } else if (chunk->kind == Chunk::Kind::derived) {
@@ -414,9 +421,17 @@ void end_chunk(Chunk* chunk) {
       }
     }
   }
-  release_bodies(chunk);
-  chunk->count = 0;
-  chunk->pool->give_back(chunk);
+  if (pending > Chunk::kReader) {
+    release_reader(chunk);
+  } else {
+    go_home(chunk);
+  }
+}
+
+void release_reader(Chunk* chunk) {
+  if (chunk->pending.fetch_sub(Chunk::kReader, std::memory_order_acq_rel) == Chunk::kReader) {
+    go_home(chunk);
+  }
 }
 
 }  // namespace sluice::core

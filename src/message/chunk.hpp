@@ -7,8 +7,9 @@
 //
 // Life: ChunkPool::take -> the owner appends and publishes -> `pending` comes to 0 -> end_chunk() ->
 // home to the pool. `pending` counts messages x branches in its low bits; a pin (somebody still
-// reads, kPin) and the owner's hold (kOpen) stand above them, so no sum of them is 0 by accident.
-// Whoever makes it 0 ends the chunk.
+// reads, and names their origins, kPin) and the owner's hold (kOpen) stand above them, so no sum of them is 0 by
+// accident. Whoever makes all these 0 ends the chunk: its origins hear of it. Above them are counted those who hold
+// its memory alone (kReader): the end itself, and workers that were given up on and may still read.
 //
 // Thread safety: fields are grouped by who may touch them.
 #pragma once
@@ -99,6 +100,9 @@ struct alignas(kCacheLine) Chunk {
   static constexpr std::uint32_t kExternal = ~std::uint32_t{0};
   static constexpr std::int64_t kPin = std::int64_t{1} << 32;
   static constexpr std::int64_t kOpen = std::int64_t{1} << 48;
+  static constexpr std::int64_t kReader = std::int64_t{1} << 49;
+  /// Somebody has messages of it, or reads them and names their origins, or adds to them.
+  static bool is_in_use(std::int64_t pending) { return (pending & (kReader - 1)) != 0; }
 
   // Constant while in use.
   ChunkPool* pool;
@@ -216,7 +220,7 @@ class ChunkPool {
   ChunkPool(const ChunkPool&) = delete;
   ChunkPool& operator=(const ChunkPool&) = delete;
 
-  /// An empty chunk with pending = kOpen; nullptr: no memory. `has_lineage`: kinds derived and evacuated. [owner]
+  /// An empty chunk with pending = kOpen + kReader; nullptr: no memory. `has_lineage`: kinds derived and evacuated. [owner]
   Chunk* take(std::uint32_t size_class, Chunk::Kind kind);
   void give_back(Chunk* chunk) { returned_.push(chunk); }  ///< [any]
   /// The smallest class that holds a message of so many bytes beside a lineage, kClasses if none.
@@ -236,13 +240,17 @@ class ChunkPool {
   std::deque<SlabBlocks> blocks_;  // of each class
 };
 
-/// Ends a chunk whose pending is 0: its origins hear of it, its bodies are released, it goes home. [any]
-void end_chunk(Chunk* chunk);
+/// Ends a chunk that is not in use any more, of which `pending` says so: its origins hear of it; if nobody reads, its
+/// bodies are released and it goes home. [any]
+void end_chunk(Chunk* chunk, std::int64_t pending);
+/// Takes one kReader from `pending`; the last one's bodies are released and it goes home. [any]
+void release_reader(Chunk* chunk);
 
-/// Takes `amount` from `pending`; ends the chunk if that was the last. [any]
+/// Takes `amount` from `pending`; ends the chunk if nothing of what counts as use is left. [any]
 inline void release_chunk(Chunk* chunk, std::int64_t amount) {
-  if (chunk->pending.fetch_sub(amount, std::memory_order_acq_rel) == amount) {
-    end_chunk(chunk);
+  const std::int64_t left = chunk->pending.fetch_sub(amount, std::memory_order_acq_rel) - amount;
+  if (!Chunk::is_in_use(left)) {
+    end_chunk(chunk, left);
   }
 }
 

@@ -86,6 +86,11 @@ struct Engine::State {
     if (!std::ranges::all_of(graph->sources, &Source::is_exhausted) || !graph->dead_letters->quiet()) {
       return false;
     }
+    // A worker whose lease has expired may still publish. None has one now, and (see below) none got one meanwhile.
+    const std::uint64_t ended_late = graph->timers.ended_late(), expired = graph->timers.expired_leases();
+    if (ended_late != expired) {
+      return false;
+    }
     std::vector<std::uint64_t> ended;
     for (const std::unique_ptr<Queue>& queue : graph->queues) {
       ended.push_back(queue->ended());
@@ -99,7 +104,7 @@ struct Engine::State {
         return false;
       }
     }
-    return std::ranges::all_of(graph->sources, &Source::is_exhausted);
+    return std::ranges::all_of(graph->sources, &Source::is_exhausted) && graph->timers.expired_leases() == expired;
   }
 
   void begin_drain() {

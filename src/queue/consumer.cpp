@@ -52,31 +52,8 @@ Consumer::~Consumer() {
   flush_credit();
 }
 
-/// What an expired batch still emits names its parents' origins, and the copy that the timer put back
-/// may have ended by then. So a worker counts in them by itself, from before the lease is open (later
-/// is too late: the timer and another worker may be done with the message) until end().
-void Consumer::hold_origins(const Taken& taken) {
-  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    const Lineage& lineage = taken.chunk->lineage[lowest_bit(left)];
-    if (lineage.origin != nullptr) {
-      lineage.origin->add_copy(lineage.message);
-    }
-  }
-}
-
-void Consumer::let_go_of_origins(const Taken& taken) {
-  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    const Lineage& lineage = taken.chunk->lineage[lowest_bit(left)];
-    if (lineage.origin != nullptr) {
-      lineage.origin->drop_copy(lineage.message);
-    }
-  }
-}
-
 void Consumer::open_lease(Taken taken, std::uint32_t count, std::uint32_t purges, LaneMessage* place) {
-  if (taken.chunk->kind == Chunk::Kind::evacuated) {
-    hold_origins(taken);
-  }
+  hold_origins(*taken.chunk, taken.mask);
   std::int64_t oldest_ms = taken.chunk->kind == Chunk::Kind::evacuated ? oldest_of(taken) : taken.chunk->begun_ms;
   if (oldest_ms < counters_.oldest_ms.load(std::memory_order_relaxed)) {
     counters_.oldest_ms.store(oldest_ms, std::memory_order_relaxed);
@@ -91,6 +68,7 @@ std::uint32_t Consumer::receive(std::int64_t now_tick) {
   assert(leases_.empty());
   in_hand_ = 0;
   set_stage(nullptr);
+  holder_.batch.store(++batch_, std::memory_order_relaxed);
   holder_.received_tick.store(now_tick, std::memory_order_relaxed);
   return receive_more(now_tick);
 }
@@ -271,7 +249,7 @@ void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receiv
   const LetterPlace* stood_in = chunk->kind == Chunk::Kind::evacuated ? chunk->lineage[bit].stored_in : nullptr;
   dead_letters_.submit(DeadLetter{&queue_, target, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
                                   std::move(outcome.stage), std::move(outcome.reason), std::move(outcome.detail),
-                                  timers_.clock().wall_ms(), stood_in});
+                                  timers_.now_ms(), stood_in});
 }
 
 void Consumer::retry(const Lease& lease, std::uint32_t bit, std::uint32_t number, Outcome& outcome) {
@@ -330,15 +308,18 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
   for (const Lease& lease : leases_) {
     Chunk* chunk = lease.taken.chunk;
     std::uint32_t count = lease.count;
-    if (!lease.slot->close(lease.word)) {
+    if (const LeaseSlot::End ended = lease.slot->close(lease.word); ended != LeaseSlot::End::settled) {
       settled.stale += count;
       while (failure != failures.end() && failure->message < number + count) {
         ++failure;
       }
-      if (chunk->kind == Chunk::Kind::evacuated) {
-        let_go_of_origins(lease.taken);
+      if (ended == LeaseSlot::End::given_up) {
+        release_reader(chunk);  // which the timer added (Timers::give_up)
+      } else {
+        let_go_of_origins(*chunk, lease.taken.mask);
+        release_chunk(chunk, Chunk::kPin);  // the timer's pin (Timers::expire)
+        timers_.returned_late();
       }
-      release_chunk(chunk, Chunk::kPin);  // the timer's pin (Timers::expire)
       if (queue_.fifo() != nullptr) {
         std::fill_n(places_.begin() + number, count, nullptr);
       }
@@ -369,9 +350,7 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
       add_alone(counters_.deleted, ok_count);
       finish(chunk, ok, ok_count);
     }
-    if (chunk->kind == Chunk::Kind::evacuated) {
-      let_go_of_origins(lease.taken);
-    }
+    let_go_of_origins(*chunk, lease.taken.mask);
     releases.add(chunk, count);
     number += count;
   }

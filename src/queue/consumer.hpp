@@ -86,6 +86,12 @@ class Consumer {
   /// Which stage has the batch; named where a lease expires. `stage` lives until the next call.
   void set_stage(const std::string* stage) { holder_.stage.store(stage, std::memory_order_relaxed); }
 
+  /// A stage past its batch's ack deadline emits in vain: nobody waits for it, and what it names may be gone.
+  bool is_given_up() const { return holder_.is_given_up(); }
+  /// Around whatever names an origin of the batch's messages. False: given up, it must not.
+  bool begin_emission() { return holder_.begin_emission(); }
+  void end_emission() { holder_.end_emission(); }
+
   /// Settles the batch. `failures` is sorted by message. What it held of its chunks goes to `releases`.
   Settled end(std::span<Failure> failures, Releases& releases);
 
@@ -113,8 +119,6 @@ class Consumer {
   void give_credit(std::int64_t messages, std::int64_t units);
   void finish(Chunk* chunk, std::uint64_t mask, std::uint32_t count);
   void flush_credit();
-  static void hold_origins(const Taken& taken);
-  static void let_go_of_origins(const Taken& taken);
 
   // Constant after construction.
   Queue& queue_;
@@ -135,6 +139,7 @@ class Consumer {
   std::vector<LaneMessage*> places_;  ///< of each message in leases_; nullptr: is not to be ended there
   std::vector<Fifo::Return> returns_;
   Subscription* turn_ = nullptr;
+  std::uint64_t batch_ = 0;
   std::uint32_t in_hand_ = 0;  ///< messages in leases_
   std::int64_t deadline_tick_ = 0;
   std::int64_t credit_messages_ = 0, credit_units_ = 0;

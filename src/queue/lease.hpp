@@ -1,16 +1,18 @@
 // A lease: messages of one chunk in a worker's hands until settled or expired.
 //
-//   word = deadline tick << 24 | generation; 0: free; top bit: EXPIRED
+//   word = deadline tick << 24 | generation; 0: free; top bits: EXPIRED, GIVEN_UP
 //
 // Opened by its worker; ended by exactly one of the worker (word -> 0) and the timer (word ->
 // EXPIRED), by CAS on the word. The timer reads word, chunk and mask, then CASes: success proves that
-// what it read belongs together. An expired slot is not touched again until its worker frees it.
+// what it read belongs together. An expired slot is its worker's to free; until then its messages' origins wait for
+// what the worker may still emit. Past the ack deadline the timer gives it up (GIVEN_UP): nothing waits any longer.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 #include "message/chunk.hpp"
+#include "message/origin.hpp"
 
 namespace sluice::core {
 
@@ -27,15 +29,53 @@ struct LeaseHolder {
   std::int64_t visibility_timeout_ms = 0;  ///< of every lease
   std::int64_t ack_deadline_ms = 0;        ///< of every batch, with all extensions
   // Of the batch. The worker's.
+  Atomic<std::uint64_t> batch{0};          ///< its number
   Atomic<std::int64_t> received_tick{0};
   Atomic<const std::string*> stage{nullptr};  ///< that has it; nullptr: none yet
 
   /// A lease that still stands then is rejected. One tick more: a visibility timeout that is as long ends as one.
   std::int64_t gives_up_tick() const { return received_tick.load(std::memory_order_relaxed) + ack_deadline_ms + 1; }
+
+  // Nobody may name an origin any more once a batch is given up. Two flags that each side sets before it looks at the
+  // other's, all seq_cst: so at least one of the two sees the other.
+  Atomic<bool> emitting{false};            ///< the worker's: it names origins right now
+  Atomic<std::uint64_t> given_up{0};       ///< the timer's: the number of the last batch
+  /// [worker] False: its batch is given up.
+  bool begin_emission() {
+    emitting.store(true, std::memory_order_seq_cst);
+    if (!is_given_up()) {
+      return true;
+    }
+    end_emission();
+    return false;
+  }
+  void end_emission() { emitting.store(false, std::memory_order_release); }
+  bool is_given_up() const { return given_up.load(std::memory_order_seq_cst) == batch.load(std::memory_order_relaxed); }
 };
 
+/// What an expired batch still emits names its parents' origins, and the copy that the timer put back
+/// may have ended by then. So a worker counts in them by itself, from before the lease is open (later
+/// is too late: the timer and another worker may be done with the message) until its end. Other kinds of chunks hold
+/// their origins themselves.
+inline void hold_origins(const Chunk& chunk, std::uint64_t mask) {
+  for (std::uint64_t left = chunk.kind == Chunk::Kind::evacuated ? mask : 0; left != 0; left &= left - 1) {
+    const Lineage& lineage = chunk.lineage[lowest_bit(left)];
+    if (lineage.origin != nullptr) {
+      lineage.origin->add_copy(lineage.message);
+    }
+  }
+}
+inline void let_go_of_origins(const Chunk& chunk, std::uint64_t mask) {
+  for (std::uint64_t left = chunk.kind == Chunk::Kind::evacuated ? mask : 0; left != 0; left &= left - 1) {
+    const Lineage& lineage = chunk.lineage[lowest_bit(left)];
+    if (lineage.origin != nullptr) {
+      lineage.origin->drop_copy(lineage.message);
+    }
+  }
+}
+
 struct alignas(kCacheLine) LeaseSlot {
-  static constexpr std::uint64_t kExpired = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t kExpired = std::uint64_t{1} << 63, kGivenUp = std::uint64_t{1} << 62;
   static constexpr std::uint64_t kGenerationMask = (1 << 24) - 1;
 
   LeaseHolder* holder = nullptr;      ///< constant
@@ -47,7 +87,9 @@ struct alignas(kCacheLine) LeaseSlot {
   Atomic<std::uint32_t> purges{0};    ///< of the queue, when the messages were taken
   bool watched = false;               ///< the worker's: the slot has its entry in the wheel
 
-  static std::int64_t deadline_of(std::uint64_t word) { return static_cast<std::int64_t>((word & ~kExpired) >> 24); }
+  static std::int64_t deadline_of(std::uint64_t word) {
+    return static_cast<std::int64_t>((word & ~(kExpired | kGivenUp)) >> 24);
+  }
 
   /// [worker] Returns the word.
   std::uint64_t open(Chunk* of, std::uint64_t messages, std::int64_t deadline_tick, std::uint32_t purges_seen,
@@ -62,13 +104,14 @@ struct alignas(kCacheLine) LeaseSlot {
     return opened;
   }
 
-  /// [worker] True: the messages are the worker's to settle. False: expired; the slot is free again.
-  bool close(std::uint64_t opened) {
+  enum class End : std::uint8_t { settled, expired, given_up };
+
+  /// [worker] Frees the slot. `settled`: the messages are the worker's to settle.
+  End close(std::uint64_t opened) {
     if (word.compare_exchange_strong(opened, 0, std::memory_order_acq_rel, std::memory_order_acquire)) {
-      return true;
+      return End::settled;
     }
-    word.store(0, std::memory_order_release);
-    return false;
+    return (word.exchange(0, std::memory_order_acq_rel) & kGivenUp) != 0 ? End::given_up : End::expired;
   }
 
   /// [worker] Moves the deadline. False: expired. `opened` becomes the new word.

@@ -161,16 +161,30 @@ void Timers::look_at_lease(Item& item) {
   for (;;) {
     std::uint64_t word = slot.word.load(std::memory_order_acquire);
     std::int64_t now = now_tick();
-    bool open = word != 0 && (word & LeaseSlot::kExpired) == 0;
-    // A lease that is opened after this look ends no earlier than a visibility timeout from now.
-    item.tick = open ? LeaseSlot::deadline_of(word)
-                     : now + std::max(slot.holder->visibility_timeout_ms, kIdleLookMs);
-    if (item.tick > now) {
-      wheel_.add(item.tick, item);
-      return;
+    item.tick = next_look(slot, word, now);
+    if (item.tick <= now) {
+      if ((word & LeaseSlot::kExpired) == 0) {
+        expire(slot, word);
+        continue;
+      }
+      if (give_up(slot, word)) {
+        continue;
+      }
+      item.tick = now + kIdleLookMs;
     }
-    expire(slot, word);
+    wheel_.add(item.tick, item);
+    return;
   }
+}
+
+std::int64_t Timers::next_look(const LeaseSlot& slot, std::uint64_t word, std::int64_t now) const {
+  if (word != 0 && (word & LeaseSlot::kExpired) == 0) {
+    return LeaseSlot::deadline_of(word);
+  }
+  // A lease that is opened after this look ends no earlier than a visibility timeout from now.
+  const std::int64_t idle = now + std::max(slot.holder->visibility_timeout_ms, kIdleLookMs);
+  const bool is_held = (word & LeaseSlot::kExpired) != 0 && (word & LeaseSlot::kGivenUp) == 0;
+  return is_held ? std::min(idle, slot.holder->gives_up_tick()) : idle;
 }
 
 void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
@@ -179,7 +193,7 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   std::uint32_t purges = slot.purges.load(std::memory_order_relaxed);
   LaneMessage* place = slot.place.load(std::memory_order_relaxed);
   const LeaseHolder& holder = *slot.holder;
-  const bool gives_up = LeaseSlot::deadline_of(word) >= holder.gives_up_tick();
+  const bool is_rejected = LeaseSlot::deadline_of(word) >= holder.gives_up_tick();
   const std::int64_t received_ms = wall_ms_of(holder.received_tick.load(std::memory_order_relaxed));
   const std::string* at_stage = holder.stage.load(std::memory_order_relaxed);
   if (!slot.word.compare_exchange_strong(word, word | LeaseSlot::kExpired, std::memory_order_acq_rel,
@@ -189,6 +203,7 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   Queue& queue = *holder.queue;
   std::uint32_t count = bit_count(mask);
   expirations_.fetch_add(count, std::memory_order_relaxed);
+  expired_leases_.fetch_add(1, std::memory_order_release);  // before its messages end
   const std::string stage = at_stage != nullptr ? *at_stage : "";
   std::vector<Taken> copies;
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
@@ -204,33 +219,55 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
     copies.push_back({copy.chunk, std::uint64_t{1} << copy.index});
   }
   if (queue.fifo() != nullptr) {
-    queue.fifo()->expire(place, {chunk, mask}, gives_up ? nullptr : &copies, purges);
+    queue.fifo()->expire(place, {chunk, mask}, is_rejected ? nullptr : &copies, purges);
   }
-  if (gives_up) {
-    give_up(holder, stage, copies);
+  if (is_rejected) {
+    reject(holder, stage, copies);
   } else if (queue.fifo() == nullptr) {
     for (const Taken& copy : copies) {
       queue.put_back(copy, true, purges);
     }
   }
-  // The stuck worker still reads the chunk: a pin stands until it comes back (Consumer::end).
-  std::int64_t change = Chunk::kPin - std::int64_t{count};
-  if (chunk->pending.fetch_add(change, std::memory_order_acq_rel) == -change) {
-    end_chunk(chunk);
+  // The stuck worker still reads the chunk: a pin stands until it comes back (Consumer::end), or is given up.
+  release_chunk(chunk, std::int64_t{count} - Chunk::kPin);
+}
+
+/// Its worker is past the ack deadline with a lease that has expired: what it may still emit is in vain, and no origin
+/// waits for it. It keeps the memory that it reads. False: it names an origin right now; look again in a moment.
+bool Timers::give_up(LeaseSlot& slot, std::uint64_t word) {
+  LeaseHolder& holder = *slot.holder;
+  const std::uint64_t batch = holder.batch.load(std::memory_order_acquire);
+  Chunk* chunk = slot.chunk.load(std::memory_order_relaxed);
+  const std::uint64_t mask = slot.mask.load(std::memory_order_relaxed);
+  // Unchanged, so the worker has not come back, and the batch is this one. Its flag says nothing of later ones.
+  if (slot.word.load(std::memory_order_acquire) != word) {
+    return true;
   }
+  holder.given_up.store(batch, std::memory_order_seq_cst);
+  if (holder.emitting.load(std::memory_order_seq_cst)) {
+    return false;
+  }
+  if (!slot.word.compare_exchange_strong(word, word | LeaseSlot::kGivenUp, std::memory_order_acq_rel,
+                                         std::memory_order_relaxed)) {
+    return true;
+  }
+  let_go_of_origins(*chunk, mask);
+  release_chunk(chunk, Chunk::kPin - Chunk::kReader);
+  returned_late();
+  return true;
 }
 
 /// Their worker swallows them: they are rejected in its place.
-void Timers::give_up(const LeaseHolder& holder, const std::string& stage, const std::vector<Taken>& copies) {
+void Timers::reject(const LeaseHolder& holder, const std::string& stage, const std::vector<Taken>& copies) {
   Queue& queue = *holder.queue;
-  const std::int64_t now_ms = clock_.wall_ms();
+  const std::int64_t last_ms = now_ms();
   const std::string reason = fmt::format("stage '{}' did not settle it within the ack_deadline of {}", stage,
                                          format_duration(holder.ack_deadline_ms));
   queue.ack_deadline_exceeded.fetch_add(copies.size(), std::memory_order_release);
   for (const Taken& copy : copies) {
     if (queue.dead_letter_queue() != nullptr) {
       holder.dead_letters->submit(DeadLetter{&queue, queue.dead_letter_queue(), copy, holder.service, stage, reason, {},
-                                             now_ms, copy.chunk->lineage[lowest_bit(copy.mask)].stored_in});
+                                             last_ms, copy.chunk->lineage[lowest_bit(copy.mask)].stored_in});
     } else {
       queue.drop_in_flight(copy);
     }

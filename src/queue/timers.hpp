@@ -64,6 +64,12 @@ class Timers {
 
   /// Messages whose lease expired. [any]
   std::uint64_t expirations() const { return expirations_.load(std::memory_order_relaxed); }
+  /// Leases that expired; and of them, what cannot have an effect any more: their workers came back, or were given up.
+  /// [any]
+  std::uint64_t expired_leases() const { return expired_leases_.load(std::memory_order_acquire); }
+  std::uint64_t ended_late() const { return ended_late_.load(std::memory_order_acquire); }
+  /// A worker came back with a lease that had expired, and has published what it emits. [any]
+  void returned_late() { ended_late_.fetch_add(1, std::memory_order_release); }
 
  private:
   struct Item {
@@ -90,8 +96,10 @@ class Timers {
   void handle(Item& item);
   void hand_over_arrived();
   void look_at_lease(Item& item);
+  std::int64_t next_look(const LeaseSlot& slot, std::uint64_t word, std::int64_t now) const;
   void expire(LeaseSlot& slot, std::uint64_t word);
-  void give_up(const LeaseHolder& holder, const std::string& stage, const std::vector<Taken>& copies);
+  void reject(const LeaseHolder& holder, const std::string& stage, const std::vector<Taken>& copies);
+  bool give_up(LeaseSlot& slot, std::uint64_t word);
   Evacuator& evacuator(Queue* queue);
 
   Clock& clock_;
@@ -104,6 +112,7 @@ class Timers {
   Atomic<std::uint64_t> delays_{0};   ///< numbers for Item::number
   Atomic<bool> stopped_{false};
   Atomic<std::uint64_t> expirations_{0};
+  Atomic<std::uint64_t> expired_leases_{0}, ended_late_{0};
   // The ticker's.
   std::uint64_t received_ = 0;        ///< items ever taken from the inbox
   TimerWheel<Item> wheel_;

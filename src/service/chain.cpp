@@ -29,6 +29,26 @@ int32_t refuse(const sluice_emission& emission, int32_t status) {
   return status;
 }
 
+/// While it lives, the batch's origins may be named, where the batch is not given up.
+class Emitting {
+ public:
+  explicit Emitting(Consumer& consumer)
+      : consumer_(consumer),
+        may_(consumer.begin_emission()) {}
+  ~Emitting() {
+    if (may_) {
+      consumer_.end_emission();
+    }
+  }
+  Emitting(const Emitting&) = delete;
+  Emitting& operator=(const Emitting&) = delete;
+  explicit operator bool() const { return may_; }
+
+ private:
+  Consumer& consumer_;
+  const bool may_;
+};
+
 }  // namespace
 
 Chain::Chain(std::vector<Instance> stages, Consumer& consumer, Publisher* publisher,
@@ -261,6 +281,13 @@ int32_t Chain::publish(const sluice_emission& emission, MessageParts& parts, boo
   }
   item.parts = parts;
   item.delay_ms = emission.delay_ms;
+  const Emitting emitting(consumer_);
+  if (!emitting) {
+    if (item.external != nullptr) {
+      item.external->drop();
+    }
+    return SLUICE_STALE;
+  }
   item.lineage = lineage_of_root(root_of(emission.parent));
   if (item.lineage.origin != nullptr) {
     item.lineage.origin->add_copy(item.lineage.message);
@@ -335,6 +362,10 @@ int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluic
   if (parts.id == nullptr) {
     id = derived_id(part.parent, ordinals_[part.parent]++);
     parts.id = &id;
+  }
+  const Emitting emitting(consumer_);
+  if (!emitting) {
+    return refuse(part, SLUICE_STALE);
   }
   bool kept = consumer_.reject_part({part.body, part.body_size}, parts,
                                     lineage_of_root(root_of(part.parent)), stages_[stage_].type,

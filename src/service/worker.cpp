@@ -27,7 +27,7 @@ Worker::Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadL
                                .wait = {.keep_on =
                                             [this] {
                                               consumer_.extend();
-                                              return !options_.stopping->load(std::memory_order_relaxed);
+                                              return !consumer_.is_given_up() && !options_.stopping->load(std::memory_order_relaxed);
                                             },
                                         .step_ms = std::max<std::int64_t>(1, queue.options().visibility_timeout_ms / 4)}},
                            timers, dead_letters)

@@ -137,7 +137,7 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, Admission admi
 /// this thread takes chunks from the pool, so an ended one is not in use elsewhere yet.
 bool Publisher::hold_again() {
   std::int64_t pending = chunk_->pending.load(std::memory_order_relaxed);
-  while (pending != 0) {
+  while (Chunk::is_in_use(pending)) {
     if (chunk_->pending.compare_exchange_weak(pending, pending + Chunk::kOpen,
                                               std::memory_order_acq_rel,
                                               std::memory_order_relaxed)) {
@@ -257,14 +257,15 @@ void Publisher::resolve_leaving(bool cookie_continues) {
 
 void Publisher::release_hold(Chunk* chunk, std::uint64_t deliveries) {
   std::int64_t change = static_cast<std::int64_t>(deliveries) - Chunk::kOpen;
-  if (chunk->pending.fetch_add(change, std::memory_order_acq_rel) == -change) {
+  const std::int64_t left = chunk->pending.fetch_add(change, std::memory_order_acq_rel) + change;
+  if (!Chunk::is_in_use(left)) {
     if (chunk == chunk_) {
       if (!sealed_) {
         seal_ended();
       }
       chunk_ = nullptr;
     }
-    end_chunk(chunk);
+    end_chunk(chunk, left);
   }
 }
 

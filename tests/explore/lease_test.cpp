@@ -137,6 +137,28 @@ TEST(Lease, that_passes_its_ack_deadline_as_it_is_extended_and_settled_is_droppe
   });
 }
 
+TEST(Lease, that_is_given_up_settles_no_cookie_while_an_emission_names_its_origin) {
+  verify([](Trial& trial) {
+    DueLease due({"a"}, 10, 2 * kTimeout);
+    due.expire();  // it comes back, and another is done with it
+    (void)due.second.receive();
+    due.count(due.second.settle());
+    due.line.clock.advance_ms(kTimeout + 1);
+    trial.threads({[&] {
+                     if (due.first.consumer.begin_emission()) {
+                       core::Origin* origin = due.chunk->origin;
+                       origin->add_copy(0);
+                       trial.expect(due.line.settled.count() == 0, "what is named is not settled");
+                       origin->drop_copy(0);
+                       due.first.consumer.end_emission();
+                     }
+                     due.count(due.first.settle());
+                   },
+                   [&] { due.expire(); }});
+    due.expect_each_ended_once(trial);
+  });
+}
+
 TEST(Lease, that_passes_its_ack_deadline_is_not_the_one_opened_anew_in_its_slot) {
   verify([](Trial& trial) {
     DueLease due({"a", "b"}, 1, kTimeout / 2);
@@ -208,7 +230,7 @@ TEST(LeaseSlot, is_won_by_exactly_one_of_two_looks_at_it) {
     trial.threads({[&] {
                      std::uint64_t word = opened;
                      extended = slot.extend(&word, 9);
-                     closed = slot.close(word);
+                     closed = slot.close(word) == core::LeaseSlot::End::settled;
                      winners += closed ? 1 : 0;
                    },
                    [&] {

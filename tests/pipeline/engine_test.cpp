@@ -310,6 +310,81 @@ TEST(Engine, dead_letters_of_a_queue_that_is_gone_are_warned_of_at_the_start) {
   EXPECT_NE(again.dead_letters("q-dead").find("damaged"), std::string::npos) << "it is kept";
 }
 
+/// A stage that is done with its message when it is told so.
+class Sleeper {
+ public:
+  std::unique_ptr<Script> stage() {
+    return Script::stage("sleep", SLUICE_BLOCKS, [this](const sluice_batch& batch, sluice_out* out) {
+      asleep_.release();
+      wakes_.acquire();
+      return emit(out, 0, body_of(*batch.messages[0])) == SLUICE_FATAL ? int32_t{SLUICE_FATAL} : int32_t{SLUICE_OK};
+    });
+  }
+  void wait_until_asleep() { asleep_.acquire(); }
+  void wake() { wakes_.release(); }
+
+ private:
+  std::counting_semaphore<> asleep_{0}, wakes_{0};
+};
+
+/// Reliability catalogue C6.
+TEST(Engine, acknowledges_what_a_stage_swallows_and_its_neighbours_while_it_still_hangs) {
+  Plan plan;
+  Sleeper sleeper;
+  Record<std::string> bodies;
+  auto source = counting_source(1), sleep = sleeper.stage(), keep = keeping_stage(bodies);
+  const std::uint32_t swallowed = plan.queue_with_dead("swallowed", 3), kept = plan.queue("kept"), out = plan.queue("out");
+  plan.source(*source, plan.topic({swallowed, kept}));
+  core::ServiceDescription& service = plan.service("sleeps", swallowed, {sleep.get()});
+  service.ack_deadline_ms = 50;
+  service.publish_to = Plan::to(out);
+  plan.service("keeps", kept, {keep.get()});
+  plan.service("last", out, {keep.get()});
+  auto engine = plan.start();
+  ASSERT_TRUE(engine);
+  sleeper.wait_until_asleep();
+  EXPECT_FALSE((*engine)->wait_for_end(std::chrono::milliseconds(1)));
+  const auto acknowledged = [&] { return (*engine)->snapshot().sources[0].acknowledged; };
+  while (acknowledged() == 0) {
+    (void)(*engine)->wait_for_end(std::chrono::milliseconds(5));
+  }
+  sleeper.wake();
+  ASSERT_TRUE((*engine)->wait_for_end(std::chrono::minutes(1)));
+  const core::Summary summary = (*engine)->finish();
+  EXPECT_EQ(summary.exit, 0);
+  expect_conservation(summary);
+  EXPECT_EQ(summary.dead_letters, 1u);
+  EXPECT_EQ(bodies.all(), std::vector<std::string>{"0"}) << "what it emits then is in vain";
+}
+
+TEST(Engine, is_not_idle_while_a_worker_still_publishes_what_comes_too_late) {
+  Plan plan;
+  Sleeper sleeper;
+  Record<std::string> bodies;
+  auto source = counting_source(1), sleep = sleeper.stage(), keep = keeping_stage(bodies);
+  const std::uint32_t slow = plan.queue_with_dead("slow", 1, 20), out = plan.queue("out");
+  plan.source(*source, Plan::to(slow));
+  core::ServiceDescription& service = plan.service("sleeps", slow, {sleep.get()});
+  service.desired_capacity = 2;
+  service.publish_to = Plan::to(out);
+  plan.service("last", out, {keep.get()});
+  auto engine = plan.start();
+  ASSERT_TRUE(engine);
+  sleeper.wait_until_asleep();
+  while (plan.dead_letters("slow-dead").empty()) {
+    EXPECT_FALSE((*engine)->wait_for_end(std::chrono::milliseconds(5)));
+  }
+  for (int look = 0; look < 10; ++look) {
+    EXPECT_FALSE((*engine)->wait_for_end(std::chrono::milliseconds(5)));
+  }
+  sleeper.wake();
+  ASSERT_TRUE((*engine)->wait_for_end(std::chrono::minutes(1)));
+  const core::Summary summary = (*engine)->finish();
+  EXPECT_EQ(summary.exit, 0);
+  expect_conservation(summary);
+  EXPECT_EQ(bodies.all(), std::vector<std::string>{"0"}) << "it came to its end";
+}
+
 TEST(Engine, a_state_folder_in_use_is_refused_with_73) {
   Plan plan;
   std::uint32_t q = plan.queue("q");

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <bit>
+
 #include "support/line.hpp"
 
 namespace sluice::test {
@@ -43,6 +45,8 @@ struct Swallowed {
     return line.file(*queue.dead_letter_queue());
   }
   void expect_nothing_lost_and_nothing_held() {
+    EXPECT_EQ(line.settled.all(), (std::vector<Settlements::Settlement>{{1, true, 1}})) << "its source hears of it, though the stage still holds on";
+    EXPECT_EQ(line.timers.ended_late(), line.timers.expired_leases());
     EXPECT_EQ(holder.settle().stale, 1u) << "a result that comes after all has no effect";
     EXPECT_EQ(other.receive(), Texts{}) << "it does not come again";
     holder.consumer.idle();
@@ -51,6 +55,8 @@ struct Swallowed {
     EXPECT_EQ(conservation_gap(queue.counters()), 0);
     EXPECT_EQ(queue.counters().in_flight, 0u);
     EXPECT_EQ(queue.counters().ack_deadline_exceeded, 1u);
+  }
+  void expect_all_credit_back() {
     publisher.close();
     EXPECT_EQ(queue.credits().messages(), queue.options().capacity);
   }
@@ -85,6 +91,7 @@ TEST(AckDeadline, rejects_what_a_stage_keeps_by_progress_and_names_the_stage) {
   EXPECT_FALSE(swallowed.holder.consumer.extend()) << "the stage hears that its lease has ended";
   EXPECT_EQ(swallowed.queue.counters().moved_to_dead_letter, 1u);
   swallowed.expect_nothing_lost_and_nothing_held();
+  swallowed.expect_all_credit_back();
 }
 
 TEST(AckDeadline, below_the_visibility_timeout_rejects_at_the_first_receive) {
@@ -136,6 +143,75 @@ TEST(AckDeadline, without_a_dead_letter_queue_drops_and_tells_the_source) {
   swallowed.report_progress(kDeadline + 1);
   EXPECT_EQ(swallowed.queue.counters().dropped, 1u);
   swallowed.expect_nothing_lost_and_nothing_held();
+  swallowed.expect_all_credit_back();
+}
+
+TEST(AckDeadline, frees_the_neighbours_in_its_chunk_and_leaves_it_readable) {
+  Swallowed swallowed;
+  swallowed.receive();
+  const core::Lease& lease = swallowed.holder.consumer.leases().front();
+  for (std::uint64_t cookie = 2; cookie <= 40; ++cookie) {
+    swallowed.line.publish(swallowed.publisher, {"b"}, cookie);
+  }
+  ASSERT_EQ(swallowed.queue.counters().visible, 39u);
+  EXPECT_EQ(swallowed.other.drain(), 39u);
+  swallowed.report_progress(kDeadline);
+  EXPECT_LT(swallowed.line.settled.messages(), 40u) << "those of its chunk wait with it";
+  swallowed.line.advance(1);
+  swallowed.letters();
+  EXPECT_EQ(swallowed.line.settled.messages(), 40u);
+  for (std::uint64_t cookie = 41; cookie <= 5000; ++cookie) {  // slabs go round
+    swallowed.line.publish(swallowed.publisher, {"c"}, cookie);
+    swallowed.other.drain();
+  }
+  EXPECT_EQ(text_of(lease.taken.chunk->body(static_cast<std::uint32_t>(std::countr_zero(lease.taken.mask)))), "a");
+  EXPECT_EQ(swallowed.holder.settle().stale, 1u);
+  EXPECT_EQ(swallowed.line.settled.messages(), 5000u) << "each once";
+}
+
+TEST(AckDeadline, gives_up_what_expired_before_it_too) {
+  Swallowed swallowed;
+  swallowed.receive();
+  swallowed.line.advance(kTimeout);
+  ASSERT_EQ(swallowed.other.receive(), Texts{"a"}) << "redelivered";
+  EXPECT_EQ(swallowed.other.settle().ok, 1u);
+  EXPECT_EQ(swallowed.line.settled.count(), 0u) << "the first holder may still emit something of it";
+  swallowed.line.advance(kDeadline - kTimeout);
+  EXPECT_EQ(swallowed.line.settled.count(), 0u);
+  swallowed.line.advance(1);
+  EXPECT_EQ(swallowed.line.settled.all(), (std::vector<Settlements::Settlement>{{1, false, 1}}));
+  EXPECT_EQ(swallowed.holder.settle().stale, 1u);
+  EXPECT_EQ(swallowed.queue.counters().ack_deadline_exceeded, 0u) << "it is nobody's dead letter";
+}
+
+TEST(AckDeadline, of_a_message_that_came_back_lets_go_of_its_origin) {
+  Swallowed swallowed;
+  swallowed.receive();
+  swallowed.holder.fail_first(core::Outcome::Status::retry, 0);
+  ASSERT_EQ(swallowed.holder.receive(), Texts{"a"}) << "the copy";
+  swallowed.report_progress(kDeadline + 1);
+  swallowed.letters();
+  swallowed.expect_nothing_lost_and_nothing_held();
+}
+
+TEST(AckDeadline, refuses_emissions_from_then_on_and_waits_for_the_one_that_is_under_way) {
+  Swallowed swallowed;
+  swallowed.receive();
+  core::Consumer& consumer = swallowed.holder.consumer;
+  EXPECT_TRUE(consumer.begin_emission());
+  swallowed.report_progress(kDeadline + 1);
+  swallowed.letters();
+  EXPECT_EQ(swallowed.line.settled.count(), 0u) << "an emission names the origin";
+  EXPECT_TRUE(consumer.is_given_up());
+  consumer.end_emission();
+  EXPECT_FALSE(consumer.begin_emission());
+  swallowed.line.advance(100);  // Timers: how soon it looks again
+  swallowed.expect_nothing_lost_and_nothing_held();
+  swallowed.line.publish(swallowed.publisher, {"b"}, 2);
+  ASSERT_EQ(swallowed.holder.receive(), Texts{"b"});
+  EXPECT_TRUE(consumer.begin_emission()) << "the next batch is another";
+  consumer.end_emission();
+  EXPECT_EQ(swallowed.holder.settle().ok, 1u);
 }
 
 TEST(AckDeadline, of_a_group_opens_it_for_what_stands_behind) {
