@@ -64,7 +64,9 @@ Result<std::vector<std::string>> LiveQueues::peek(const std::string& queue,
   (*found)->peek(count_max, graph_.timers.now_ms(), [&](const Chunk& chunk, std::uint64_t mask) {
     views.show(chunk, mask);
     for (std::uint64_t left = mask; left != 0 && bytes < kPeekBytesMax; left &= left - 1) {
-      messages.push_back(message_to_json(*views.pointers()[lowest_bit(left)]));
+      sluice_message message = *views.pointers()[lowest_bit(left)];
+      --message.receive_count;  // this one is none
+      messages.push_back(message_to_json(message));
       bytes += messages.back().size();
     }
   });

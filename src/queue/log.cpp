@@ -74,12 +74,14 @@ void Log::open_segment(std::uint64_t index) {
 
 void Log::evacuate(std::uint64_t before) {
   for (Branch& branch : cursors_) {
-    while (branch.cursor->position.load(std::memory_order_relaxed) >> 7 < before) {
+    while ((branch.cursor->position.load(std::memory_order_relaxed) & ~Cursor::kLooked) >> 7 < before) {
       std::unique_lock<std::mutex> lock = branch.order != nullptr ? std::unique_lock(*branch.order) : std::unique_lock<std::mutex>();
       std::int64_t freed = 0;
       Taken taken = take(*branch.cursor, kChunkMessages, &freed);
       if (taken.mask != 0 || freed != 0) {
         branch.returned(taken, freed);
+      } else {
+        pause_core();  // somebody looks
       }
     }
   }
@@ -170,6 +172,39 @@ Taken Log::take(Cursor& cursor, std::uint32_t count_max, std::int64_t* freed, bo
     }
     position = next;
   }
+}
+
+/// The mark makes a number that no entry has, so that take() finds nothing published there, and its CAS fails.
+std::uint32_t Log::look(Cursor& cursor, std::uint32_t count_max,
+                        const std::function<void(const Chunk&, std::uint64_t mask)>& each) {
+  std::uint64_t position = cursor.position.load(std::memory_order_relaxed);
+  while (!cursor.position.compare_exchange_weak(position, position | Cursor::kLooked, std::memory_order_acq_rel,
+                                                std::memory_order_relaxed)) {
+  }
+  std::uint32_t count = 0;
+  for (std::uint64_t at_position = position; count < count_max; at_position = ((at_position >> 7) + 1) << 7) {
+    const std::uint64_t number = at_position >> 7;
+    Segment* segment = directory_[number / kSegmentEntries % kDirectory].load(std::memory_order_acquire);
+    if (segment == nullptr) {
+      break;
+    }
+    Entry* at = entry(segment, number);
+    const std::uint64_t pub = at->pub.load(std::memory_order_acquire);
+    if (pub >> 16 != number) {
+      break;
+    }
+    const std::uint64_t mask =
+        lowest_bits(shown(at, cursor.branch, static_cast<std::uint32_t>(at_position & 127), pub), count_max - count);
+    if (mask != 0) {
+      each(*at->chunk.load(std::memory_order_relaxed), mask);
+      count += bit_count(mask);
+    }
+    if ((pub & kSealed) == 0) {
+      break;
+    }
+  }
+  cursor.position.store(position, std::memory_order_seq_cst);
+  return count;
 }
 
 bool Log::has_news(const Cursor& cursor) const {

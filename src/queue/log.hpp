@@ -45,7 +45,9 @@ class Log;
 struct alignas(kCacheLine) Cursor {
   Log* const log;
   const std::uint32_t branch;
-  Atomic<std::uint64_t> position{0};
+  Atomic<std::uint64_t> position{0};  ///< entry number << 7 | message; kLooked: somebody looks at what is there
+
+  static constexpr std::uint64_t kLooked = std::uint64_t{1} << 63;
 
   Cursor(Log& used_log, std::uint32_t used_branch) : log(&used_log), branch(used_branch) {}
 };
@@ -98,12 +100,16 @@ class Log {
   // [any]
   /// It is retired, and the cursor has passed its last entry.
   bool is_drained(const Cursor& cursor) const {
-    return cursor.position.load(std::memory_order_acquire) >> 7 >= end_.load(std::memory_order_acquire);
+    return (cursor.position.load(std::memory_order_acquire) & ~Cursor::kLooked) >> 7 >= end_.load(std::memory_order_acquire);
   }
   /// Takes the oldest at most `count_max` messages that `cursor` has not passed, all of one chunk.
   /// Empty mask: nothing there. `whole`: nothing either if the chunk holds more than that. Lock-free: a failed
   /// CAS means that another receiver took something. Remainders of the entries that it passed are added to `freed`.
   Taken take(Cursor& cursor, std::uint32_t count_max, std::int64_t* freed, bool whole = false);
+  /// Shows the oldest at most `count_max` messages that `cursor` has not passed, by chunk; how many. They stay, in their
+  /// order; while it lasts take() finds nothing there. One thread at a time. Who parked meanwhile is to be woken.
+  std::uint32_t look(Cursor& cursor, std::uint32_t count_max,
+                     const std::function<void(const Chunk&, std::uint64_t mask)>& each);
   /// True if take() would find something. seq_cst, for the last look before parking.
   bool has_news(const Cursor& cursor) const;
   /// When the entry that `cursor` stands at was begun; the largest number if it is not published.

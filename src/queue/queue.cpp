@@ -264,26 +264,28 @@ void Queue::peek(std::uint32_t count_max, std::int64_t now_ms, const std::functi
     fifo_->peek(count_max, now_ms, each);
     return;
   }
-  struct Shown {
-    Taken taken;
-    std::uint32_t purges;
-  };
-  std::vector<Shown> shown;
-  Subscription* turn = nullptr;
-  std::int64_t freed = 0;
-  for (std::uint32_t count = 0; count < count_max; count += bit_count(shown.back().taken.mask)) {
-    std::uint32_t seen = purges();
-    Taken taken = take(count_max - count, &turn, &freed);
+  const std::lock_guard lock(operated_);
+  const std::uint32_t seen = purges();
+  std::vector<Taken> returned;
+  std::uint32_t count = 0;
+  while (count < count_max) {
+    const Taken taken = take_returned(count_max - count);
     if (taken.mask == 0) {
       break;
     }
     each(*taken.chunk, taken.mask);
-    shown.push_back({taken, seen});
+    count += bit_count(taken.mask);
+    returned.push_back(taken);
   }
-  for (const Shown& back : shown) {
-    put_back(back.taken, false, back.purges);
+  for (Subscription& subscription : subscriptions_) {
+    if (count < count_max && subscription.may_take()) {
+      count += subscription.log->look(subscription, count_max - count, each);
+    }
   }
-  give_credit(0, freed);
+  for (const Taken& back : returned) {
+    put_back(back, false, seen);
+  }
+  notify();  // who looked meanwhile found nothing
 }
 
 std::uint32_t Queue::drop_oldest(std::uint32_t count_max, Subscription** turn) {
@@ -302,6 +304,7 @@ std::uint64_t Queue::purge() {
   if (fifo_ != nullptr) {
     return fifo_->purge();
   }
+  const std::lock_guard lock(operated_);
   const std::uint64_t visible = counters().visible, before = purged.load(std::memory_order_relaxed);
   purges_.fetch_add(1, std::memory_order_acq_rel);
   Subscription* turn = nullptr;

@@ -16,6 +16,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -151,7 +152,8 @@ class Queue {
   void put_letter(Taken taken, std::int64_t since_ms) { put(taken, purges(), since_ms); }
   /// Takes letters of its own file that wait here out of memory; `each` hears of them. The rest stays. [letters' writer]
   void recall_letters(const std::function<void(const Uuid&, const LetterPlace&)>& each);
-  /// Shows the oldest visible messages, at most `count_max`, by chunk; they stay. While it lasts they cannot be received.
+  /// Shows the oldest visible messages, at most `count_max`, by chunk; they stay, in their order, but what came back to
+  /// the queue goes behind what did so meanwhile. While it lasts they cannot be received.
   void peek(std::uint32_t count_max, std::int64_t now_ms, const std::function<void(const Chunk&, std::uint64_t mask)>& each);
   /// How often it was purged. Read after taking.
   std::uint32_t purges() const { return purges_.load(std::memory_order_acquire); }
@@ -251,6 +253,7 @@ class Queue {
   Taken take_from_logs(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole);
   void evacuated(Taken taken);
 
+  std::mutex operated_;  ///< peek() and purge(): one at a time
   // Constant after open().
   const QueueOptions options_;
   const std::unique_ptr<Fifo> fifo_;

@@ -120,6 +120,32 @@ TEST(Log, shows_no_branch_an_old_segment_for_what_another_has_seen_in_the_new_on
   });
 }
 
+TEST(Log, is_looked_at_while_it_is_published_and_taken_and_nothing_is_lost_or_comes_twice) {
+  verify([](Trial& trial) {
+    Branches branches(trial, 1);
+    branches.publish(0, 2);
+    std::uint64_t shown = 0;
+    trial.threads({[&] { branches.publish(1); },
+                   [&] { branches.take(0, 1); },
+                   [&] {
+                     std::uint64_t last = 0;
+                     branches.log.look(branches.cursors[0], 64, [&](const Chunk& chunk, std::uint64_t mask) {
+                       const std::uint64_t number = (reinterpret_cast<std::uintptr_t>(&chunk) >> 6) - 1;
+                       trial.expect(shown == 0 || number > last, "in their order");
+                       trial.expect((branches.seen[0][const_cast<Chunk*>(&chunk)] & mask) == 0, "what was not taken");
+                       last = number;
+                       shown += core::bit_count(mask);
+                     });
+                   }});
+    trial.expect(shown >= 1 && shown <= 3, "what is there");
+    for (std::uint64_t number = 0; number < 2; ++number) {
+      while (branches.take(0) != 0) {
+      }
+      trial.expect(branches.seen[0][name(number)] == (number == 0 ? 3u : 1u), "everything is taken");
+    }
+  });
+}
+
 TEST(Log, hands_over_what_a_late_queue_has_not_taken_while_it_takes) {
   verify([](Trial& trial) {
     Branches branches(trial, 1);

@@ -1,7 +1,12 @@
 // What a consumer sees of a queue: visibility timeout, receive counts, retries, stale results.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
 #include "support/line.hpp"
+#include "support/scale.hpp"
 
 namespace sluice::test {
 namespace {
@@ -84,6 +89,54 @@ TEST_F(Visibility, each_delivery_raises_the_receive_count_by_one) {
     }
     one.settle({{0, {Outcome::Status::retry, 0, {}, {}, {}}}, {1, {Outcome::Status::retry, 0, {}, {}, {}}}});
   }
+}
+
+TEST_F(Visibility, a_look_shows_all_that_waits_each_time_and_leaves_it_in_its_order) {
+  Texts sent;
+  for (std::uint64_t i = 0; i < scaled(20'000); ++i) {
+    sent.push_back(std::to_string(i));
+  }
+  const std::size_t half = sent.size() / 2;
+  line.publish(publisher, Texts(sent.begin(), sent.begin() + static_cast<std::ptrdiff_t>(half)));
+  const auto look = [&] {
+    Texts shown;
+    queue.peek(UINT32_MAX, line.timers.now_ms(), [&](const core::Chunk& chunk, std::uint64_t mask) {
+      for (std::uint64_t left = mask; left != 0; left &= left - 1) {
+        shown.push_back(text_of(chunk.body(core::lowest_bit(left))));
+      }
+    });
+    return shown;
+  };
+  std::thread other([&] {
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(look().size(), half) << "nobody hides it from another who looks";
+    }
+  });
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(look(), Texts(sent.begin(), sent.begin() + static_cast<std::ptrdiff_t>(half)));
+  }
+  other.join();
+  std::atomic<bool> over{false};
+  std::thread onlooker([&] {
+    while (!over.load()) {
+      const Texts shown = look();
+      EXPECT_TRUE(std::ranges::is_sorted(shown, {}, [](const std::string& text) { return std::stoul(text); }));
+    }
+  });
+  std::thread sender([&] { line.publish(publisher, Texts(sent.begin() + static_cast<std::ptrdiff_t>(half), sent.end()), half + 1); });
+  Texts received;
+  while (received.size() < sent.size()) {
+    for (std::string& text : one.receive()) {
+      received.push_back(std::move(text));
+    }
+    if (!one.consumer.leases().empty()) {
+      one.settle();
+    }
+  }
+  over = true;
+  onlooker.join();
+  sender.join();
+  EXPECT_EQ(received, sent) << "in the order in which they were sent";
 }
 
 TEST_F(Visibility, receive_number_max_plus_one_moves_the_message_instead_of_handing_it_out) {
