@@ -105,14 +105,22 @@ Result<Json> RemoteQueues::ask(std::string_view method, const std::string& path,
   return std::move(*json);
 }
 
+std::unexpected<Error> RemoteQueues::not_sluice(std::string_view missing) const {
+  return fail(Errc::unavailable,
+              fmt::format("{}:{} does not answer as sluice does: \"{}\" is missing", host_, port_,
+                          missing));
+}
+
 Result<std::vector<QueueFacts>> RemoteQueues::list() {
   const Result<Json> json = ask("GET", "/api/v1/queues");
   if (!json)
     return std::unexpected(json.error());
-  std::vector<QueueFacts> all;
   const Json* queues = json->find("queues");
-  for (std::size_t i = 0; queues != nullptr && i < queues->items.size(); ++i) {
-    Result<QueueFacts> queue = read_queue(queues->items[i]);
+  if (queues == nullptr)
+    return not_sluice("queues");
+  std::vector<QueueFacts> all;
+  for (const Json& item : queues->items) {
+    Result<QueueFacts> queue = read_queue(item);
     if (!queue)
       return std::unexpected(queue.error());
     all.push_back(std::move(*queue));
@@ -126,10 +134,12 @@ Result<std::vector<std::string>> RemoteQueues::peek(const std::string& queue,
       ask("GET", queue_path(queue, fmt::format("/messages?limit={}", count_max)));
   if (!json)
     return std::unexpected(json.error());
-  std::vector<std::string> messages;
   const Json* items = json->find("messages");
-  for (std::size_t i = 0; items != nullptr && i < items->items.size(); ++i)
-    messages.push_back(to_text(items->items[i]));
+  if (items == nullptr)
+    return not_sluice("messages");
+  std::vector<std::string> messages;
+  for (const Json& item : items->items)
+    messages.push_back(to_text(item));
   return messages;
 }
 
@@ -157,7 +167,9 @@ Result<std::uint64_t> RemoteQueues::purge(const std::string& queue) {
   if (!json)
     return std::unexpected(json.error());
   const Json* purged = json->find("purged");
-  return static_cast<std::uint64_t>(purged != nullptr ? purged->integer.value_or(0) : 0);
+  if (purged == nullptr)
+    return not_sluice("purged");
+  return static_cast<std::uint64_t>(purged->integer.value_or(0));
 }
 
 }  // namespace sluice::core

@@ -27,6 +27,7 @@ class RemoteQueues final : public QueueControl {
                    const std::string& body = {}) const;
   Result<RedriveStatus> ask_redrive(std::string_view method, const std::string& queue,
                                     const std::string& body = {}) const;
+  std::unexpected<Error> not_sluice(std::string_view missing) const;
 
   const std::string host_, port_;
 };

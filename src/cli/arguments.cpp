@@ -52,7 +52,7 @@ void add_plugin_dirs(CLI::App& app, std::vector<std::string>& folders) {
                  "Folder with plugins, searched before the ones beside the program")
       ->type_name("DIR")
       ->take_all()
-      ->expected(1);
+      ->allow_extra_args(false);  // one each time; what follows is another argument
 }
 
 void add_sets(CLI::App& app, std::vector<std::string>& sets) {
@@ -60,7 +60,7 @@ void add_sets(CLI::App& app, std::vector<std::string>& sets) {
                  "Override a value by its JSON pointer; VALUE is JSON, or else a string")
       ->type_name("PTR=VALUE")
       ->take_all()
-      ->expected(1);
+      ->allow_extra_args(false);
 }
 
 void add_run(CLI::App& app, Raw& raw) {

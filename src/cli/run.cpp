@@ -17,6 +17,7 @@
 #include "admin/server.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/storage.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
@@ -275,6 +276,12 @@ int run_pipeline(const RunArguments& arguments) {
     return report(pipeline.error());
 
   Result<std::unique_ptr<AdminServer>> admin = listen_for_admin(arguments, *pipeline);
+  if (!admin &&
+      file_storage().folder_is_locked(pipeline->state)) {  // by who has the address, most likely
+    if (Result<std::unique_ptr<FolderLock>> lock = file_storage().lock_folder(pipeline->state);
+        !lock)
+      return report(lock.error());
+  }
   if (!admin)
     return report(admin.error());
   const std::string name = pipeline->name, state = pipeline->state, what = start_text(*pipeline);

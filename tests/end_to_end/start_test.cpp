@@ -92,6 +92,23 @@ TEST_F(Start, a_state_folder_in_use_is_73_and_the_other_engine_goes_on) {
   EXPECT_EQ(first.wait().exit, 0);
 }
 
+/// The second one's address is taken as well; what is wrong is that it runs already.
+TEST_F(Start, a_state_folder_in_use_is_73_also_where_the_admin_address_is) {
+  Command fixed = icons();
+  fixed.words.insert(fixed.words.end(), {"--admin", "127.0.0.1:0"});
+  Process first(fixed);
+  put("icons/a.png", icon_png());
+  first.until("it runs", [&] { return results() == 3; });
+  const std::string address = read_file(folder() / "state/admin");
+  Command second = icons_until_idle();
+  second.words.insert(second.words.end(), {"--admin", address.substr(0, address.find('\n'))});
+
+  expect_end(run(second), 73, file("state"));
+
+  first.send(SIGTERM);
+  EXPECT_EQ(first.wait().exit, 0);
+}
+
 TEST_F(Start, a_state_folder_inside_the_watched_prefix_is_78) {
   Command command = icons_until_idle();
   command.words.insert(command.words.end(),
