@@ -4,16 +4,22 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <cstdlib>
 #include <map>
 #include <set>
 
 #include "support/line.hpp"
 #include "support/log_lines.hpp"
+#include "support/scale.hpp"
 
 namespace sluice::test {
 namespace {
 
 using core::Outcome;
+
+/// How many plays each model of this program is put through, where RC_PARAMS does not say (reliability catalogue B1:
+/// 100 000, at the soak's scale of 10).
+[[maybe_unused]] const int plays_set = ::setenv("RC_PARAMS", ("max_success=" + std::to_string(scaled(10'000))).c_str(), 0);
 
 constexpr std::uint32_t kReceivesMax = 3;
 constexpr std::int64_t kTimeout = 100;

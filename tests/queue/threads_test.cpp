@@ -53,6 +53,7 @@ TEST(Threads, that_come_and_go_leave_nothing_behind_in_a_queue) {
 
 /// Two to four slabs in circulation among an owner and three threads that give back.
 TEST(ChunkPool, hands_out_no_slab_that_is_still_out_however_fast_they_come_round) {
+  const std::uint64_t cycles = scaled(3'300'000);
   for (const std::uint32_t slabs : {2u, 3u, 4u}) {
     core::ChunkPool pool;
     constexpr std::size_t kGivers = 3;
@@ -75,7 +76,7 @@ TEST(ChunkPool, hands_out_no_slab_that_is_still_out_however_fast_they_come_round
       });
     }
     std::uint64_t last_generation = 0;
-    for (std::uint64_t taken = 0; taken < scaled(20'000);) {
+    for (std::uint64_t taken = 0; taken < cycles;) {
       std::atomic<core::Chunk*>& to = hands[taken % kGivers];
       if (out.load(std::memory_order_relaxed) >= static_cast<std::int64_t>(slabs) || to.load(std::memory_order_relaxed) != nullptr) {
         std::this_thread::yield();

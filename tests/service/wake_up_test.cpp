@@ -85,7 +85,7 @@ struct Sleeper {
 };
 
 TEST(WakeUp, is_never_lost_however_a_message_meets_the_parking) {
-  const std::uint64_t rounds = scaled(20'000);
+  const std::uint64_t rounds = scaled(1'000'000);
   for (const bool on_pool : {false, true}) {
     Sleeper sleeper(on_pool);
     core::Random random(3);
