@@ -7,7 +7,7 @@
 //   queue/fifo/gN/sluice   the pass of 64 through a FIFO queue, its messages in N groups in turn, without
 //                          deduplication; and by content, in one group.
 //   queue/lease/sluice     a lease is opened, watched and settled; items are leases.
-//   queue/expire/sluice    a lease of one message expires: copied out, visible again; items are messages.
+//   queue/expire/bN/sluice a lease of N messages expires: copied out, visible again; items are messages.
 //   queue/redelivery/sluice   every message fails once (visibility 0) and is received again.
 //   queue/waiting/sluice   10 million messages wait. Counters: bytes_each (of memory, as the system counts it), and
 //                          million messages a second sent and received, with them and with a queue that is empty in
@@ -208,16 +208,16 @@ void lease(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
-void expire(benchmark::State& state) {
-  Line line(1, {.name = "q", .visibility_timeout_ms = 100});
-  line.send(1);
+void expire(benchmark::State& state, std::uint32_t batch) {
+  Line line(batch, {.name = "q", .visibility_timeout_ms = 100});
+  line.send(batch);
   for (auto _ : state) {
     line.receive();
     line.advance(100);
     line.settle();
   }
   line.drain();
-  state.SetItemsProcessed(state.iterations());
+  state.SetItemsProcessed(state.iterations() * batch);
 }
 
 void redelivery(benchmark::State& state) {
@@ -354,7 +354,9 @@ void add_all() {
   }
   benchmark::RegisterBenchmark("queue/fifo/content/sluice", pass_fifo, 1u, true)->UseRealTime();
   benchmark::RegisterBenchmark("queue/lease/sluice", lease)->UseRealTime();
-  benchmark::RegisterBenchmark("queue/expire/sluice", expire)->UseRealTime();
+  for (const std::uint32_t batch : {1u, kBatch}) {
+    benchmark::RegisterBenchmark(fmt::format("queue/expire/b{}/sluice", batch).c_str(), expire, batch)->UseRealTime();
+  }
   benchmark::RegisterBenchmark("queue/redelivery/sluice", redelivery)->UseRealTime();
   for (const std::uint32_t batch : {1u, kBatch}) {
     benchmark::RegisterBenchmark(fmt::format("queue/counters/b{}/sluice", batch).c_str(), counters, batch)->UseRealTime();

@@ -224,8 +224,12 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   if (is_rejected) {
     reject(holder, stage, copies);
   } else if (queue.fifo() == nullptr) {
-    for (const Taken& copy : copies) {
-      queue.put_back(copy, true, purges);
+    for (std::size_t first = 0, next = 0; first < copies.size(); first = next) {
+      Taken together = copies[first];
+      for (next = first + 1; next < copies.size() && copies[next].chunk == together.chunk; ++next) {
+        together.mask |= copies[next].mask;
+      }
+      queue.put_back(together, true, purges);
     }
   }
   // The stuck worker still reads the chunk: a pin stands until it comes back (Consumer::end), or is given up.
