@@ -23,8 +23,12 @@ bool Evacuator::append(std::span<const std::uint8_t> body, ExternalBody* externa
   }
   std::uint64_t bytes = meta + (external != nullptr ? sizeof external : body.size());
   std::uint32_t needed = ChunkPool::class_for(bytes);
-  // One that follows a full chunk is likely not the last: take room for several.
-  std::uint32_t size_class = open_ == nullptr ? needed : std::max(needed, ChunkPool::class_for(8 << 10));
+  std::uint32_t size_class = needed;
+  if (expects_ == Expects::many) {
+    size_class = std::min(ChunkPool::class_for(bytes * kChunkMessages), ChunkPool::kClasses - 1);
+  } else if (open_ != nullptr) {  // one that follows a full chunk is likely not the last: take room for several
+    size_class = std::max(needed, ChunkPool::class_for(8 << 10));
+  }
   close();
   open_ = pool_->take(size_class, Chunk::Kind::evacuated);
   if (open_ == nullptr) {

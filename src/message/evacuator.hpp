@@ -11,8 +11,12 @@ namespace sluice::core {
 /// Of one owner thread and one queue: copies gather in an open chunk of kind evacuated.
 class Evacuator {
  public:
-  explicit Evacuator(ChunkPool& pool)
-      : pool_(&pool) {}
+  /// How many copies of messages like the first are to come.
+  enum class Expects : std::uint8_t { few, many };
+
+  explicit Evacuator(ChunkPool& pool, Expects expects = Expects::few)
+      : pool_(&pool),
+        expects_(expects) {}
   ~Evacuator() { close(); }
   Evacuator(const Evacuator&) = delete;
   Evacuator& operator=(const Evacuator&) = delete;
@@ -37,6 +41,7 @@ class Evacuator {
   bool append(std::span<const std::uint8_t> body, ExternalBody* external, const MessageParts& parts,
               std::int64_t sent_ms);
   ChunkPool* pool_;
+  const Expects expects_;
   Chunk* open_ = nullptr;
 };
 

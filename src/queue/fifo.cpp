@@ -12,7 +12,9 @@ using Verdict = Deduplication::Verdict;
 Fifo::Fifo(Queue& queue)
     : queue_(queue),
       table_(queue.options().deduplication_capacity),
-      lanes_(queue.ages()) {}
+      lanes_(queue.ages()),
+      idle_max_(std::min(queue.options().capacity_bytes / kCreditUnit / 4, kIdleMax)),
+      compacts_above_(idle_max_) {}
 
 void Fifo::add_to_backlog(Taken taken) {
   backlog_.push_back(taken);
@@ -43,7 +45,7 @@ void Fifo::append(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
       const std::uint32_t bit = lowest_bit(left);
       lanes_.append(key_of(MetaReader(*taken.chunk, bit).group_id()), taken.chunk, bit, since_ms);
     }
-    publish_open();
+    publish_lanes();
   }
   if (is_purged) {
     queue_.remove(taken, queue_.purged);
@@ -57,8 +59,34 @@ void Fifo::publish_backlog() {
   backlog_size_.store(backlog_.size(), std::memory_order_seq_cst);
 }
 
-/// The same. REQUIRES: lanes_mutex_.
-void Fifo::publish_open() { open_messages_.store(lanes_.open_messages(), std::memory_order_seq_cst); }
+/// The same, and charges what changed in idle slabs. REQUIRES: lanes_mutex_.
+void Fifo::publish_lanes() {
+  open_messages_.store(lanes_.open_messages(), std::memory_order_seq_cst);
+  const std::int64_t freed = charged_idle_ - lanes_.idle();
+  charged_idle_ = lanes_.idle();
+  if (freed > 0) {
+    queue_.give_credit(0, freed);
+  } else if (freed < 0) {
+    queue_.credits().take(0, -freed);
+  }
+}
+
+/// Where much of slabs lies idle; what was copied is added to `left`. Where what cannot be helped comes to as much, it is
+/// tried again once it has grown. REQUIRES: lanes_mutex_.
+void Fifo::compact(std::vector<Taken>& left) {
+  if (lanes_.idle() <= idle_max_) {
+    compacts_above_ = idle_max_;
+  }
+  if (lanes_.idle() <= compacts_above_) {
+    return;
+  }
+  lanes_.compact(idle_max_ / 4, [this](const LaneMessage& message) {
+    const Evacuator::Copy copy = evacuator_.copy(*message.chunk, message.bit, 0);
+    return copy.chunk != nullptr ? Taken{copy.chunk, std::uint64_t{1} << copy.index} : Taken{};
+  }, left);
+  evacuator_.close();
+  compacts_above_ = std::max(idle_max_, lanes_.idle() + idle_max_ / 4);
+}
 
 void Fifo::wake() {
   if (open_messages_.load(std::memory_order_seq_cst) != 0) {
@@ -86,10 +114,17 @@ bool Fifo::has_news() const {
 
 void Fifo::take(std::uint32_t count_max, std::int64_t now_ms, std::vector<LaneMessage*>& taken, std::uint32_t* purges) {
   route(std::max<std::uint64_t>(kRoutedAhead, count_max), now_ms);
-  const std::lock_guard lock(lanes_mutex_);
-  *purges = queue_.purges();
-  lanes_.take(count_max, taken);
-  publish_open();
+  std::vector<Taken> left;
+  {
+    const std::lock_guard lock(lanes_mutex_);
+    *purges = queue_.purges();
+    lanes_.take(count_max, taken);
+    compact(left);
+    publish_lanes();
+  }
+  for (const Taken& each : left) {
+    release_chunk(each.chunk, bit_count(each.mask));
+  }
 }
 
 /// Moves messages into lanes until `open_wanted` are to be had, or there are no more.
@@ -161,7 +196,7 @@ void Fifo::route_chunk(Taken taken, std::int64_t now_ms) {
   for (const Routed& each : routed_) {
     lanes_.append(each.group, taken.chunk, each.bit, taken.chunk->sent_ms[each.bit]);
   }
-  publish_open();
+  publish_lanes();
 }
 
 /// An id that was given counts; without one, the body's where the queue says so.
@@ -235,7 +270,7 @@ void Fifo::settle(const std::vector<LaneMessage*>& ended, std::vector<Return>& r
     for (Return& each : returns) {
       take_back(each, purged);
     }
-    publish_open();
+    publish_lanes();
   }
   remove_all(purged, queue_.purged);
   wake();
@@ -276,7 +311,7 @@ void Fifo::expire(LaneMessage* first, Taken was, const std::vector<Taken>* copie
       }
       ++number;
     }
-    publish_open();
+    publish_lanes();
   }
   remove_all(purged, queue_.purged);
   wake();
@@ -291,7 +326,7 @@ void Fifo::show(LaneMessage& message) {
       queue_.came_back_.fetch_add(1, std::memory_order_release);
       queue_.invisible.fetch_sub(1, std::memory_order_relaxed);
     }
-    publish_open();
+    publish_lanes();
   }
   wake();
 }
@@ -300,7 +335,7 @@ Taken Fifo::take_away(std::uint32_t count_max, bool closed_too, std::int64_t* fr
   {
     const std::lock_guard lock(lanes_mutex_);
     const Taken taken = lanes_.take_away(count_max, closed_too);
-    publish_open();
+    publish_lanes();
     if (taken.mask != 0) {
       return taken;
     }
@@ -353,7 +388,7 @@ void Fifo::sweep(std::int64_t horizon_ms) {
     publish_backlog();
     const std::lock_guard lanes_lock(lanes_mutex_);
     lanes_.take_older(horizon_ms, old);
-    publish_open();
+    publish_lanes();
   }
   remove_all(old, queue_.expired);
   queue_.give_credit(0, freed);
@@ -370,7 +405,7 @@ std::uint64_t Fifo::purge() {
       const std::lock_guard lanes_lock(lanes_mutex_);
       queue_.purges_.fetch_add(1, std::memory_order_acq_rel);
       lanes_.clear(visible, hidden);
-      publish_open();
+      publish_lanes();
       queue_.came_back_.fetch_add(hidden.size(), std::memory_order_release);
       queue_.invisible.fetch_sub(hidden.size(), std::memory_order_relaxed);
     }

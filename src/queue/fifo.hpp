@@ -21,6 +21,7 @@
 #include <mutex>
 #include <vector>
 
+#include "message/evacuator.hpp"
 #include "queue/deduplication.hpp"
 #include "queue/lanes.hpp"
 
@@ -85,6 +86,8 @@ class Fifo {
   /// So many messages in open lanes are enough to choose from: the rest waits in the logs, at less memory.
   static constexpr std::uint64_t kRoutedAhead = 1024;
   static constexpr std::int64_t kForgetEveryMs = 1000;
+  /// So much of slabs may lie idle, at most, before what waits is copied out of them: a copying of all is soon over.
+  static constexpr std::int64_t kIdleMax = (std::int64_t{16} << 20) / kCreditUnit;
 
   struct Routed {
     TextKey group;
@@ -100,7 +103,8 @@ class Fifo {
   void end_duplicates(const std::vector<Taken>& duplicates);
   void take_back(Return& returned, std::vector<Taken>& purged);
   void remove_all(const std::vector<Taken>& all, Atomic<std::uint64_t>& counter);
-  void publish_open();
+  void publish_lanes();
+  void compact(std::vector<Taken>& left);
   void publish_backlog();
   void wake();
 
@@ -118,6 +122,11 @@ class Fifo {
   std::mutex lanes_mutex_;
   // Guarded by lanes_mutex_.
   Lanes lanes_;
+  ChunkPool pool_;
+  Evacuator evacuator_{pool_, Evacuator::Expects::many};
+  std::int64_t charged_idle_ = 0;  ///< units
+  const std::int64_t idle_max_;    ///< units
+  std::int64_t compacts_above_;    ///< idle units
 
   // Everybody's.
   Atomic<std::uint64_t> open_messages_{0};  ///< of lanes_

@@ -8,7 +8,7 @@ namespace {
 
 using State = LaneMessage::State;
 
-constexpr std::size_t kBucketsMin = 64, kBlock = 128;
+constexpr std::size_t kBucketsMin = 64;
 
 }  // namespace
 
@@ -18,9 +18,11 @@ Lanes::Lanes(AgeWindow& ages)
 
 std::int64_t Lanes::bytes_max(std::int64_t messages) {
   const auto buckets = std::bit_ceil(static_cast<std::uint64_t>(messages));
-  // While the table of buckets grows, the one of half the size is still there.
-  return messages * static_cast<std::int64_t>(sizeof(LaneMessage) + sizeof(Lane)) +
-         static_cast<std::int64_t>(buckets * sizeof(Lane*) * 3 / 2);
+  const auto places = std::bit_ceil(static_cast<std::uint64_t>(messages) * 8 / 7 + 1);  // seven of eight are used
+  constexpr std::size_t kPlace = sizeof(std::pair<Chunk*, LaneChunk*>) + 2;
+  // While a table grows, the one of half the size is still there.
+  return messages * static_cast<std::int64_t>(sizeof(LaneMessage) + sizeof(Lane) + sizeof(LaneChunk)) +
+         static_cast<std::int64_t>((buckets * sizeof(Lane*) + places * kPlace) * 3 / 2);
 }
 
 void Lanes::push_back(Lane::List& list, LaneMessage* message) {
@@ -29,17 +31,103 @@ void Lanes::push_back(Lane::List& list, LaneMessage* message) {
   list.last = message;
 }
 
-LaneMessage* Lanes::make_message() {
-  if (free_messages_ == nullptr) {
-    LaneMessage* block = message_blocks_.emplace_back(new LaneMessage[kBlock]).get();
-    for (std::size_t i = 0; i < kBlock; ++i) {
-      block[i].next = free_messages_;
-      free_messages_ = &block[i];
+/// The chunk's record; a new one is the youngest.
+LaneChunk* Lanes::record_of(Chunk* chunk) {
+  if (last_entered_ != nullptr && last_entered_->chunk == chunk) {
+    return last_entered_;
+  }
+  LaneChunk*& record = records_[chunk];
+  if (record == nullptr) {
+    record = record_memory_.take();
+    *record = LaneChunk{.chunk = chunk};
+    make_youngest(*record);
+  }
+  return last_entered_ = record;
+}
+
+void Lanes::make_youngest(LaneChunk& record) {
+  record.next = nullptr;
+  record.previous = youngest_;
+  (youngest_ == nullptr ? oldest_ : youngest_->next) = &record;
+  youngest_ = &record;
+}
+
+void Lanes::unlink(LaneChunk& record) {
+  (record.previous == nullptr ? oldest_ : record.previous->next) = record.next;
+  (record.next == nullptr ? youngest_ : record.next->previous) = record.previous;
+}
+
+/// Makes it a message of `now`, waiting or hidden.
+void Lanes::enter(LaneMessage& message, Taken now, State state) {
+  LaneChunk& record = *record_of(now.chunk);
+  message.chunk = now.chunk;
+  message.bit = lowest_bit(now.mask);
+  message.charge = now.chunk->charge_of(message.bit);
+  message.state = state;
+  message.record = &record;
+  message.previous_here = record.last_still;
+  message.next_here = nullptr;
+  (record.last_still == nullptr ? record.first_still : record.last_still->next_here) = &message;
+  record.last_still = &message;
+  record.slab = now.chunk->slab_bytes / kCreditUnit;
+  record.charge += message.charge;
+  ++record.messages;
+  reckon(record);
+}
+
+/// It is waiting or hidden no more.
+void Lanes::move_on(LaneMessage& message) {
+  LaneChunk& record = *message.record;
+  (message.previous_here == nullptr ? record.first_still : message.previous_here->next_here) = message.next_here;
+  (message.next_here == nullptr ? record.last_still : message.next_here->previous_here) = message.previous_here;
+  if (record.first_still == nullptr) {
+    reckon(record);
+  }
+}
+
+/// It is no message of its chunk any more, after move_on().
+void Lanes::leave(LaneMessage& message) {
+  LaneChunk& record = *message.record;
+  message.record = nullptr;
+  record.charge -= message.charge;
+  if (--record.messages == 0) {
+    last_entered_ = last_entered_ == &record ? nullptr : last_entered_;
+    records_.erase(record.chunk);
+    unlink(record);
+    record_memory_.give_back(&record);
+  } else if (record.first_still != nullptr) {
+    reckon(record);
+  }
+}
+
+/// A copy's charge is its original's, and may be more than it takes.
+void Lanes::reckon(LaneChunk& record) {
+  const std::uint32_t idle = record.first_still != nullptr && record.charge < record.slab ? record.slab - record.charge : 0;
+  idle_ += std::int64_t{idle} - record.idle;
+  record.idle = idle;
+}
+
+/// What is dense goes behind the others, so that the next call does not look at it first.
+void Lanes::compact(std::int64_t idle_wanted, const std::function<Taken(const LaneMessage&)>& copy,
+                    std::vector<Taken>& left) {
+  for (std::size_t looks = records_.size(); looks != 0 && idle_ > idle_wanted; --looks) {
+    LaneChunk& record = *oldest_;
+    unlink(record);
+    make_youngest(record);
+    const bool is_sparse = record.idle * 2 > record.slab;
+    LaneMessage* next = nullptr;
+    for (LaneMessage* message = is_sparse ? record.first_still : nullptr; message != nullptr; message = next) {
+      next = message->next_here;
+      const Taken now = copy(*message);
+      if (now.mask == 0) {
+        return;
+      }
+      left.push_back({message->chunk, message->mask()});
+      move_on(*message);
+      leave(*message);
+      enter(*message, now, message->state);
     }
   }
-  LaneMessage* message = free_messages_;
-  free_messages_ = message->next;
-  return message;
 }
 
 /// The lane leads to it no more. It is recycled once show() came, where that is still to come.
@@ -48,8 +136,7 @@ void Lanes::unlist(LaneMessage* message) {
   message->state = State::gone;
   ages_.leave(message->age);
   if (!message->will_be_shown) {
-    message->next = free_messages_;
-    free_messages_ = message;
+    message_memory_.give_back(message);
   }
 }
 
@@ -59,18 +146,10 @@ Lane& Lanes::lane_of(const TextKey& group) {
       return *lane;
     }
   }
-  if (free_lanes_ == nullptr) {
-    Lane* block = lane_blocks_.emplace_back(new Lane[kBlock]).get();
-    for (std::size_t i = 0; i < kBlock; ++i) {
-      block[i].next_in_bucket = free_lanes_;
-      free_lanes_ = &block[i];
-    }
-  }
   if (++size_ > buckets_.size()) {
     grow();
   }
-  Lane* lane = free_lanes_;
-  free_lanes_ = lane->next_in_bucket;
+  Lane* lane = lane_memory_.take();
   Lane** bucket = bucket_of(group);
   *lane = Lane{.group = group, .next_in_bucket = *bucket};
   *bucket = lane;
@@ -97,8 +176,7 @@ void Lanes::recycle(Lane& lane) {
     at = &(*at)->next_in_bucket;
   }
   *at = lane.next_in_bucket;
-  lane.next_in_bucket = free_lanes_;
-  free_lanes_ = &lane;
+  lane_memory_.give_back(&lane);
   --size_;
 }
 
@@ -156,8 +234,9 @@ bool Lanes::look(const Lane& lane, const std::function<bool(const LaneMessage&)>
 
 void Lanes::append(const TextKey& group, Chunk* chunk, std::uint32_t bit, std::int64_t since_ms) {
   Lane& lane = lane_of(group);
-  LaneMessage* message = make_message();
-  *message = {chunk, nullptr, &lane, bit, State::waiting, true, false, ages_.come(since_ms)};
+  LaneMessage* message = message_memory_.take();
+  *message = LaneMessage{.lane = &lane, .is_listed = true, .will_be_shown = false, .age = ages_.come(since_ms)};
+  enter(*message, {chunk, std::uint64_t{1} << bit}, State::waiting);
   push_back(lane.waiting, message);
   ++lane.waiting_count;
   ++waiting_;
@@ -183,6 +262,7 @@ void Lanes::take(std::uint32_t count_max, std::vector<LaneMessage*>& taken) {
     while (count_max != 0 && lane.waiting.first != nullptr && lane.waiting.first->state == State::waiting) {
       LaneMessage* message = pop_waiting(lane);
       message->state = State::in_hand;
+      move_on(*message);
       push_back(lane.hand, message);
       ++lane.in_hand;
       --count_max;
@@ -194,14 +274,14 @@ void Lanes::take(std::uint32_t count_max, std::vector<LaneMessage*>& taken) {
 void Lanes::end(LaneMessage& message) {
   assert(message.state == State::in_hand);
   message.state = State::gone;
+  leave(message);
   settled(*message.lane);
 }
 
 void Lanes::put_back(LaneMessage& message, Taken now, bool hidden) {
   assert(message.state == State::in_hand);
-  message.chunk = now.chunk;
-  message.bit = lowest_bit(now.mask);
-  message.state = hidden ? State::hidden : State::waiting;
+  leave(message);
+  enter(message, now, hidden ? State::hidden : State::waiting);
   message.will_be_shown = hidden;
   settled(*message.lane);
 }
@@ -288,6 +368,8 @@ Taken Lanes::take_away_from(Lane& lane, std::uint32_t count_max) {
       break;
     }
     taken.mask |= first->mask();
+    move_on(*first);
+    leave(*first);
     unlist(pop_waiting(lane));
   }
   review(lane);
@@ -306,6 +388,8 @@ void Lanes::take_older(std::int64_t horizon_ms, std::vector<Taken>& old) {
       LaneMessage* message = pop_waiting(lane);
       open_messages_ -= lane.is_open ? 1 : 0;
       old.push_back({message->chunk, message->mask()});
+      move_on(*message);
+      leave(*message);
       unlist(message);
     }
     review(lane);
@@ -319,7 +403,11 @@ void Lanes::clear_list(Lane::List& list, std::vector<Taken>& visible, std::vecto
     } else if (message->state == State::hidden) {
       hidden.push_back({message->chunk, message->mask()});
     }
-    message->state = message->state == State::in_hand ? State::in_hand : State::gone;
+    if (message->state == State::waiting || message->state == State::hidden) {
+      move_on(*message);
+      leave(*message);
+      message->state = State::gone;
+    }
   }
 }
 

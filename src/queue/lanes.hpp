@@ -10,9 +10,16 @@
 // later) hides what stands behind it. A lane that opens again goes behind the others; one without
 // messages is recycled.
 //
+// What stands still here, behind a group that is held up, holds the whole slab of its chunk, whose other
+// messages may be long gone. So that the queue's credits still bound its memory, it is charged what its
+// messages do not fill of such slabs (`idle`), and where that comes to much they are copied out of chunks
+// that are more than half empty (compact()). What is in hand counts no slab: it is bounded by itself.
+//
 // Thread safety: one owner at a time (fifo.hpp holds the lock); a message in hand may be read by who
 // took it.
 #pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -26,6 +33,7 @@
 namespace sluice::core {
 
 struct Lane;
+struct LaneChunk;
 
 /// A message's place in its group, from when it is appended until it is at its end.
 struct LaneMessage {
@@ -38,13 +46,54 @@ struct LaneMessage {
   Chunk* chunk;
   LaneMessage* next;   ///< in its list, or in the list of free ones
   Lane* lane;
+  LaneChunk* record;   ///< of `chunk`; nullptr: it is at its end
+  LaneMessage *previous_here, *next_here;  ///< in the record, while it is waiting or hidden
   std::uint32_t bit;   ///< in the chunk
+  std::uint32_t charge;  ///< credit units
   State state;
   bool is_listed;      ///< the lane leads to it
   bool will_be_shown;  ///< show() is still to come
   std::uint8_t age;    ///< its place in the queue's AgeWindow
 
   std::uint64_t mask() const { return std::uint64_t{1} << bit; }
+};
+
+/// A chunk that messages in lanes are of. Of those in hand it may be released, and even be used anew, before they are
+/// ended or put back here: then it has messages of both.
+struct LaneChunk {
+  Chunk* chunk;           ///< not to be read but for what is `still`
+  LaneMessage *first_still, *last_still;  ///< those of its messages that are waiting or hidden
+  std::uint32_t messages;  ///< that are not at their end
+  std::uint32_t slab;      ///< in credit units
+  std::uint32_t charge;    ///< of these messages
+  std::uint32_t idle;      ///< units of the slab beyond that, while anything is `still`
+  LaneChunk *previous, *next;  ///< by age; or in the list of free ones
+};
+
+/// Memory for one kind of structures: recycled, never given back while this lives. `Next` links the free ones.
+template <class T, T* T::*Next>
+class Recycled {
+ public:
+  T* take() {
+    if (free_ == nullptr) {
+      T* block = blocks_.emplace_back(new T[kBlock]).get();
+      for (std::size_t i = 0; i < kBlock; ++i) {
+        give_back(&block[i]);
+      }
+    }
+    T* taken = free_;
+    free_ = taken->*Next;
+    return taken;
+  }
+  void give_back(T* item) {
+    item->*Next = free_;
+    free_ = item;
+  }
+
+ private:
+  static constexpr std::size_t kBlock = 128;
+  std::vector<std::unique_ptr<T[]>> blocks_;
+  T* free_ = nullptr;
 };
 
 /// The group's text is kept as 128 bits of a hash: two groups that were taken for one would only share a lane.
@@ -94,12 +143,19 @@ class Lanes {
   /// until `each` says false. They stay.
   void look(const std::function<bool(const LaneMessage&)>& each) const;
 
+  /// Copies what is waiting or hidden out of chunks that are more than half empty, the oldest first, until at most
+  /// `idle_wanted` units are idle, or there are no more. `copy` makes a copy in an evacuated chunk; an empty one ends it.
+  /// What was copied is added to `left`: nobody here has it any more.
+  void compact(std::int64_t idle_wanted, const std::function<Taken(const LaneMessage&)>& copy, std::vector<Taken>& left);
+
+  /// Credit units of slabs that messages here hold beyond their own.
+  std::int64_t idle() const { return idle_; }
   /// Messages in open lanes.
   std::uint64_t open_messages() const { return open_messages_; }
   /// Groups that have messages.
   std::size_t size() const { return size_; }
 
-  /// Memory of so many messages, each in a group of its own.
+  /// Memory of so many messages, each in a group and a chunk of its own.
   static std::int64_t bytes_max(std::int64_t messages);
 
  private:
@@ -108,7 +164,13 @@ class Lanes {
   Lane** bucket_of(const TextKey& group) { return &buckets_[group.low & (buckets_.size() - 1)]; }
   Lane& lane_of(const TextKey& group);
   void grow();
-  LaneMessage* make_message();
+  LaneChunk* record_of(Chunk* chunk);
+  void enter(LaneMessage& message, Taken now, LaneMessage::State state);
+  void leave(LaneMessage& message);
+  void move_on(LaneMessage& message);
+  void reckon(LaneChunk& record);
+  void make_youngest(LaneChunk& record);
+  void unlink(LaneChunk& record);
   void unlist(LaneMessage* message);
   LaneMessage* pop_waiting(Lane& lane);
   void settled(Lane& lane);
@@ -129,11 +191,13 @@ class Lanes {
   std::uint64_t open_messages_ = 0;
   std::uint64_t waiting_ = 0;      ///< messages in the waiting lists of all lanes
   std::size_t next_bucket_ = 0;    ///< where closed_lane_with_visible() goes on
-  // Memory: recycled, never given back while the lanes live.
-  std::vector<std::unique_ptr<LaneMessage[]>> message_blocks_;
-  std::vector<std::unique_ptr<Lane[]>> lane_blocks_;
-  LaneMessage* free_messages_ = nullptr;
-  Lane* free_lanes_ = nullptr;
+  boost::unordered_flat_map<Chunk*, LaneChunk*> records_;
+  LaneChunk *oldest_ = nullptr, *youngest_ = nullptr;
+  LaneChunk* last_entered_ = nullptr;  ///< a chunk's messages come one after the other
+  std::int64_t idle_ = 0;
+  Recycled<LaneMessage, &LaneMessage::next> message_memory_;
+  Recycled<Lane, &Lane::next_in_bucket> lane_memory_;
+  Recycled<LaneChunk, &LaneChunk::next> record_memory_;
 };
 
 }  // namespace sluice::core

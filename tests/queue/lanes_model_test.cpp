@@ -160,10 +160,10 @@ struct Model {
 };
 
 struct Play {
-  explicit Play(std::int64_t delay_ms)
+  Play(std::int64_t delay_ms, std::int64_t capacity_bytes)
       : delay(delay_ms),
         dead(line.queue({.name = "dead"})),
-        queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout, .delay_ms = delay_ms, .retention_ms = kRetention, .fifo = true}, &dead)),
+        queue(line.queue({.name = "q", .capacity_bytes = capacity_bytes, .visibility_timeout_ms = kTimeout, .delay_ms = delay_ms, .retention_ms = kRetention, .fifo = true}, &dead)),
         publisher(line.publisher({&queue})),
         hands{&line.hand(queue, 3, 2), &line.hand(queue, 10, 2)} {
     RC_ASSERT(line.open().has_value());
@@ -183,7 +183,7 @@ struct Play {
       publisher.append({.body = bytes_of(message.name),
                         .parts = {.group_id = std::string_view(message.name).substr(0, 1), .deduplication_id = message.id},
                         .cookie = model.sent},
-                       core::Admission::wait);
+                       core::Admission::overdraw);
       if (delay != 0) {
         model.delayed.emplace(model.now + delay, Model::Delayed{message, model.purges});
       } else {
@@ -310,7 +310,9 @@ TEST(LanesModel, every_sequence_of_calls_leaves_a_fifo_queue_as_the_model_says) 
   const bool fine = rc::check("FIFO queue against model", [] {
     const auto steps = *rc::gen::container<std::vector<Step>>(
         rc::gen::tuple(rc::gen::inRange(0, 17), rc::gen::inRange(0, 140), rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
-    Play play(*rc::gen::element(0, 0, 700));
+    // With little room, what waits is copied out of its chunks again and again.
+    const std::int64_t capacity_bytes = *rc::gen::element(std::int64_t{256} << 20, std::int64_t{8} << 10);
+    Play play(*rc::gen::element(0, 0, 700), capacity_bytes);
     for (const auto& [what, amount, choices] : steps) {
       const int who = amount % 2;
       switch (what) {
@@ -346,7 +348,7 @@ TEST(LanesModel, every_sequence_of_calls_leaves_a_fifo_queue_as_the_model_says) 
     play.hands[0]->consumer.idle();
     play.hands[1]->consumer.idle();
     RC_ASSERT(play.queue.credits().messages() == 100'000);
-    RC_ASSERT(play.queue.credits().units() == (std::int64_t{256} << 20) / core::kCreditUnit);
+    RC_ASSERT(play.queue.credits().units() == capacity_bytes / core::kCreditUnit);
   });
   EXPECT_TRUE(fine);
 }

@@ -30,10 +30,10 @@ struct Part {
 
 class Stress {
  public:
-  explicit Stress(std::uint32_t per_group)
+  Stress(std::uint32_t per_group, std::int64_t capacity_bytes)
       : per_group_(per_group),
         dead(line.queue({.name = "dead", .fifo = true})),
-        queue(line.queue({.name = "q", .capacity = 20'000, .visibility_timeout_ms = kTimeout, .fifo = true}, &dead)) {
+        queue(line.queue({.name = "q", .capacity = 20'000, .capacity_bytes = capacity_bytes, .visibility_timeout_ms = kTimeout, .fifo = true}, &dead)) {
     for (std::uint32_t i = 0; i < kPublishers; ++i) {
       publishers.push_back(&line.publisher({&queue}));
     }
@@ -188,8 +188,8 @@ class Stress {
   std::vector<std::pair<std::uint32_t, Part>> history[kConsumers];
 };
 
-TEST(LanesStress, groups_keep_their_order_and_lose_nothing) {
-  Stress stress(static_cast<std::uint32_t>(scaled(20)));
+void run_stress(std::uint32_t per_group, std::int64_t capacity_bytes) {
+  Stress stress(per_group, capacity_bytes);
   std::thread ticker([&] { stress.tick(); });
   std::vector<std::thread> publishers, consumers;
   for (std::uint32_t i = 0; i < kPublishers; ++i) {
@@ -219,9 +219,17 @@ TEST(LanesStress, groups_keep_their_order_and_lose_nothing) {
   EXPECT_EQ(n.visible + n.in_flight + n.delayed, 0u);
   EXPECT_EQ(conservation_gap(n), 0);
   EXPECT_EQ(stress.queue.credits().messages(), 20'000);
-  EXPECT_EQ(stress.queue.credits().units(), (std::int64_t{256} << 20) / core::kCreditUnit);
+  EXPECT_EQ(stress.queue.credits().units(), capacity_bytes / core::kCreditUnit);
   EXPECT_EQ(stress.line.settled.messages(), n.sent);
   stress.check();
+}
+
+TEST(LanesStress, groups_keep_their_order_and_lose_nothing) {
+  run_stress(static_cast<std::uint32_t>(scaled(20)), std::int64_t{256} << 20);
+}
+
+TEST(LanesStress, nor_where_what_waits_is_copied_out_of_its_chunks) {
+  run_stress(static_cast<std::uint32_t>(scaled(10)), std::int64_t{256} << 10);
 }
 
 }  // namespace

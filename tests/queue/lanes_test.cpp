@@ -589,6 +589,93 @@ TEST(Deduplication, does_not_concern_what_comes_back) {
   groups.expect_empty();
 }
 
+/// A queue of 1 MiB whose group a is held up, while chunks of 64 messages come, each of a group of its own.
+struct HeldUp {
+  static constexpr std::uint32_t kGroups = 64;
+  static constexpr std::int64_t kCapacityBytes = 1 << 20;
+
+  HeldUp()
+      : groups({.capacity_bytes = kCapacityBytes}) {
+    groups.emit("a");
+    EXPECT_EQ(groups.one.receive(), Texts{"a"});
+  }
+  /// A chunk with one message of each group.
+  void emit_chunk() {
+    for (std::uint32_t group = 0; group < kGroups; ++group) {
+      const std::string name(1, static_cast<char>('a' + group));
+      const std::string body = name + std::to_string(chunks) + std::string(200, '.');
+      groups.publisher.append({.body = bytes_of(body), .parts = {.group_id = name}, .cookie = ++groups.cookie}, Admission::overdraw);
+    }
+    groups.publisher.flush(true);
+    groups.publisher.close();
+    ++chunks;
+  }
+  std::int64_t units_taken() const { return kCapacityBytes / core::kCreditUnit - groups.queue.credits().units(); }
+
+  Groups groups;
+  std::uint64_t chunks = 0;
+};
+
+TEST(HeldUpGroup, holds_the_slabs_of_its_chunks_only_within_the_credits) {
+  HeldUp held;
+  core::Queue& queue = held.groups.queue;
+  std::int64_t most = 0;
+  while (queue.credits().available()) {
+    held.emit_chunk();
+    held.groups.two.receive();
+    held.groups.two.settle();
+    most = std::max(most, held.units_taken());
+    held.groups.large.drain();
+    // Chunks whose other messages are at their end are home but for those that are charged.
+    const std::uint64_t unsettled = held.groups.cookie - held.groups.line.settled.messages();
+    const std::uint64_t waiting = queue.counters().visible;
+    ASSERT_LE((unsettled - waiting) / (HeldUp::kGroups - 1) * core::ChunkPool::kSlabBytes[3], HeldUp::kCapacityBytes / 2)
+        << unsettled << " messages are not settled, of which " << waiting << " wait";
+  }
+  // A message takes 5 units; with what lies idle, less than two and a half times that.
+  EXPECT_GE(queue.counters().visible * 25 / 2, HeldUp::kCapacityBytes / core::kCreditUnit);
+  EXPECT_LE(most, HeldUp::kCapacityBytes / core::kCreditUnit + std::int64_t{HeldUp::kGroups} * 6 + 1024);
+
+  held.groups.one.settle();
+  Texts expected, got;
+  for (std::uint64_t chunk = 0; chunk < held.chunks; ++chunk) {
+    expected.push_back("a" + std::to_string(chunk));
+  }
+  while (got.size() < held.chunks) {
+    for (const std::string& body : held.groups.large.receive()) {
+      got.push_back(body.substr(0, body.find('.')));
+    }
+    held.groups.large.settle();
+  }
+  EXPECT_EQ(got, expected) << "copied or not, in order";
+  held.groups.expect_empty();
+}
+
+TEST(HeldUpGroup, leaves_the_acknowledgement_of_others_alone_once_it_is_copied) {
+  HeldUp held;
+  while (held.groups.line.settled.messages() == 0) {
+    ASSERT_LT(held.chunks, 1000u);
+    held.emit_chunk();
+    held.groups.two.drain();
+  }
+  EXPECT_EQ(held.groups.queue.counters().in_flight, 1u);
+  EXPECT_EQ(held.groups.queue.counters().visible, held.chunks) << "those of the group, all of them";
+  held.groups.one.settle();
+  held.groups.expect_empty();
+}
+
+TEST(HeldUpGroup, that_is_purged_gives_back_what_it_held) {
+  HeldUp held;
+  for (int i = 0; i < 200; ++i) {
+    held.emit_chunk();
+    held.groups.two.drain();
+  }
+  EXPECT_GT(held.units_taken(), 200 * 5);
+  held.groups.queue.purge();
+  held.groups.one.settle();
+  held.groups.expect_empty();
+}
+
 TEST(Deduplication, table_that_is_full_takes_no_new_ids_until_the_oldest_is_out_of_the_window) {
   LogLines log;
   Groups groups({.deduplication_capacity = 3});
