@@ -57,7 +57,9 @@ class TestStorage::File final : public core::AppendFile {
     if (strikes(disk_->sync_fails_in, disk_->sync_fails)) {
       return fail(Errc::io, fmt::format("cannot sync '{}': told to fail", path_));
     }
-    node_->durable = node_->bytes;
+    node_->durable.resize(node_->in_common);
+    node_->durable.append(node_->bytes, node_->in_common);
+    node_->in_common = node_->bytes.size();
     disk_->calls.push_back("sync " + path_);
     return {};
   }
@@ -68,6 +70,7 @@ class TestStorage::File final : public core::AppendFile {
   Result<void> truncate(std::uint64_t size) override {
     std::lock_guard lock(disk_->mutex);
     node_->bytes.resize(size);
+    node_->in_common = std::min(node_->in_common, size);
     return {};
   }
 
@@ -103,6 +106,7 @@ void TestStorage::cut_power(std::uint64_t torn_bytes) {
     std::uint64_t kept = std::min<std::uint64_t>(node->bytes.size(), node->durable.size() + torn_bytes);
     node->bytes.resize(std::max<std::uint64_t>(kept, node->durable.size()));
     node->durable = node->bytes;
+    node->in_common = node->bytes.size();
   }
 }
 
@@ -120,7 +124,7 @@ std::string TestStorage::durable_content(const std::string& path) const {
 
 void TestStorage::put(const std::string& path, std::string content) {
   std::lock_guard lock(disk_->mutex);
-  disk_->files[path] = std::make_shared<Node>(Node{content, content});
+  disk_->files[path] = std::make_shared<Node>(Node{content, content, content.size()});
 }
 
 std::vector<std::string> TestStorage::calls() const {

@@ -49,6 +49,7 @@ class TestStorage final : public core::Storage {
   struct Node {
     std::string bytes;            ///< as the page cache shows it
     std::string durable;          ///< as of the last sync
+    std::uint64_t in_common = 0;  ///< bytes from the beginning that are the same in both: a sync costs what is new
   };
   struct Disk {
     mutable std::mutex mutex;
