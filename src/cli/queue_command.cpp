@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <thread>
 
 #include "admin/address_file.hpp"
@@ -17,6 +18,7 @@
 #include "cli/commands.hpp"
 #include "cli/describe.hpp"
 #include "cli/output.hpp"
+#include "cli/queue_columns.hpp"
 #include "config/diagnostics.hpp"
 #include "config/keys.hpp"
 #include "config/load.hpp"
@@ -126,41 +128,29 @@ std::string age_text(const QueueFacts& queue) {
                              : fmt::format("{}d", seconds / 86400);
 }
 
-struct Column {
-  std::string_view title;
-  std::uint64_t QueueCounters::*number;
-  bool is_rare;  ///< left away where no queue has any
-};
-constexpr Column kColumns[] = {{"sent", &QueueCounters::sent, false},
-                               {"moved in", &QueueCounters::moved_in, true},
-                               {"received", &QueueCounters::received, false},
-                               {"deleted", &QueueCounters::deleted, false},
-                               {"dead-lettered", &QueueCounters::moved_to_dead_letter, false},
-                               {"expired", &QueueCounters::expired, true},
-                               {"dropped", &QueueCounters::dropped, true},
-                               {"purged", &QueueCounters::purged, true},
-                               {"past ack deadline", &QueueCounters::ack_deadline_exceeded, true}};
-
+/// What they hold comes first.
 std::vector<std::vector<std::string>> rows_of(const std::vector<QueueFacts>& queues) {
-  std::vector<Column> columns;
-  for (const Column& column : kColumns) {
-    if (!column.is_rare || std::ranges::any_of(queues, [&](const QueueFacts& queue) {
-          return queue.*column.number != 0;
-        }))
-      columns.push_back(column);
-  }
-  std::vector<std::vector<std::string>> rows{
-      {"queue", "visible", "in flight", "delayed", "oldest"}};
-  for (const Column& column : columns)
-    rows.front().emplace_back(column.title);
+  std::vector<QueueColumn> columns = queue_columns(queues);
+  const auto counted = std::ranges::stable_partition(columns, &QueueColumn::is_now).begin();
+  const auto now = std::span(columns.begin(), counted), since = std::span(counted, columns.end());
+  std::vector<std::vector<std::string>> rows{{"queue"}};
+  const auto add_titles = [&](std::span<const QueueColumn> part) {
+    for (const QueueColumn& column : part)
+      rows.front().emplace_back(column.title);
+  };
+  add_titles(now);
+  rows.front().push_back("oldest");
+  add_titles(since);
   rows.front().push_back("dead-letter queue");
-  const auto cell = [](std::uint64_t number) { return fmt::format("{}", number); };
   for (const QueueFacts& queue : queues) {
-    std::vector<std::string>& row = rows.emplace_back();
-    row = {queue.name, cell(queue.visible), cell(queue.in_flight), cell(queue.delayed),
-           age_text(queue)};
-    for (const Column& column : columns)
-      row.push_back(cell(queue.*column.number));
+    std::vector<std::string>& row = rows.emplace_back(1, queue.name);
+    const auto add_cells = [&](std::span<const QueueColumn> part) {
+      for (const QueueColumn& column : part)
+        row.push_back(fmt::format("{}", queue.*column.number));
+    };
+    add_cells(now);
+    row.push_back(age_text(queue));
+    add_cells(since);
     row.push_back(queue.dead_letter_queue.empty() ? "-" : queue.dead_letter_queue);
   }
   return rows;

@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/json.hpp"
 #include "base/units.hpp"
 #include "cli/describe.hpp"
+#include "cli/queue_columns.hpp"
 
 namespace sluice::core {
 namespace {
@@ -27,30 +26,12 @@ std::string cell(auto number) {
   return fmt::format("{}", number);
 }
 
-/// Columns that are rarely of use stand only where one of their numbers is not 0.
-struct RareColumn {
-  const char* name;
-  std::uint64_t QueueCounters::*number;
-};
-constexpr RareColumn kRareColumns[] = {
-    {"expired", &QueueCounters::expired},
-    {"dropped", &QueueCounters::dropped},
-    {"purged", &QueueCounters::purged},
-    {"past ack deadline", &QueueCounters::ack_deadline_exceeded}};
-
 std::vector<std::vector<std::string>> queue_rows(const Summary& summary) {
-  std::vector<std::vector<std::string>> rows{{"queue", "sent", "moved in", "received", "deleted",
-                                              "visible", "in flight", "delayed", "dead-lettered"}};
-  for (const QueueNumbers& queue : summary.queues) {
-    rows.push_back({queue.name, cell(queue.sent), cell(queue.moved_in), cell(queue.received),
-                    cell(queue.deleted), cell(queue.visible), cell(queue.in_flight),
-                    cell(queue.delayed), cell(queue.moved_to_dead_letter)});
-  }
-  for (const RareColumn& column : kRareColumns) {
-    const auto is_zero = [&](const QueueNumbers& queue) { return queue.*column.number == 0; };
-    if (std::ranges::all_of(summary.queues, is_zero))
-      continue;
-    rows[0].emplace_back(column.name);
+  std::vector<std::vector<std::string>> rows{{"queue"}};
+  for (const QueueNumbers& queue : summary.queues)
+    rows.push_back({queue.name});
+  for (const QueueColumn& column : queue_columns(summary.queues)) {
+    rows[0].emplace_back(column.title);
     for (std::size_t i = 0; i < summary.queues.size(); ++i)
       rows[i + 1].push_back(cell(summary.queues[i].*column.number));
   }

@@ -95,6 +95,17 @@ TEST(SummaryText, what_was_dropped_has_a_column_only_where_something_was) {
   EXPECT_EQ(text.find("expired"), std::string::npos) << text;
 }
 
+TEST(SummaryText, queues_have_the_columns_that_tell_something_in_the_order_of_the_one_table) {
+  Summary summary = example();
+  EXPECT_NE(summary_text("icons", summary)
+                .find("queue      sent  received  deleted  visible  in flight  delayed  dead-lettered\n"),
+            std::string::npos)
+      << summary_text("icons", summary);
+  summary.queues[0].moved_in = summary.queues[0].ack_deadline_exceeded = 1;
+  EXPECT_NE(summary_text("icons", summary).find("queue      sent  moved in  received"), std::string::npos);
+  EXPECT_NE(summary_text("icons", summary).find("dead-lettered  past ack deadline\n"), std::string::npos);
+}
+
 const ServiceQueues kServices{{"resize", "resize-16"}};
 
 TEST(Progress, a_service_shows_its_rate_and_the_backlog_of_its_queue) {
