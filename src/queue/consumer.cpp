@@ -231,23 +231,13 @@ bool Consumer::extend() {
 }
 
 void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome) {
-  Queue* target = queue_.dead_letter_queue();
-  if (target == nullptr) {  // "redrive_policy": null
-    queue_.dropped.fetch_add(1, std::memory_order_release);
-    Lineage lineage = chunk->lineage_of(bit);
-    if (lineage.origin != nullptr) {
-      lineage.origin->reject(lineage.message);
-    }
-    finish(chunk, std::uint64_t{1} << bit, 1);
-    return;
-  }
   Evacuator::Copy copy = evacuator_.copy(*chunk, bit, received_ms());
   if (copy.chunk == nullptr) {
     throw std::bad_alloc();
   }
   copy.chunk->lineage[copy.index].receive_count += receives;
   const LetterPlace* stood_in = chunk->kind == Chunk::Kind::evacuated ? chunk->lineage[bit].stored_in : nullptr;
-  dead_letters_.submit(DeadLetter{&queue_, target, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
+  dead_letters_.submit(DeadLetter{&queue_, false, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
                                   std::move(outcome.stage), std::move(outcome.reason), std::move(outcome.detail),
                                   timers_.now_ms(), stood_in});
 }
@@ -362,17 +352,8 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
   return settled;
 }
 
-bool Consumer::reject_part(std::span<const std::uint8_t> body, const MessageParts& parts, const Lineage& parent,
+void Consumer::reject_part(std::span<const std::uint8_t> body, const MessageParts& parts, const Lineage& parent,
                            std::string stage, std::string reason, std::string detail) {
-  Queue* target = queue_.dead_letter_queue();
-  if (target == nullptr) {
-    // A message that came and went: taken, but never handed out.
-    queue_.overdue.fetch_add(1, std::memory_order_relaxed);
-    add_alone(counters_.taken, 1);
-    queue_.dropped.fetch_add(1, std::memory_order_release);
-    queue_.moved_in.fetch_add(1, std::memory_order_release);
-    return false;
-  }
   std::int64_t now_ms = timers_.clock().wall_ms();
   Lineage lineage = parent;
   lineage.first_received_ms = now_ms;
@@ -384,9 +365,8 @@ bool Consumer::reject_part(std::span<const std::uint8_t> body, const MessagePart
   if (lineage.origin != nullptr) {
     lineage.origin->add_copy(lineage.message);
   }
-  dead_letters_.submit(DeadLetter{nullptr, target, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
+  dead_letters_.submit(DeadLetter{&queue_, true, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
                                   std::move(stage), std::move(reason), std::move(detail), now_ms, nullptr});
-  return true;
 }
 
 void Consumer::give_credit(std::int64_t messages, std::int64_t units) {

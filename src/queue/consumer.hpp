@@ -95,8 +95,8 @@ class Consumer {
   /// Settles the batch. `failures` is sorted by message. What it held of its chunks goes to `releases`.
   Settled end(std::span<Failure> failures, Releases& releases);
 
-  /// Sends a part of a received message to the dead letters alone. False: the queue has none; it is dropped.
-  bool reject_part(std::span<const std::uint8_t> body, const MessageParts& parts, const Lineage& parent,
+  /// Sends a part of a received message to the dead letters alone.
+  void reject_part(std::span<const std::uint8_t> body, const MessageParts& parts, const Lineage& parent,
                    std::string stage, std::string reason, std::string detail);
 
   /// Gives back what it holds of credit. Call when nothing was received.

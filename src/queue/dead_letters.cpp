@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "base/units.hpp"
 #include "message/message_view.hpp"
+#include "message/reject.hpp"
 
 namespace sluice::core {
 namespace {
@@ -17,6 +18,22 @@ constexpr std::uint32_t kLogLinesPerSecond = 10;
 /// Of a letter's detail, in its log line.
 constexpr std::size_t kDetailShownMax = 300;
 
+/// "because: detail"
+std::string why(const DeadLetter& letter) {
+  return fmt::format("{}{}{}", letter.reason, letter.detail.empty() ? "" : ": ",
+                     std::string_view(letter.detail).substr(0, kDetailShownMax));
+}
+
+std::string_view kind_of(const DeadLetter& letter) { return letter.is_part ? "part" : "message"; }
+
+void tell_left_out(const Queue& queue, std::uint64_t left_out, std::string_view what) {
+  if (left_out != 0) {
+    log_warning(queue.name(), "{} left out of this log", count_text(left_out, what));
+  }
+}
+
+constexpr std::string_view kMoreLetters = "more dead letter", kMoreDropped = "more dropped message";
+
 }  // namespace
 
 DeadLetters::DeadLetters(Storage& storage, std::string folder, const Timers& timers,
@@ -25,7 +42,8 @@ DeadLetters::DeadLetters(Storage& storage, std::string folder, const Timers& tim
       folder_(std::move(folder)),
       timers_(timers),
       failed_(std::move(failed)),
-      log_limit_(kLogLinesPerSecond) {}
+      log_limit_(kLogLinesPerSecond),
+      drop_log_limit_(kLogLinesPerSecond) {}
 
 DeadLetters::~DeadLetters() = default;
 
@@ -168,6 +186,10 @@ void DeadLetters::submit(Job job) {
 }
 
 void DeadLetters::submit(DeadLetter letter) {
+  if (letter.to() == nullptr) {
+    drop(letter);
+    return;
+  }
   submit(Job{.kind = Job::Kind::letter, .letter = std::make_unique<DeadLetter>(std::move(letter))});
 }
 
@@ -187,8 +209,9 @@ void DeadLetters::run() {
       continue;
     }
     if (stopping && wait_ns < 0) {
-      for (const auto& [queue, box] : boxes_) {
-        tell_left_out(*queue, log_limit_.finish(queue->name()));
+      for (const auto& [name, queue] : targets_) {
+        tell_left_out(*queue, log_limit_.finish(name), kMoreLetters);
+        tell_left_out(*queue, drop_log_limit_.finish(name), kMoreDropped);
       }
       return;
     }
@@ -237,9 +260,9 @@ std::string DeadLetters::line_of(const DeadLetter& letter) {
   const Lineage& lineage = letter.copy.chunk->lineage[index];
   sluice_message message = *views.pointers()[index];
   message.receive_count = lineage.receive_count;
-  DeadLetterNote note{letter.to->name(), letter.service, letter.stage, letter.reason, letter.detail,
+  DeadLetterNote note{letter.to()->name(), letter.service, letter.stage, letter.reason, letter.detail,
                       lineage.first_received_ms, letter.last_ms,
-                      letter.from != nullptr ? letter.from->name() : std::string(), letter.from == nullptr};
+                      letter.is_part ? std::string() : letter.from->name(), letter.is_part};
   return message_to_json(message, &note);
 }
 
@@ -260,7 +283,7 @@ Result<void> DeadLetters::append(Job& job, std::vector<LetterBox*>& touched) {
   if (job.kind != Job::Kind::letter && job.kind != Job::Kind::removal) {
     return {};
   }
-  LetterBox& box = boxes_.at(job.kind == Job::Kind::letter ? job.letter->to : job.queue);
+  LetterBox& box = boxes_.at(job.kind == Job::Kind::letter ? job.letter->to() : job.queue);
   if (std::ranges::find(touched, &box) == touched.end()) {
     touched.push_back(&box);
   }
@@ -268,7 +291,7 @@ Result<void> DeadLetters::append(Job& job, std::vector<LetterBox*>& touched) {
     return append_removal(*job.place, job.id);
   }
   const DeadLetter& letter = *job.letter;
-  job.place = &box.place(letter.from != nullptr ? std::string_view(letter.from->name()) : std::string_view());
+  job.place = &box.place(letter.is_part ? std::string_view() : std::string_view(letter.from->name()));
   job.id = letter.copy.chunk->id(lowest_bit(letter.copy.mask));
   const LetterKey key{job.id, job.place->source};
   job.replaces = box.file().holds(key);
@@ -407,24 +430,41 @@ Result<void> DeadLetters::compact_what_is_garbage() {
   return {};
 }
 
-/// A line for whoever looks on: what was given up, why, and where it lies.
-void DeadLetters::tell(const DeadLetter& letter, const Uuid& id) {
-  LogLimit::Verdict verdict = log_limit_.judge(letter.to->name(), timers_.clock().steady_ns());
-  tell_left_out(*letter.to, verdict.left_out);
-  if (!verdict.pass) {
+/// It is at its end, in its queue and for its origin.
+void DeadLetters::drop(const DeadLetter& letter) {
+  tell_dropped(letter);
+  Queue& queue = *letter.from;
+  if (!letter.is_part) {
+    queue.drop_in_flight(letter.copy);
     return;
   }
-  const Queue& speaker = letter.from != nullptr ? *letter.from : *letter.to;
-  log_warning(speaker.name(), "{} {} is dead-lettered: {}{}{}; it lies in '{}'",
-              letter.from != nullptr ? "message" : "part", to_text(id), letter.reason,
-              letter.detail.empty() ? "" : ": ",
-              std::string_view(letter.detail).substr(0, kDetailShownMax),
-              boxes_.at(letter.to).file().path());
+  // It comes and goes: nobody received it, and it took no credit.
+  reject(*letter.copy.chunk, letter.copy.mask);
+  queue.let_go(*letter.copy.chunk, letter.copy.mask);
+  queue.moved_in.fetch_add(1, std::memory_order_release);
+  queue.withdrawn.fetch_add(1, std::memory_order_relaxed);
+  queue.dropped.fetch_add(1, std::memory_order_release);
+  release_chunk(letter.copy.chunk, 1);
 }
 
-void DeadLetters::tell_left_out(const Queue& queue, std::uint64_t left_out) const {
-  if (left_out != 0) {
-    log_warning(queue.name(), "{} left out of this log", count_text(left_out, "more dead letter"));
+/// A line for whoever looks on: what was given up, why, and where it lies.
+void DeadLetters::tell_stored(const DeadLetter& letter, const Uuid& id) {
+  const Queue& to = *letter.to();
+  LogLimit::Verdict verdict = log_limit_.judge(to.name(), timers_.clock().steady_ns());
+  tell_left_out(to, verdict.left_out, kMoreLetters);
+  if (verdict.pass) {
+    log_warning(letter.is_part ? to.name() : letter.from->name(), "{} {} is dead-lettered: {}; it lies in '{}'", kind_of(letter),
+                to_text(id), why(letter), boxes_.at(&to).file().path());
+  }
+}
+
+void DeadLetters::tell_dropped(const DeadLetter& letter) {
+  const Queue& queue = *letter.from;
+  LogLimit::Verdict verdict = drop_log_limit_.judge(queue.name(), timers_.clock().steady_ns());
+  tell_left_out(queue, verdict.left_out, kMoreDropped);
+  if (verdict.pass) {
+    log_warning(queue.name(), "{} {} is dropped: {}; the queue's redrive_policy is null, so no dead-letter queue keeps it",
+                kind_of(letter), to_text(letter.copy.chunk->id(lowest_bit(letter.copy.mask))), why(letter));
   }
 }
 
@@ -441,17 +481,17 @@ void DeadLetters::complete(Job& job) {
   delete lineage.last_error;
   lineage.last_error = nullptr;
   lineage.stored_in = job.place;
-  if (letter.stood_in != nullptr && letter.stood_in->queue == letter.to) {
+  if (letter.stood_in != nullptr && letter.stood_in->queue == letter.to()) {
     note_back(*letter.stood_in, job.id);
   }
   stored_.fetch_add(job.replaces ? 0 : 1, std::memory_order_relaxed);
   if (job.is_new) {
-    tell(letter, job.id);
-    boxes_.at(letter.to).add(letter.copy, letter.last_ms);
+    tell_stored(letter, job.id);
+    boxes_.at(letter.to()).add(letter.copy, letter.last_ms);
   } else {
     release_chunk(chunk, 1);
   }
-  if (letter.from != nullptr) {
+  if (!letter.is_part) {
     letter.from->moved_to_dead_letter.fetch_add(1, std::memory_order_release);
     letter.from->give_credit(1, units);
   }

@@ -26,14 +26,16 @@
 
 namespace sluice::core {
 
-/// A message on its way to a dead-letter queue.
+/// A message that a queue gives up, on its way to the dead-letter queue.
 struct DeadLetter {
-  Queue* from = nullptr;      ///< counts it as moved; nullptr: a part, which was no message of a queue
-  Queue* to = nullptr;
+  Queue* from = nullptr;
+  bool is_part = false;       ///< of one of its messages, and was none itself
   Taken copy;                 ///< one message of an evacuated chunk, whose receipt goes along
   std::string service, stage, reason, detail;
   std::int64_t last_ms = 0;
   const LetterPlace* stood_in = nullptr;  ///< another place than it goes to it leaves once it is stored there
+
+  Queue* to() const { return from->dead_letter_queue(); }
 };
 
 class DeadLetters {
@@ -47,6 +49,7 @@ class DeadLetters {
   /// Opens (and compacts) the file of a dead-letter queue and puts what it holds into the queue. [control]
   Result<void> open(Queue& queue);
 
+  /// Where its queue has no dead-letter queue ("redrive_policy": null) it is dropped, which is told.
   void submit(DeadLetter letter);
   /// A letter that was stored left its queue for good.
   void submit_removal(const LetterPlace& place, const Uuid& id);
@@ -116,10 +119,11 @@ class DeadLetters {
   bool is_redriven(const Queue& queue) const;
   static Result<void> sync(const std::vector<LetterBox*>& boxes);
   static std::string line_of(const DeadLetter& letter);
+  void drop(const DeadLetter& letter);
   void complete(Job& job);
   void note_back(const LetterPlace& place, const Uuid& id);
-  void tell(const DeadLetter& letter, const Uuid& id);
-  void tell_left_out(const Queue& queue, std::uint64_t left_out) const;
+  void tell_stored(const DeadLetter& letter, const Uuid& id);
+  void tell_dropped(const DeadLetter& letter);
 
   Storage& storage_;
   const std::string folder_;
@@ -140,7 +144,8 @@ class DeadLetters {
   // Everybody's.
   mutable std::mutex redrives_mutex_;
   std::map<const Queue*, std::shared_ptr<Redrive>> redrives_;  ///< the last one of each queue
-  LogLimit log_limit_;
+  LogLimit log_limit_;       ///< by dead-letter queue
+  LogLimit drop_log_limit_;  ///< by queue
 };
 
 }  // namespace sluice::core

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <tuple>
 
-#include "base/log.hpp"
 #include "base/units.hpp"
 #include "queue/dead_letters.hpp"
 
@@ -269,16 +268,8 @@ void Timers::reject(const LeaseHolder& holder, const std::string& stage, const s
                                          format_duration(holder.ack_deadline_ms));
   queue.ack_deadline_exceeded.fetch_add(copies.size(), std::memory_order_release);
   for (const Taken& copy : copies) {
-    if (queue.dead_letter_queue() != nullptr) {
-      holder.dead_letters->submit(DeadLetter{&queue, queue.dead_letter_queue(), copy, holder.service, stage, reason, {},
-                                             last_ms, copy.chunk->lineage[lowest_bit(copy.mask)].stored_in});
-    } else {
-      queue.drop_in_flight(copy);
-    }
-  }
-  if (queue.dead_letter_queue() == nullptr) {
-    log_warning(queue.name(), "{} dropped: {}; the queue's redrive_policy is null, so no dead-letter queue keeps it",
-                count_text(copies.size(), "message"), reason);
+    holder.dead_letters->submit(DeadLetter{&queue, false, copy, holder.service, stage, reason, {}, last_ms,
+                                           copy.chunk->lineage[lowest_bit(copy.mask)].stored_in});
   }
 }
 

@@ -5,19 +5,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/clock.hpp"
-#include "base/log.hpp"
-#include "base/units.hpp"
-
 namespace sluice::core {
 namespace {
 
 /// DESIGN §2.4: what a stage may emit per message unless it SPLITS.
 constexpr std::uint32_t kEmissionsMax = 64;
-/// Of each worker: a flood of dropped messages is counted, not printed.
-constexpr std::uint32_t kLogLinesPerSecond = 10;
-/// Of a dropped message's detail, in its log line.
-constexpr std::size_t kDetailShownMax = 300;
 
 std::string text_of(sluice_str text) { return text.size == 0 ? std::string() : std::string(text.data, text.size); }
 
@@ -55,8 +47,7 @@ Chain::Chain(std::vector<Instance> stages, Consumer& consumer, Publisher* publis
              ChainOptions options)
     : consumer_(consumer),
       publisher_(publisher),
-      options_(std::move(options)),
-      log_limit_(kLogLinesPerSecond) {
+      options_(std::move(options)) {
   for (Instance& instance : stages) {
     std::uint32_t flags = instance.component().descriptor->flags;
     bool splits = (flags & SLUICE_SPLITS) != 0;
@@ -75,7 +66,7 @@ void Chain::cancel() const {
 }
 
 int32_t Chain::run(const sluice_message* const* messages, std::uint32_t count) {
-  messages_ = received_ = messages;
+  messages_ = messages;
   roots_ = nullptr;
   count_ = count;
   for (stage_ = 0; stage_ < stages_.size() && count_ != 0; ++stage_) {
@@ -99,7 +90,6 @@ int32_t Chain::run(const sluice_message* const* messages, std::uint32_t count) {
   if (publisher_ != nullptr) {
     publisher_->flush(false);
   }
-  tell_dropped();
   return SLUICE_OK;
 }
 
@@ -367,12 +357,8 @@ int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluic
   if (!emitting) {
     return refuse(part, SLUICE_STALE);
   }
-  bool kept = consumer_.reject_part({part.body, part.body_size}, parts,
-                                    lineage_of_root(root_of(part.parent)), stages_[stage_].type,
-                                    text_of(reason), text_of(detail));
-  if (!kept) {
-    tell_dropped("part", parts.id->bytes.data(), text_of(reason), text_of(detail));
-  }
+  consumer_.reject_part({part.body, part.body_size}, parts, lineage_of_root(root_of(part.parent)), stages_[stage_].type,
+                        text_of(reason), text_of(detail));
   return refuse(part, SLUICE_OK);  // the body was copied
 }
 
@@ -383,40 +369,6 @@ void Chain::fail(std::uint32_t root, Outcome outcome) {
   } else if (outcome.status > found->outcome.status) {
     found->outcome = std::move(outcome);
   }
-}
-
-/// What a queue with a dead-letter queue rejects is told of once it is stored there (DeadLetters);
-/// here, what has no such place.
-void Chain::tell_dropped() {
-  if (consumer_.queue().dead_letter_queue() != nullptr) {
-    return;
-  }
-  for (const Failure& failure : failures_) {
-    if (failure.outcome.status == Outcome::Status::reject) {
-      tell_dropped("message", received_[failure.message]->id, failure.outcome.reason,
-                   failure.outcome.detail);
-    }
-  }
-}
-
-void Chain::tell_dropped(std::string_view what, const std::uint8_t* id, std::string_view reason,
-                         std::string_view detail) {
-  const std::string& queue = consumer_.queue().name();
-  LogLimit::Verdict verdict = log_limit_.judge(queue, system_clock().steady_ns());
-  if (verdict.left_out != 0) {
-    log_warning(queue, "{} left out of this log",
-                count_text(verdict.left_out, "more dropped message"));
-  }
-  if (!verdict.pass) {
-    return;
-  }
-  Uuid uuid;
-  std::copy_n(id, uuid.bytes.size(), uuid.bytes.begin());
-  log_warning(queue,
-              "{} {} is dropped: {}{}{}; the queue's redrive_policy is null, so no dead-letter "
-              "queue keeps it",
-              what, to_text(uuid), reason, detail.empty() ? "" : ": ",
-              detail.substr(0, kDetailShownMax));
 }
 
 std::span<Failure> Chain::failures() { return failures_; }

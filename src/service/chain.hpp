@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/arena.hpp"
-#include "base/log_limit.hpp"
 #include "plugin/host.hpp"
 #include "plugin/out.hpp"
 #include "queue/consumer.hpp"
@@ -79,9 +78,6 @@ class Chain final : public sluice_out {
   Uuid derived_id(std::uint32_t parent, std::uint32_t ordinal) const;
   std::uint32_t root_of(std::uint32_t index) const { return roots_ == nullptr ? index : roots_[index]; }
   void fail(std::uint32_t root, Outcome outcome);
-  void tell_dropped();
-  void tell_dropped(std::string_view what, const std::uint8_t* id, std::string_view reason,
-                    std::string_view detail);
   void retry_all(const char* reason);
   bool aborting() const { return options_.aborting->load(std::memory_order_relaxed); }
   Lineage lineage_of_root(std::uint32_t root) const;
@@ -107,11 +103,9 @@ class Chain final : public sluice_out {
   std::vector<Failure> failures_;
   std::vector<sluice_reader*> readers_;
   std::vector<Kept> kept_;
-  const sluice_message* const* received_ = nullptr;
   std::uint32_t ignored_ = 0;
   Arena arena_;
   EmissionReader emission_reader_;
-  LogLimit log_limit_;
 };
 
 }  // namespace sluice::core

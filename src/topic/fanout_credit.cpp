@@ -123,7 +123,7 @@ void Fanout::dead_letter(Branch& branch, std::uint64_t mask) {
     queue.overdue.fetch_add(1, std::memory_order_relaxed);
     queue.diverted.fetch_add(1, std::memory_order_release);
     aside_.dead_letters.submit(
-        {&queue, queue.dead_letter_queue(), letter, "", "", "the queue was full",
+        {&queue, false, letter, "", "", "the queue was full",
          fmt::format("capacity {}, capacity_bytes {}", queue.options().capacity,
                      queue.options().capacity_bytes),
          aside_.timers.now_ms(), nullptr});

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "support/line.hpp"
+#include "support/log_lines.hpp"
 
 namespace sluice::test {
 namespace {
@@ -139,9 +140,12 @@ TEST(AckDeadline, of_a_settled_batch_means_nothing_to_the_next) {
 
 TEST(AckDeadline, without_a_dead_letter_queue_drops_and_tells_the_source) {
   Swallowed swallowed({}, kDeadline, false);
+  LogLines log;
   swallowed.receive();
   swallowed.report_progress(kDeadline + 1);
   EXPECT_EQ(swallowed.queue.counters().dropped, 1u);
+  EXPECT_EQ(log.with(" is dropped: stage 'import' did not settle it within the ack_deadline of ").size(), 1u);
+  EXPECT_EQ(log.with("; the queue's redrive_policy is null, so no dead-letter queue keeps it").size(), 1u);
   swallowed.expect_nothing_lost_and_nothing_held();
   swallowed.expect_all_credit_back();
 }

@@ -341,6 +341,30 @@ TEST(DeadLetters, a_flood_of_letters_is_cut_in_the_log_and_counted) {
   EXPECT_EQ(log.all().size(), 12u);
 }
 
+TEST(DeadLetters, without_a_queue_for_them_are_dropped_and_a_flood_of_them_is_counted_in_the_log) {
+  Line line;
+  Queue& queue = line.queue({.name = "q"});
+  core::Publisher& publisher = line.publisher({&queue});
+  Hand& hand = line.hand(queue);
+  ASSERT_TRUE(line.open());
+  LogLines log;
+  auto reject = [&] {
+    line.publish(publisher, {"a"});
+    ASSERT_EQ(hand.receive(), Texts{"a"});
+    hand.fail_first(Outcome::Status::reject, -1, "because");
+  };
+  for (int i = 0; i < 25; ++i) {
+    reject();
+  }
+  EXPECT_EQ(log.with(" is dropped: because: detail; the queue's redrive_policy is null").size(), 10u);
+  line.advance(1000);
+  reject();
+  EXPECT_EQ(log.with("15 more dropped messages left out").size(), 1u);
+  EXPECT_EQ(queue.counters().dropped, 26u);
+  EXPECT_EQ(line.settled.count(), 26u);
+  EXPECT_EQ(conservation_gap(queue.counters()), 0);
+}
+
 TEST(DeadLetters, letters_of_a_file_are_counted_without_those_that_were_deleted) {
   Graveyard yard;
   ASSERT_TRUE(yard.line.open());

@@ -296,12 +296,14 @@ TEST_F(Visibility, a_part_rejected_without_a_dead_letter_queue_counts_as_dropped
   bare.publish(to, {"a"});
   hand.receive();
   const core::Lease& lease = hand.consumer.leases()[0];
-  EXPECT_FALSE(hand.consumer.reject_part(bytes_of("row"), {}, lease.taken.chunk->lineage_of(0), "s", "r", ""));
+  hand.consumer.reject_part(bytes_of("row"), {}, lease.taken.chunk->lineage_of(0), "s", "r", "");
   hand.settle();
   core::QueueCounters n = lone.counters();
+  EXPECT_EQ(n.dropped, 1u);
   EXPECT_EQ(conservation_gap(n), 0);
   EXPECT_EQ(n.visible, 0u);
   EXPECT_EQ(n.received, 1u);
+  EXPECT_EQ(bare.settled.all(), (std::vector<Settlements::Settlement>{{1, true, 1}})) << "its source hears of it";
 }
 
 TEST_F(Visibility, what_a_stale_worker_still_emits_never_touches_a_settled_origin) {

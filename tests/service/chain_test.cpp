@@ -130,6 +130,24 @@ TEST(Chain, what_a_queue_without_dead_letters_rejects_is_logged_as_dropped) {
   EXPECT_EQ(shop.queue.counters().dropped, 2u);
 }
 
+TEST(Chain, what_a_stage_rejects_too_late_is_not_logged_as_dropped) {
+  Shop* shop = nullptr;
+  auto stage = Script::stage("late", 0, [&](const sluice_batch&, sluice_out* out) {
+    shop->line.advance(1500);
+    host().settle(out, 0, SLUICE_REJECT, -1, str("rotten"), {});
+    return SLUICE_OK;
+  });
+  Shop made({stage.get()});
+  shop = &made;
+  made.queue.set_dead_letter_queue(nullptr);
+  LogLines log;
+  made.send({"a"});
+  made.work();
+  EXPECT_EQ(log.with(" is dropped").size(), 0u);
+  EXPECT_EQ(made.queue.counters().dropped, 0u);
+  EXPECT_EQ(made.queue.counters().visible, 1u) << "it comes again";
+}
+
 TEST(Chain, a_message_may_become_64_and_not_65) {
   std::vector<int32_t> answers;
   auto stage = Script::stage("many", 0, [&](const sluice_batch&, sluice_out* out) {
