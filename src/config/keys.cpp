@@ -77,7 +77,8 @@ constexpr Key kRedrivePolicyKeys[] = {
      .maximum = 1000},  // SQS: 1 to 1000
     {.name = "dead_letter_queue",
      .type = T::name,
-     .help = "Where it goes. Default: NAME-dead, which is made if it is not declared."},
+     .help = "Where it goes. Default: NAME-dead, which is made if it is not declared. A FIFO queue's is a FIFO queue, too, "
+             "as in SQS; another is warned of."},
 };
 constexpr std::string_view kWhenFull[] = {"block", "drop_new", "drop_old", "dead_letter"};
 constexpr Key kQueueKeys[] = {

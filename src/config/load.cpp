@@ -97,6 +97,7 @@ PipelineDescription Loader::load() {
     check_state();
   if (reporter_.diagnostics.errors() == 0) {  // warnings about a broken graph would mislead
     check_use();
+    check_dead_letter_types();
     check_feedback();
     result_.fixed_part = fixed_part();
   }

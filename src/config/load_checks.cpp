@@ -112,6 +112,31 @@ void Loader::check_dead_letter_cycles() {
   }
 }
 
+/// SQS refuses such a pair. Here it works, but not as its user may think (a made one has no
+/// service).
+void Loader::check_dead_letter_types() {
+  for (std::size_t i = 0; i < result_.queues.size(); ++i) {
+    const QueueDescription& queue = result_.queues[i];
+    if (!queue.redrive_policy)
+      continue;
+    const QueueDescription& dead = result_.queues[queue.redrive_policy->dead_letter_queue];
+    if (dead.implied || dead.fifo == queue.fifo)
+      continue;
+    reporter_.warning(
+        redrive_offsets_[i],
+        queue.fifo ? fmt::format(
+                         "queue {} is a FIFO queue and its dead-letter queue {} is none, which SQS "
+                         "refuses: a service of {} gets letters of one group in any order and at "
+                         "the same time; set \"fifo\": true there, too",
+                         in_quotes(queue.name), in_quotes(dead.name), in_quotes(dead.name))
+                   : fmt::format(
+                         "queue {} is no FIFO queue and its dead-letter queue {} is one, which SQS "
+                         "refuses: letters without a group_id are one group there, of which one "
+                         "batch is received at a time; set \"fifo\" in both, or in neither",
+                         in_quotes(queue.name), in_quotes(dead.name)));
+  }
+}
+
 void Loader::check_use() {
   std::vector<bool> fed(result_.queues.size()), dead(result_.queues.size()),
       served(result_.queues.size());

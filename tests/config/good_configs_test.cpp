@@ -48,6 +48,19 @@ TEST(GoodConfig, a_queue_is_fifo_where_it_says_so) {
   EXPECT_EQ(queues[1].deduplication_capacity, 5000);
 }
 
+TEST(GoodConfig, a_dead_letter_queue_of_the_same_type_is_not_warned_of_nor_is_one_that_is_made) {
+  const Loaded same(kGoodConfig, {"/queues/large/fifo=true", "/queues/broken/fifo=true"});
+  const Loaded made(kGoodConfig, {"/queues/small/fifo=true"});
+  ASSERT_TRUE(same.result && made.result) << same.text() << made.text();
+  EXPECT_EQ(warnings(same) + warnings(made), "");
+}
+
+TEST(GoodConfig, another_type_of_the_dead_letter_queue_is_warned_of_where_it_is_named) {
+  const Loaded loaded(kGoodConfig, {"/queues/broken/fifo=true"});
+  ASSERT_EQ(loaded.diagnostics.all().size(), 1U) << loaded.text();
+  EXPECT_NE(loaded.text().find("/configs/test.json:8:"), std::string::npos) << loaded.text();
+}
+
 TEST(GoodConfig, a_queue_with_a_service_has_an_implied_dead_letter_queue) {
   const Loaded loaded(kGoodConfig);
   ASSERT_TRUE(loaded.result) << loaded.text();
@@ -190,6 +203,15 @@ INSTANTIATE_TEST_SUITE_P(
         Odd{"a_visibility_timeout_of_nothing",
             R"({"queues": {"q": {"visibility_timeout": "0s"}}, "topics": {"t": {}}, "services": {"s": {"queue": "q", "publish_to": "t", "stages": [{"type": "test_upper"}]}}})",
             "queue \"q\": with a \"visibility_timeout\" of 0s"},
+        Odd{"a_fifo_queue_whose_dead_letter_queue_is_none",
+            R"({"queues": {"q": {"fifo": true, "redrive_policy": {"dead_letter_queue": "dead"}}, "dead": {}}})",
+            "queue \"q\" is a FIFO queue and its dead-letter queue \"dead\" is none, which SQS refuses"},
+        Odd{"a_fifo_queue_whose_declared_namesake_is_none",
+            R"({"queues": {"q": {"fifo": true}, "q-dead": {}}, "topics": {"t": {}}, "services": {"s": {"queue": "q", "publish_to": "t", "stages": [{"type": "test_upper"}]}}})",
+            "queue \"q\" is a FIFO queue and its dead-letter queue \"q-dead\" is none"},
+        Odd{"a_queue_whose_dead_letter_queue_is_fifo",
+            R"({"queues": {"q": {"redrive_policy": {"dead_letter_queue": "dead"}}, "dead": {"fifo": true}}})",
+            "queue \"q\" is no FIFO queue and its dead-letter queue \"dead\" is one, which SQS refuses"},
         Odd{"an_admin_address_that_others_reach", R"({"admin": {"listen": "0.0.0.0:9640"}})", "it asks for no password"},
         Odd{"a_scope_without_a_policy",
             R"({"topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t", "filter_policy_scope": "MessageBody"}]}}})",
