@@ -139,7 +139,10 @@ class FileStorage final : public Storage {
     return {};
   }
 
-  bool exists(const std::string& path) override { return ::access(path.c_str(), F_OK) == 0; }
+  /// What cannot be looked at may be there: whoever opens it learns why it cannot be.
+  bool exists(const std::string& path) override {
+    return ::access(path.c_str(), F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+  }
 
   Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override {
     bool is_new = !exists(path);

@@ -54,6 +54,17 @@ TEST_F(FileStorageTest, truncate_cuts_and_appending_goes_on_there) {
   EXPECT_EQ(*(*file)->read(0, 100), "0123x");
 }
 
+TEST_F(FileStorageTest, what_cannot_be_looked_at_counts_as_there_and_opening_it_tells_why) {
+  EXPECT_FALSE(file_storage().exists(path("nothing")));
+  EXPECT_FALSE(file_storage().exists(path("nothing/in it")));
+  fs::create_symlink("loop", path("loop"));
+  EXPECT_TRUE(file_storage().exists(path("loop")));
+  EXPECT_TRUE(file_storage().exists(path("loop/in it")));
+  const auto opened = file_storage().open_append(path("loop/in it"));
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("loop/in it': "), std::string::npos) << opened.error().message;
+}
+
 TEST_F(FileStorageTest, files_and_folders_are_the_owners_alone) {
   ASSERT_TRUE(file_storage().make_folders(path("one/two")));
   ASSERT_TRUE(file_storage().open_append(path("one/two/file")));
