@@ -40,6 +40,10 @@ void print_error(std::string_view text) {
   print_raw_error(fmt::format("sluice: error: {}\n", text));
 }
 
+void print_warning(std::string_view text) {
+  print_raw_error(fmt::format("sluice: warning: {}\n", text));
+}
+
 void print_raw_error(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);

@@ -20,6 +20,9 @@ int finish_output(int exit);
 /// "sluice: error: TEXT" on stderr.
 void print_error(std::string_view text);
 
+/// "sluice: warning: TEXT" on stderr.
+void print_warning(std::string_view text);
+
 /// Text that stands by itself on stderr, such as rendered diagnostics.
 void print_raw_error(std::string_view text);
 

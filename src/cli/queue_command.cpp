@@ -257,6 +257,29 @@ int purge(Opened& opened, const QueueArguments& arguments) {
   return 0;
 }
 
+int act(Opened& opened, const QueueArguments& arguments) {
+  switch (arguments.action) {
+    case QueueArguments::Action::list:
+      return list(opened, arguments);
+    case QueueArguments::Action::peek:
+      return peek(opened, arguments);
+    case QueueArguments::Action::redrive:
+      return redrive(opened, arguments);
+    default:
+      return purge(opened, arguments);
+  }
+}
+
+/// What could not be read is told beside what could: 74 where it is a file, else 65 (DESIGN §5).
+int tell_unreadable(const QueueControl& queues) {
+  int exit = 0;
+  for (const Error& error : queues.unreadable()) {
+    print_warning(error.message);
+    exit = std::max(exit, exit_code(error.code));
+  }
+  return exit;
+}
+
 }  // namespace
 
 int operate_queues(const QueueArguments& arguments) {
@@ -272,16 +295,12 @@ int operate_queues(const QueueArguments& arguments) {
   Result<Opened> opened = open_queues(arguments, registry);
   if (!opened)
     return report(opened.error());
-  switch (arguments.action) {
-    case QueueArguments::Action::list:
-      return list(*opened, arguments);
-    case QueueArguments::Action::peek:
-      return peek(*opened, arguments);
-    case QueueArguments::Action::redrive:
-      return redrive(*opened, arguments);
-    default:
-      return purge(*opened, arguments);
-  }
+  const int exit = act(*opened, arguments);
+  const int unreadable = tell_unreadable(*opened->queues);
+  // Who asks what is there has not got all of it; the others have done what can be done.
+  const bool shows = arguments.action == QueueArguments::Action::list ||
+                     arguments.action == QueueArguments::Action::peek;
+  return exit == 0 && shows ? unreadable : exit;
 }
 
 }  // namespace sluice::core

@@ -43,6 +43,9 @@ class QueueControl {
   /// Removes all messages; those in flight or delayed as soon as they would become visible. How
   /// many are gone now.
   virtual Result<std::uint64_t> purge(const std::string& queue) = 0;
+  /// What stands in the way of a whole answer to what was asked for so far: what cannot be read,
+  /// where, why, and what to do. bad_data: what cannot be a letter; io: the rest.
+  virtual std::vector<Error> unreadable() const { return {}; }
 };
 
 /// So many bytes of messages are shown at once.

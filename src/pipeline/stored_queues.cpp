@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/units.hpp"
+
 namespace sluice::core {
 
 Result<const QueueDescription*> StoredQueues::find(const std::string& name) const {
@@ -35,7 +37,7 @@ std::string StoredQueues::path_of(const std::string& queue) const {
 }
 
 Result<std::optional<LetterFile>> StoredQueues::open(const QueueDescription& queue,
-                                                     bool writes) const {
+                                                     bool writes) {
   const std::string path = path_of(queue.name);
   if (!keeps_letters(queue) || !storage_.exists(path)) {
     return std::nullopt;
@@ -47,10 +49,35 @@ Result<std::optional<LetterFile>> StoredQueues::open(const QueueDescription& que
   if (Result<void> prepared = writes ? file->prepare() : Result<void>(); !prepared) {
     return std::unexpected(prepared.error());
   }
+  note_faults(*file);
   return std::optional(std::move(*file));
 }
 
-Result<QueueFacts> StoredQueues::facts(const QueueDescription& queue) const {
+void StoredQueues::note_faults(const LetterFile& file) {
+  std::vector<Error>& errors = unreadable_[file.path()];
+  errors.clear();
+  for (const LetterFile::Fault& fault : file.faults()) {
+    errors.push_back(
+        {Errc::bad_data,
+         fmt::format("'{}', line {} (from byte {}): no dead letter can be read from it: {}; it "
+                     "stays in the file, and is neither counted nor delivered: correct or delete "
+                     "it while no engine runs",
+                     file.path(), fault.line, fault.offset, fault.why)});
+  }
+  if (const std::uint64_t more = file.foreign() - file.faults().size(); more != 0) {
+    errors.push_back({Errc::bad_data, fmt::format("'{}': {} no dead letter can be read from",
+                                                  file.path(), count_text(more, "more line"))});
+  }
+}
+
+std::vector<Error> StoredQueues::unreadable() const {
+  std::vector<Error> all;
+  for (const auto& [path, errors] : unreadable_)
+    all.insert(all.end(), errors.begin(), errors.end());
+  return all;
+}
+
+QueueFacts StoredQueues::facts(const QueueDescription& queue) {
   QueueFacts facts;
   facts.name = queue.name;
   facts.capacity = queue.capacity;
@@ -59,34 +86,41 @@ Result<QueueFacts> StoredQueues::facts(const QueueDescription& queue) const {
   if (queue.redrive_policy) {
     facts.dead_letter_queue = pipeline_.queues[queue.redrive_policy->dead_letter_queue].name;
   }
-  Result<std::optional<LetterFile>> file = open(queue);
-  if (!file) {
-    return std::unexpected(file.error());
-  }
-  if (*file) {
-    facts.visible = facts.moved_in = (*file)->count();
-    Result<std::uint64_t> end = (*file)->for_each(0, [&](const LetterLine& letter) {
-      const std::int64_t since_ms =
-          letter.message.dead_letter ? letter.message.dead_letter->last_ms : letter.message.sent_ms;
-      facts.age_of_oldest_s = std::max<std::int64_t>(0, now_ms_ - since_ms) / 1000;
-      return false;
-    });
-    if (!end) {
-      return std::unexpected(end.error());
-    }
+  if (Result<void> counted = count_letters(queue, facts); !counted) {
+    unreadable_[path_of(queue.name)] = {
+        {counted.error().code,
+         fmt::format("queue '{}': {}; its dead letters are not counted: see to it that the file "
+                     "can be read and written, or move it away",
+                     queue.name, counted.error().message)}};
   }
   return facts;
 }
 
+Result<void> StoredQueues::count_letters(const QueueDescription& queue, QueueFacts& facts) {
+  Result<std::optional<LetterFile>> file = open(queue);
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  if (!*file) {
+    return {};
+  }
+  Result<std::uint64_t> end = (*file)->for_each(0, [&](const LetterLine& letter) {
+    const std::int64_t since_ms =
+        letter.message.dead_letter ? letter.message.dead_letter->last_ms : letter.message.sent_ms;
+    facts.age_of_oldest_s = std::max<std::int64_t>(0, now_ms_ - since_ms) / 1000;
+    return false;
+  });
+  if (!end) {
+    return std::unexpected(end.error());
+  }
+  facts.visible = facts.moved_in = (*file)->count();
+  return {};
+}
+
 Result<std::vector<QueueFacts>> StoredQueues::list() {
   std::vector<QueueFacts> all;
-  for (const QueueDescription& queue : pipeline_.queues) {
-    Result<QueueFacts> one = facts(queue);
-    if (!one) {
-      return std::unexpected(one.error());
-    }
-    all.push_back(std::move(*one));
-  }
+  for (const QueueDescription& queue : pipeline_.queues)
+    all.push_back(facts(queue));
   return all;
 }
 
@@ -232,7 +266,12 @@ Result<std::uint64_t> StoredQueues::purge(const std::string& queue) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  return *file ? (*file)->clear() : 0;
+  if (!*file) {
+    return 0;
+  }
+  Result<std::uint64_t> cleared = (*file)->clear();
+  note_faults(**file);
+  return cleared;
 }
 
 }  // namespace sluice::core

@@ -59,9 +59,10 @@ Result<void> DeadLetters::open(Queue& queue) {
     return prepared;
   }
   if (file->foreign() != 0) {
-    log_warning("", "'{}': {} no dead letter can be read from, the first is line {}: it stays in the file and is not "
+    const LetterFile::Fault& first = file->faults().front();
+    log_warning("", "'{}': {} no dead letter can be read from, the first is line {} ({}): it stays in the file and is not "
                     "delivered; correct or delete it while the engine is stopped",
-                file->path(), count_text(file->foreign(), "line"), file->first_foreign());
+                file->path(), count_text(file->foreign(), "line"), first.line, first.why);
   }
   queue.set_letters(this);
   stored_.fetch_add(file->count(), std::memory_order_relaxed);

@@ -63,12 +63,19 @@ struct Line {
   std::string source;
   MessageText message;  ///< of a letter
   std::string queue;    ///< of a redrive
+  std::string why;      ///< it is a foreign one
 };
+
+Line foreign(std::string why) {
+  Line line;
+  line.why = std::move(why);
+  return line;
+}
 
 Line read_line(std::string_view text) {
   std::expected<Json, JsonError> json = parse_json(text, std::numeric_limits<std::uint32_t>::max());
   if (!json) {
-    return {};
+    return foreign("no JSON: " + json.error().message);
   }
   const auto text_of = [&](const char* name) {
     const Json* value = json->find(name);
@@ -76,20 +83,26 @@ Line read_line(std::string_view text) {
   };
   if (const Json* deleted = json->find("deleted")) {
     std::optional<Uuid> id = parse_uuid(deleted->text);
-    return id ? Line{Line::Kind::removal, *id, text_of("source_queue"), {}, {}} : Line{};
+    return id ? Line{Line::Kind::removal, *id, text_of("source_queue"), {}, {}, {}} : foreign("\"deleted\" is not a UUID");
   }
   if (const Json* redrive = json->find("redrive")) {
     std::optional<Uuid> id = parse_uuid(redrive->text);
     return id && json->find("to") != nullptr
-               ? Line{Line::Kind::redrive, *id, text_of("source_queue"), {}, text_of("to")}
-               : Line{};
+               ? Line{Line::Kind::redrive, *id, text_of("source_queue"), {}, text_of("to"), {}}
+               : foreign(id ? "\"redrive\" has no \"to\"" : "\"redrive\" is not a UUID");
   }
   Result<MessageText> message = message_from_json(*json);
-  if (!message || !message->id || !LetterParts(*message).fits()) {
-    return {};
+  if (!message) {
+    return foreign(message.error().message);
+  }
+  if (!message->id) {
+    return foreign("the message has no \"id\"");
+  }
+  if (!LetterParts(*message).fits()) {
+    return foreign("its attributes take more room than a message has");
   }
   std::string source = message->dead_letter ? message->dead_letter->source_queue : std::string();
-  return {Line::Kind::letter, *message->id, std::move(source), std::move(*message), {}};
+  return {Line::Kind::letter, *message->id, std::move(source), std::move(*message), {}, {}};
 }
 
 /// The end of a line that is about a letter.
@@ -129,7 +142,9 @@ Result<void> LetterFile::read() {
         }
         break;
       case Line::Kind::foreign:
-        first_foreign_ = ++foreign_ == 1 ? lines : first_foreign_;
+        if (++foreign_ <= kFaultsMax) {
+          faults_.push_back({lines, offset, std::move(line.why)});
+        }
         break;
     }
     return true;
@@ -202,7 +217,7 @@ Result<void> LetterFile::compact() {
   if (Result<void> flushed = flush(); !flushed) {
     return flushed;
   }
-  Places moved;
+  Moved moved;
   const std::uint64_t needed = end() - garbage_bytes_ + kRoomLeft, room = storage_->room(path_);
   Result<std::unique_ptr<AppendFile>> copy =
       room >= needed ? write_anew(moved)
@@ -217,7 +232,7 @@ Result<void> LetterFile::compact() {
 }
 
 /// The file as it should be, beside it and synced; where each letter is in there. Leaves nothing if it fails.
-Result<std::unique_ptr<AppendFile>> LetterFile::write_anew(Places& moved) {
+Result<std::unique_ptr<AppendFile>> LetterFile::write_anew(Moved& moved) {
   if (Result<void> removed = storage_->remove(anew_path()); !removed) {
     return std::unexpected(removed.error());
   }
@@ -233,8 +248,9 @@ Result<std::unique_ptr<AppendFile>> LetterFile::write_anew(Places& moved) {
   return copy;
 }
 
-Result<void> LetterFile::copy_what_stands(AppendFile& copy, Places& moved) {
+Result<void> LetterFile::copy_what_stands(AppendFile& copy, Moved& moved) {
   Result<void> written;
+  std::uint64_t lines = 0;
   std::string block;
   const auto write_block = [&] {
     written = copy.append(block);
@@ -242,17 +258,21 @@ Result<void> LetterFile::copy_what_stands(AppendFile& copy, Places& moved) {
     return written.has_value();
   };
   auto move = [&](std::string_view text, std::uint64_t offset) {
-    const Line line = read_line(text);
+    Line line = read_line(text);
     const LetterKey letter = key(line.id, line.source);
     auto found = letters_.find(letter);
     bool stands = line.kind == Line::Kind::letter && found != letters_.end() && found->second.begin == offset;
-    bool marks = line.kind == Line::Kind::redrive && moved.contains(letter) && marked_.contains(letter);
+    bool marks = line.kind == Line::Kind::redrive && moved.letters.contains(letter) && marked_.contains(letter);
     const std::uint64_t begin = copy.size() + block.size();
     if (stands || marks || line.kind == Line::Kind::foreign) {
       block.append(text).push_back('\n');
+      ++lines;
     }
     if (stands) {
-      moved.emplace(letter, Place{begin, begin + text.size() + 1});
+      moved.letters.emplace(letter, Place{begin, begin + text.size() + 1});
+    }
+    if (line.kind == Line::Kind::foreign && moved.faults.size() < kFaultsMax) {
+      moved.faults.push_back({lines, begin, std::move(line.why)});
     }
     return block.size() < kPendingMax || write_block();
   };
@@ -270,12 +290,13 @@ Result<void> LetterFile::copy_what_stands(AppendFile& copy, Places& moved) {
   return written;
 }
 
-Result<void> LetterFile::replace_with(std::unique_ptr<AppendFile> copy, Places moved) {
+Result<void> LetterFile::replace_with(std::unique_ptr<AppendFile> copy, Moved moved) {
   if (Result<void> replaced = storage_->replace(anew_path(), path_); !replaced) {
     return replaced;
   }
   file_ = std::move(copy);
-  letters_ = std::move(moved);
+  letters_ = std::move(moved.letters);
+  faults_ = std::move(moved.faults);
   garbage_bytes_ = 0;
   garbage_kept_ = kGarbageKept;
   return {};
@@ -335,9 +356,9 @@ Result<std::uint64_t> LetterFile::clear() {
     Result<void> synced = cut ? sync() : cut;
     return synced ? Result<std::uint64_t>(count) : std::unexpected(synced.error());
   }
-  Places none;
-  Result<std::unique_ptr<AppendFile>> foreign_lines = write_anew(none);
-  Result<void> replaced = foreign_lines ? replace_with(std::move(*foreign_lines), std::move(none))
+  Moved rest;
+  Result<std::unique_ptr<AppendFile>> foreign_lines = write_anew(rest);
+  Result<void> replaced = foreign_lines ? replace_with(std::move(*foreign_lines), std::move(rest))
                                         : std::unexpected(foreign_lines.error());
   return replaced ? Result<std::uint64_t>(count) : std::unexpected(replaced.error());
 }

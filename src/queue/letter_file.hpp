@@ -53,6 +53,7 @@ class LetterFile {
  public:
   /// Memory that each letter takes, however long it is.
   static constexpr std::int64_t kIndexBytes = 72;
+  static constexpr std::size_t kFaultsMax = 10;
 
   /// Opens (and creates) the file and reads it once. Errors: io.
   static Result<LetterFile> open(Storage& storage, std::string path);
@@ -69,9 +70,15 @@ class LetterFile {
   };
   const std::unordered_map<LetterKey, Place, LetterKeyHash>& letters() const { return letters_; }
   std::uint64_t end() const { return file_->size() + pending_.size(); }
-  /// Lines that are no letters, and the number of the first of them, from 1; as they were when it was opened.
+  /// A line that is no letter, in the file as it was opened, or written anew since.
+  struct Fault {
+    std::uint64_t line;    ///< from 1
+    std::uint64_t offset;  ///< of its first byte
+    std::string why;       ///< no letter can be read from it
+  };
+  /// How many there are, and the first kFaultsMax of them.
   std::uint64_t foreign() const { return foreign_; }
-  std::uint64_t first_foreign() const { return first_foreign_; }
+  const std::vector<Fault>& faults() const { return faults_; }
   /// Letters that are to go back to a queue, by name.
   const std::unordered_map<LetterKey, std::string, LetterKeyHash>& marked() const { return marked_; }
 
@@ -109,6 +116,11 @@ class LetterFile {
 
  private:
   using Places = std::unordered_map<LetterKey, Place, LetterKeyHash>;
+  /// Where things are in a file that is written anew.
+  struct Moved {
+    Places letters;
+    std::vector<Fault> faults;
+  };
   LetterFile(Storage& storage, std::string path, std::unique_ptr<AppendFile> file)
       : storage_(&storage), path_(std::move(path)), file_(std::move(file)) {}
   /// What stands behind the last line's end.
@@ -121,9 +133,9 @@ class LetterFile {
   Result<void> append(std::string_view line);
   Result<void> flush();
   std::string anew_path() const { return path_ + ".new"; }
-  Result<std::unique_ptr<AppendFile>> write_anew(Places& moved);
-  Result<void> copy_what_stands(AppendFile& copy, Places& moved);
-  Result<void> replace_with(std::unique_ptr<AppendFile> copy, Places moved);
+  Result<std::unique_ptr<AppendFile>> write_anew(Moved& moved);
+  Result<void> copy_what_stands(AppendFile& copy, Moved& moved);
+  Result<void> replace_with(std::unique_ptr<AppendFile> copy, Moved moved);
 
   static constexpr std::uint64_t kGarbageKept = 16 << 20;
 
@@ -138,7 +150,8 @@ class LetterFile {
   std::uint64_t garbage_kept_ = kGarbageKept;  ///< is not worth a new file
   Tail tail_ = Tail::none;
   std::uint64_t tail_offset_ = 0;
-  std::uint64_t foreign_ = 0, first_foreign_ = 0;
+  std::uint64_t foreign_ = 0;
+  std::vector<Fault> faults_;
 };
 
 }  // namespace sluice::core

@@ -78,6 +78,33 @@ TEST_F(Operate, a_running_engine_through_its_admin_address) {
   EXPECT_FALSE(std::filesystem::exists(folder() / "state/admin"));
 }
 
+TEST_F(Operate, letters_of_a_stopped_engine_that_cannot_be_read_are_told_of) {
+  run(pipeline({"--until-idle"}));
+  const std::filesystem::path letters = folder() / "state/dead-letters/jobs-dead.jsonl";
+  std::ofstream(letters, std::ios::app) << "who wrote this\n";
+  const std::string told = "sluice: warning: '" + letters.string() + "', line 4 (from byte ";
+  const Ended list = queue("list");
+  EXPECT_EQ(list.exit, 65);
+  EXPECT_NE(list.out.find("jobs-dead"), std::string::npos) << "the others are listed all the same";
+  EXPECT_NE(list.err.find(told), std::string::npos) << list.err;
+  EXPECT_NE(list.err.find("no JSON: "), std::string::npos) << list.err;
+  const Ended peek = queue("peek", {"jobs-dead"});
+  EXPECT_EQ(peek.exit, 65);
+  EXPECT_EQ(std::ranges::count(peek.out, '\n'), 3) << peek.out;
+  EXPECT_NE(peek.err.find(told), std::string::npos) << peek.err;
+  const Ended redrive = queue("redrive", {"jobs-dead"});
+  EXPECT_EQ(redrive.exit, 0) << "all that are letters are marked";
+  EXPECT_NE(redrive.err.find(told), std::string::npos) << redrive.err;
+
+  std::filesystem::remove(letters);
+  std::filesystem::create_directory(letters);
+  const Ended none = queue("list", {"--json"});
+  EXPECT_EQ(none.exit, 74);
+  EXPECT_EQ(Json::parse(none.out)["queues"].size(), 3U) << none.out;
+  EXPECT_NE(none.err.find("queue 'jobs-dead': cannot open '" + letters.string()), std::string::npos) << none.err;
+  EXPECT_EQ(queue("peek", {"jobs-dead"}).exit, 74);
+}
+
 TEST_F(Operate, a_stopped_engine_through_its_state_folder) {
   Command until_idle = pipeline({"--until-idle"});
   EXPECT_EQ(summary_of(run(until_idle))["dead_letters"], 3);

@@ -207,7 +207,7 @@ TEST(LetterFile, compacting_keeps_letters_marks_and_foreign_lines_and_drops_the_
   files.storage.put("dead.jsonl", "who wrote this\n" + files.content() + R"({"id":"torn)");
   LetterFile file = files.open();
   EXPECT_EQ(file.foreign(), 1u);
-  EXPECT_EQ(file.first_foreign(), 1u);
+  EXPECT_EQ(file.faults().at(0).line, 1u);
   ASSERT_TRUE(file.prepare());
   EXPECT_EQ(files.content(), "who wrote this\n" + letter(kA, "new") + "\n" + R"({"redrive":")" + core::to_text(kA) +
                                  R"(","source_queue":"jobs","to":"jobs"})" + "\n");
@@ -249,6 +249,65 @@ TEST(LetterFile, that_is_cleared_keeps_foreign_lines_and_nothing_of_the_letters)
   EXPECT_EQ(files.content(), "who wrote this\n");
   append(file, kB, "b");
   EXPECT_EQ(files.open().count(), 1u);
+}
+
+TEST(LetterFile, tells_of_each_line_that_is_no_letter_where_it_is_and_why) {
+  const std::string id = R"({"id":")" + core::to_text(kB) + "\"";
+  const std::pair<std::string, std::string> faults[] = {
+      {"no json", "no JSON: "},
+      {R"({"deleted":"x"})", "\"deleted\" is not a UUID"},
+      {R"({"redrive":"x","to":"jobs"})", "\"redrive\" is not a UUID"},
+      {R"({"redrive":")" + core::to_text(kB) + "\"}", "\"redrive\" has no \"to\""},
+      {"[]", "a message must be a JSON object"},
+      {R"({"body":"x"})", "the message has no \"id\""},
+      {id + R"(,"body_base64":"@@@"})", "\"body_base64\" is not base64"},
+      {id + R"(,"body":"x","attributes":{"a":{"type":"String","value":")" + std::string(70'000, 'v') + R"("}}})",
+       "its attributes take more room than a message has"}};
+  Files files;
+  std::string text = letter(kA, "a") + "\n";
+  std::vector<std::uint64_t> offsets;
+  for (const auto& [line, why] : faults) {
+    offsets.push_back(text.size());
+    text += line + "\n";
+  }
+  files.storage.put("dead.jsonl", text);
+  const LetterFile file = files.open();
+  ASSERT_EQ(file.faults().size(), std::size(faults));
+  for (std::size_t i = 0; i < std::size(faults); ++i) {
+    EXPECT_EQ(file.faults()[i].line, i + 2);
+    EXPECT_EQ(file.faults()[i].offset, offsets[i]);
+    EXPECT_EQ(file.faults()[i].why.find(faults[i].second), 0u) << file.faults()[i].why;
+  }
+}
+
+TEST(LetterFile, tells_of_the_first_of_many_such_lines_and_counts_all) {
+  Files files;
+  std::string text;
+  for (int i = 0; i < 25; ++i) {
+    text += "who wrote this\n";
+  }
+  files.storage.put("dead.jsonl", text);
+  const LetterFile file = files.open();
+  EXPECT_EQ(file.foreign(), 25u);
+  ASSERT_EQ(file.faults().size(), LetterFile::kFaultsMax);
+  EXPECT_EQ(file.faults().back().line, LetterFile::kFaultsMax);
+}
+
+TEST(LetterFile, that_is_written_anew_tells_where_such_lines_are_now) {
+  Files files;
+  LetterFile file = files.open();
+  append(file, kA, "a");
+  append(file, kB, "b");
+  remove(file, kA);
+  files.storage.put("dead.jsonl", files.content() + "who wrote this\n" + letter(kA, "again") + "\nand this\n");
+  LetterFile again = files.open();
+  EXPECT_EQ(again.faults().at(0).line, 4u);
+  ASSERT_TRUE(again.prepare());
+  ASSERT_EQ(again.faults().size(), 2u);
+  EXPECT_EQ(again.faults()[0].line, 2u);
+  EXPECT_EQ(again.faults()[0].offset, letter(kB, "b").size() + 1);
+  EXPECT_EQ(again.faults()[1].line, 4u);
+  EXPECT_EQ(files.content().find("and this"), again.faults()[1].offset);
 }
 
 TEST(LetterFile, goes_on_behind_the_letter_that_was_handed_out_last) {
