@@ -153,7 +153,7 @@ Result<void> StoredQueues::check_target(const std::string& from, const std::stri
   return {};
 }
 
-/// Marks what the status' request means, and counts all.
+/// Marks what the status' request means and is not marked so, and counts all.
 Result<void> StoredQueues::mark(LetterFile& file, RedriveStatus& status) const {
   std::vector<std::pair<LetterKey, std::string>> meant;
   Result<std::uint64_t> end = file.for_each(0, [&](const LetterLine& letter) {
@@ -167,19 +167,40 @@ Result<void> StoredQueues::mark(LetterFile& file, RedriveStatus& status) const {
     } else {
       ++status.moved;
       ++status.moved_to[to];
-      meant.emplace_back(letter.key, std::move(to));
+      const auto marked = file.marked().find(letter.key);
+      if (marked == file.marked().end() || marked->second != to)
+        meant.emplace_back(letter.key, std::move(to));
     }
     return true;
   });
   if (!end) {
     return std::unexpected(end.error());
   }
-  for (std::size_t i = 0; i < meant.size() && !status.request.dry_run; ++i) {
-    if (Result<void> appended = file.append_redrive(meant[i].first, meant[i].second); !appended) {
-      return appended;
-    }
+  if (status.request.dry_run) {
+    return {};
   }
-  return file.sync();
+  Result<void> written;
+  for (std::size_t i = 0; i < meant.size() && written; ++i)
+    written = file.append_redrive(meant[i].first, meant[i].second);
+  if (written) {
+    written = file.sync();
+  }
+  return written ? written : std::unexpected(not_all_written(file, written.error()));
+}
+
+/// `error`, and what of the marks stands in the file all the same.
+Error StoredQueues::not_all_written(LetterFile& file, const Error& error) const {
+  std::string stands = "it is not known how many of its letters are marked";
+  (void)file.sync();  // what is written stays, if it can; if it cannot, it counts as far as it does
+  if (const Result<LetterFile> again = LetterFile::open(storage_, file.path())) {
+    stands = fmt::format("{} of the {} in '{}' {} marked to go when the engine starts",
+                         again->marked().size(), count_text(again->count(), "letter"), file.path(),
+                         again->marked().size() == 1 ? "is" : "are");
+  }
+  return {error.code,
+          fmt::format("{}; {}, and no letter is lost: make room and repeat the command, which goes "
+                      "on with the rest; --cancel takes all marks away",
+                      error.message, stands)};
 }
 
 Result<RedriveStatus> StoredQueues::redrive(const std::string& queue,
@@ -251,7 +272,7 @@ Result<RedriveStatus> StoredQueues::cancel_redrive(const std::string& queue) {
   }
   Result<void> unmarked = (*file)->append_no_redrives();
   if (Result<void> synced = unmarked ? (*file)->sync() : unmarked; !synced) {
-    return std::unexpected(synced.error());
+    return std::unexpected(not_all_written(**file, synced.error()));
   }
   status->state = RedriveState::cancelled;
   return status;

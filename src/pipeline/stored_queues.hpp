@@ -22,7 +22,8 @@ class StoredQueues final : public QueueControl {
   /// A queue whose file cannot be read stands there without letters, and in unreadable().
   Result<std::vector<QueueFacts>> list() override;
   Result<std::vector<std::string>> peek(const std::string& queue, std::uint32_t count_max) override;
-  /// Marks the letters: they go to their queues when the engine starts.
+  /// Marks the letters: they go to their queues when the engine starts. Those that are marked so
+  /// already stay so: after a full disk it may be asked for again, and goes on where it stopped.
   Result<RedriveStatus> redrive(const std::string& queue, const RedriveRequest& request) override;
   /// `moved`: those that are marked.
   Result<RedriveStatus> redrive_status(const std::string& queue) override;
@@ -43,6 +44,7 @@ class StoredQueues final : public QueueControl {
   Result<void> count_letters(const QueueDescription& queue, QueueFacts& facts);
   Result<void> check_target(const std::string& from, const std::string& to) const;
   Result<void> mark(LetterFile& file, RedriveStatus& status) const;
+  Error not_all_written(LetterFile& file, const Error& error) const;
 
   const PipelineDescription& pipeline_;
   Storage& storage_;

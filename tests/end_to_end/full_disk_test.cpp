@@ -128,5 +128,46 @@ TEST_F(FullDisk, dead_letters_without_space_stop_the_engine_with_74_and_come_aga
     EXPECT_EQ(dead_letters("resize-" + std::to_string(side) + "-dead").size(), 1U) << side;
 }
 
+TEST_F(FullDisk, a_redrive_on_what_a_stopped_engine_stored_tells_how_far_it_came_and_can_be_repeated) {
+  constexpr int kLetters = 200;  // their marks do not fit into what the file's last page has left
+  mount_small(folder() / "state", "1m");
+  if (IsSkipped())
+    return;
+  std::ofstream messages(folder() / "in.jsonl");
+  for (int i = 0; i < kLetters; ++i)
+    messages << R"({"body":"x","attributes":{"s3.key":"key-)" << i << "\"}}\n";
+  messages.close();
+  const Command until_idle = own(R"({"name":"full","state":"@/state",
+    "buckets":{"graphics":{"type":"directory","path":"@/graphics"}},
+    "sources":{"in":{"type":"lines","path":"@/in.jsonl","publish_to":"jobs"}},
+    "queues":{"jobs":{}},
+    "services":{"work":{"queue":"jobs","stages":[{"type":"object_get","bucket":"graphics"},
+                                                 {"type":"lines","path":"@/out.jsonl","fsync":"never"}]}}})",
+                                 {"--until-idle"});
+  ASSERT_EQ(summary_of(run(until_idle))["dead_letters"], kLetters);
+  const Command redrive{{"queue", "redrive", file("pipeline.json"), "jobs-dead"}, {}};
+  fill(folder() / "state/filler");
+
+  const Ended refused = run(redrive);
+  EXPECT_EQ(refused.exit, 74) << refused.out;
+  EXPECT_NE(refused.err.find("No space left on device"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find(" of the 200 letters in '" + file("state/dead-letters/jobs-dead.jsonl")),
+            std::string::npos)
+      << refused.err;
+  EXPECT_NE(refused.err.find("make room and repeat the command"), std::string::npos) << refused.err;
+
+  fs::remove(folder() / "state/filler");
+  const Ended again = run(redrive);
+  EXPECT_EQ(again.exit, 0) << again.err;
+  EXPECT_NE(again.out.find("200 of 200 letters marked"), std::string::npos) << again.out;
+  for (int i = 0; i < kLetters; ++i)
+    put("key-" + std::to_string(i), "object");
+  const Ended ended = run(until_idle);
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(summary_of(ended)["dead_letters"], 0);
+  EXPECT_EQ(lines("out.jsonl").size(), std::size_t{kLetters});
+  expect_conservation(summary_of(ended));
+}
+
 }  // namespace
 }  // namespace sluice::test

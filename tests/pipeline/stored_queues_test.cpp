@@ -1,5 +1,9 @@
-// Queues of a stopped engine: what of their files cannot be read is told.
+// Queues of a stopped engine: what of their files cannot be read is told, and a full disk leaves a
+// redrive that can be asked for again.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "admin/stored.hpp"
 
@@ -8,6 +12,7 @@ namespace {
 
 using core::Errc;
 using core::Error;
+using core::RedriveState;
 
 const std::string kFile = "state/dead-letters/jobs-dead.jsonl";
 
@@ -61,6 +66,80 @@ TEST(StoredQueues, of_whole_files_have_nothing_to_tell) {
   stored.storage.put(kFile, stored.file() + R"({"id":"torn)");
   ASSERT_TRUE(stored.queues->list());
   EXPECT_EQ(stored.queues->unreadable().size(), 0U) << "a torn last line counts as not written";
+}
+
+/// Many letters, and room for some of their marks.
+struct Full : Stored {
+  static constexpr std::uint64_t kLetters = 100;
+  Full() {
+    std::string text;
+    for (std::uint64_t i = 0; i < kLetters; ++i) {
+      std::string one = letter(0, "damaged");
+      one.replace(one.find("0000-4000"), 4, fmt::format("{:04}", i));
+      text += one;
+    }
+    storage.put(kFile, text);
+  }
+  void leave(std::uint64_t bytes) { storage.set_capacity(file().size() + bytes); }
+  std::uint64_t marked() {
+    const auto status = queues->redrive_status("jobs-dead");
+    return status ? status->moved : 0;
+  }
+};
+
+TEST(StoredQueues, on_a_full_disk_a_redrive_tells_how_many_letters_it_has_marked_and_what_to_do) {
+  Full stored;
+  stored.leave(3000);
+  const auto refused = stored.queues->redrive("jobs-dead", {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::io);
+  const std::uint64_t marked = stored.marked();
+  EXPECT_GT(marked, 0U);
+  EXPECT_LT(marked, Full::kLetters);
+  const std::string& text = refused.error().message;
+  EXPECT_NE(text.find("no space left on device"), std::string::npos) << text;
+  EXPECT_NE(text.find(fmt::format("{} of the 100 letters in '{}' are marked to go", marked, kFile)), std::string::npos) << text;
+  EXPECT_NE(text.find("make room and repeat the command"), std::string::npos) << text;
+}
+
+TEST(StoredQueues, a_redrive_that_is_asked_for_again_goes_on_and_marks_no_letter_twice) {
+  Full stored;
+  for (int round = 0; round < 3; ++round) {
+    stored.leave(2000);
+    EXPECT_FALSE(stored.queues->redrive("jobs-dead", {}));
+  }
+  stored.leave(1 << 20);
+  const auto whole = stored.queues->redrive("jobs-dead", {});
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ(whole->state, RedriveState::completed);
+  EXPECT_EQ(whole->moved, Full::kLetters) << "those of the first times, too";
+  const std::string once = stored.file();
+  EXPECT_EQ(std::ranges::count(once, '\n'), 2 * std::int64_t{Full::kLetters}) << "a letter and a mark each, nothing torn";
+  ASSERT_TRUE(stored.queues->redrive("jobs-dead", {}));
+  EXPECT_EQ(stored.file(), once) << "there was nothing left to do";
+}
+
+TEST(StoredQueues, a_letter_that_is_marked_for_another_queue_is_marked_anew) {
+  Stored stored;
+  core::QueueDescription spare;
+  spare.name = "spare";
+  stored.pipeline.queues.push_back(spare);
+  ASSERT_TRUE(stored.queues->redrive("jobs-dead", {}));
+  ASSERT_TRUE(stored.queues->redrive("jobs-dead", {.to = "spare"}));
+  EXPECT_EQ(stored.queues->redrive_status("jobs-dead")->moved_to.at("spare"), 2U);
+}
+
+TEST(StoredQueues, on_a_full_disk_marks_that_cannot_be_taken_away_are_told_of) {
+  Full stored;
+  ASSERT_TRUE(stored.queues->redrive("jobs-dead", {}));
+  stored.leave(3000);
+  const auto refused = stored.queues->cancel_redrive("jobs-dead");
+  ASSERT_FALSE(refused);
+  const std::string& text = refused.error().message;
+  EXPECT_NE(text.find(fmt::format("{} of the 100 letters in '{}' are marked", stored.marked(), kFile)), std::string::npos) << text;
+  stored.leave(1 << 20);
+  ASSERT_TRUE(stored.queues->cancel_redrive("jobs-dead"));
+  EXPECT_EQ(stored.marked(), 0U);
 }
 
 }  // namespace
