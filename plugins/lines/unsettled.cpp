@@ -2,12 +2,13 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <sluice/plugin.hpp>
 
 #include <cerrno>
+#include <sluice/plugin.hpp>
 #include <vector>
 
 #include "file.hpp"
+#include "support/text.hpp"
 
 namespace sluice::lines {
 
@@ -30,7 +31,10 @@ std::string to_json(const support::MessageText& message) {
   view.attributes = pointers.data();
   std::string json;
   support::append_message_json(json, view);
-  return json;
+  json.pop_back();  // its brace: what only who sends a message knows comes in addition
+  if (!message.deduplication_id.empty())
+    json += ",\"deduplication_id\":" + support::json_quote(message.deduplication_id);
+  return json + '}';
 }
 
 }  // namespace

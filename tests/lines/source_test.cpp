@@ -249,10 +249,10 @@ class LinesFifo : public LinesSource {
 
   /// A process that is given `text` and ends; it acknowledges these bodies.
   Receiver through(std::string_view text, const std::set<std::string>& settles,
-                   std::int32_t emit_status = SLUICE_OK) {
+                   std::int32_t emit_status = SLUICE_OK, const std::string& more = kText) {
     Receiver out;
     out.emit_status = emit_status;
-    const auto source = make(R"(,"format":"text")");
+    const auto source = make(more);
     const auto& functions = source->functions<sluice_source>();
     out.on_emit = [&](const Receiver::Emitted& one) {
       if (settles.contains(one.body))
@@ -345,6 +345,18 @@ TEST_F(LinesFifo, what_was_not_acknowledged_at_the_end_comes_again_with_its_id) 
   EXPECT_EQ(third.emitted[0].id, first.emitted[0].id);
   EXPECT_EQ(bodies(through("", {"c"})), Words{"c"});
   EXPECT_EQ(bodies(through("", {})), Words{});
+}
+
+TEST_F(LinesFifo, what_comes_again_has_its_deduplication_id_again) {
+  through(R"({"body":"a","deduplication_id":"one \"1\""})"
+          "\n"
+          R"({"body":"b"})"
+          "\n",
+          {}, SLUICE_OK, "");
+  const Receiver again = through("", {"a", "b"}, SLUICE_OK, "");
+  ASSERT_EQ(bodies(again), (Words{"a", "b"}));
+  EXPECT_EQ(again.emitted[0].deduplication_id, "one \"1\"");
+  EXPECT_EQ(again.emitted[1].deduplication_id, "");
 }
 
 TEST_F(LinesFifo, what_was_taken_from_it_and_not_emitted_comes_at_the_next_start) {

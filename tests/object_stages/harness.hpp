@@ -103,6 +103,7 @@ class Receiver final : public sluice_out {
     std::string id;  ///< 16 bytes, or empty
     Attributes attributes;
     std::map<std::string, std::uint32_t> types;
+    std::string deduplication_id = {};
   };
   struct Outcome {
     std::int32_t status;
@@ -169,6 +170,7 @@ class Receiver final : public sluice_out {
 
   int32_t keep(Emitted one, const sluice_emission* emission) {
     if (emission != nullptr) {
+      one.deduplication_id = view(emission->deduplication_id);
       if (emission->id != nullptr)
         one.id.assign(reinterpret_cast<const char*>(emission->id), 16);
       for (std::uint32_t i = 0; i < emission->attribute_count; ++i) {
