@@ -18,8 +18,9 @@ constexpr sluice_option kFormat = option(
      .type = "enum",
      .default_json = "\"message\"",
      .choices = "message text",
-     .help = "What a line is: a message as JSON, {\"body\":...,\"attributes\":{...}}, or text that "
-             "becomes the body as it is."});
+     .help = "What a line is: a message as JSON, {\"body\":...,\"attributes\":{...}}, also with an "
+             "\"id\", a \"group_id\", a \"deduplication_id\", and a \"delay\" of 0s to 15m in place of "
+             "its queues'; or text that becomes the body as it is."});
 constexpr sluice_option kOnError =
     option({.name = "on_error",
             .type = "enum",

@@ -198,6 +198,7 @@ std::int32_t LinesSource::emit(Out& out, const Line& line, support::MessageText 
   emission.id = message.id->data();
   emission.group_id = str(message.group_id);
   emission.deduplication_id = str(message.deduplication_id);
+  emission.delay_ms = message.delay_ms;
   emission.attribute_count = static_cast<std::uint32_t>(pointers.size());
   emission.attributes = pointers.data();
   emission.cookie =

@@ -1,8 +1,10 @@
 #include "unsettled.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <sluice/plugin.hpp>
 #include <vector>
@@ -34,6 +36,8 @@ std::string to_json(const support::MessageText& message) {
   json.pop_back();  // its brace: what only who sends a message knows comes in addition
   if (!message.deduplication_id.empty())
     json += ",\"deduplication_id\":" + support::json_quote(message.deduplication_id);
+  if (message.delay_ms != 0)
+    json += fmt::format(",\"delay\":\"{}ms\"", std::max<std::int64_t>(message.delay_ms, 0));
   return json + '}';
 }
 

@@ -2,7 +2,7 @@
 // the source keeps it, and at the end of the process writes down what is left, for the next start.
 //
 // File "unsettled.jsonl" in the state folder: messages as JSON (DESIGN §4), one per line, each with
-// its id, and with its "deduplication_id" where it has one. It goes once all that
+// its id, and with its "deduplication_id" and "delay" where it has any. It goes once all that
 // stands in it is acknowledged.
 //
 // kill -9 loses what is in hand: nothing is written before the end.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/uuid/string_generator.hpp>
+#include <charconv>
 #include <iterator>
 #include <sluice/plugin.hpp>
 #include <utility>
@@ -21,6 +22,7 @@ using Attribute = MessageText::Attribute;
 constexpr std::size_t kAttributesMax = 64;      // as the host
 constexpr std::size_t kAttributeNameMax = 256;  // bytes
 constexpr std::size_t kGroupIdMax = 128;        // bytes
+constexpr std::int64_t kDelayMaxMs = 900'000;   // Amazon SQS API reference, SendMessage, DelaySeconds
 
 struct TypeName {
   std::uint32_t type;
@@ -71,6 +73,25 @@ std::string base64_of(const JsonPiece& piece, std::string_view name) {
   if (!bytes)
     throw JsonFault{fmt::format("\"{}\" is not base64", name)};
   return *std::move(bytes);
+}
+
+/// "90s", with the units of a configuration's durations.
+std::int64_t delay_of(const JsonPiece& piece) {
+  constexpr std::pair<std::string_view, std::int64_t> kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  std::uint32_t number = 0;
+  const char* const end = piece.text.data() + piece.text.size();
+  const auto [rest, fault] = std::from_chars(piece.text.data(), end, number);
+  const auto* unit = std::ranges::find(kUnits, std::string_view(rest, end),
+                                       &std::pair<std::string_view, std::int64_t>::first);
+  if (piece.type != Type::string || fault == std::errc::invalid_argument ||
+      unit == std::end(kUnits)) {
+    throw JsonFault{"\"delay\" is no duration in quotes, such as \"90s\": a whole number and ms, s "
+                    "or m"};
+  }
+  if (fault != std::errc() || number * unit->second > kDelayMaxMs)
+    throw JsonFault{fmt::format("\"delay\" is {}, and at most 15m are possible", piece.text)};
+  return number == 0 ? -1 : number * unit->second;
 }
 
 /// A string's characters, everything else as JSON.
@@ -160,6 +181,8 @@ class Reading {
       id = string_of(piece, name);
       if (id.size() > kGroupIdMax)
         throw JsonFault{fmt::format("\"{}\" is longer than {} bytes", name, kGroupIdMax)};
+    } else if (name == "delay") {
+      message_.delay_ms = delay_of(piece);
     } else if (name == "body" || name == "body_base64") {
       if (std::exchange(has_body_, true))
         throw JsonFault{"the body is given twice"};

@@ -33,13 +33,16 @@ struct MessageText {
   std::optional<Uuid> id;
   std::string body;
   std::string group_id;
-  std::string deduplication_id;  ///< is read, and never written: who receives a message does not know it
+  // Are read, and never written: who receives a message does not know them.
+  std::string deduplication_id;
+  std::int64_t delay_ms = 0;  ///< as in sluice_emission: 0, it says none; -1, it says "0s"
   std::vector<Attribute> attributes;
 };
 
 /// Reads one message. An attribute may also be a bare string, number or array, and a body any JSON
-/// value, which it then is as compact text. An object that has none of "body", "body_base64" and
-/// "attributes" is no message. The error says what is wrong.
+/// value, which it then is as compact text. A "delay" is a duration in quotes, 0 to 15 minutes. An
+/// object that has none of "body", "body_base64" and "attributes" is no message. The error says what
+/// is wrong.
 std::expected<MessageText, std::string> read_message_json(JsonReader& reader,
                                                           std::string_view text);
 

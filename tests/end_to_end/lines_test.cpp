@@ -97,6 +97,25 @@ TEST_F(LinesPipeline, a_line_that_cannot_be_read_stops_the_engine_if_it_is_told_
   EXPECT_EQ(out()[1]["body"], R"({"n":2})");
 }
 
+TEST_F(LinesPipeline, a_line_s_own_delay_stands_in_place_of_its_queue_s) {
+  write(R"({"body":"third","delay":"1s"})"
+        "\n"
+        R"({"body":"second"})"
+        "\n"
+        R"({"body":"first","delay":"0s"})"
+        "\n"
+        R"({"body":"never","delay":"1h"})"
+        "\n");
+  const Ended ended = run(pipeline("", {"--until-idle", "--set", "/queues/work/delay=\"500ms\""}));
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_NE(ended.err.find("in.jsonl:4: \"delay\" is 1h"), std::string::npos) << ended.err;
+  std::vector<std::string> bodies;
+  for (const Json& message : out())
+    bodies.push_back(message["body"]);
+  EXPECT_EQ(bodies, (std::vector<std::string>{"first", "second", "third"}));
+  expect_conservation(summary_of(ended));
+}
+
 TEST_F(LinesPipeline, what_came_through_a_fifo_and_is_left_at_a_signal_comes_at_the_next_start) {
   ASSERT_EQ(::mkfifo(file("in.jsonl").c_str(), 0600), 0);
   const int watching = ::open(file("in.jsonl").c_str(), O_RDONLY | O_NONBLOCK);

@@ -126,6 +126,25 @@ TEST(PluginMessageJson, what_is_no_message_is_refused_with_a_reason) {
   EXPECT_FALSE(read(R"({"body":"x","group_id":")" + std::string(129, 'g') + "\"}"));
 }
 
+TEST(PluginMessageJson, a_delay_is_a_duration_of_at_most_fifteen_minutes) {
+  const std::pair<const char*, std::int64_t> goods[] = {{"1ms", 1},       {"90s", 90'000},  {"15m", 900'000},
+                                                        {"900s", 900'000}, {"0s", -1},       {"0ms", -1}};
+  for (const auto& [text, ms] : goods)
+    EXPECT_EQ(read(R"({"body":"x","delay":")" + std::string(text) + "\"}")->delay_ms, ms) << text;
+  EXPECT_EQ(read(R"({"body":"x"})")->delay_ms, 0) << "its queue's own";
+  for (const char* bad : {"5", "null", "\"\"", "\"s\"", "\"5\"", "\"-1s\"", "\"+1s\"", "\" 1s\"", "\"1.5s\"",
+                          "\"1 s\"", "\"1m30s\"", "\"1w\"", "[\"1s\"]"}) {
+    const auto message = read(R"({"body":"x","delay":)" + std::string(bad) + "}");
+    ASSERT_FALSE(message) << bad;
+    EXPECT_NE(message.error().find("\"delay\" is no duration in quotes"), std::string::npos) << message.error();
+  }
+  for (const char* bad : {"16m", "900001ms", "1h", "99999999999s"}) {
+    const auto message = read(R"({"body":"x","delay":")" + std::string(bad) + "\"}");
+    ASSERT_FALSE(message) << bad;
+    EXPECT_EQ(message.error(), "\"delay\" is " + std::string(bad) + ", and at most 15m are possible");
+  }
+}
+
 TEST(PluginMessageJson, what_the_reader_takes_is_json_for_the_host_too) {
   const std::string good =
       R"({"id":"bd1c57a0-f91e-5664-b24f-a90f58ed9739","body":"x\u00e9","attributes":{"a":[1,-2.5e3,null],"b":)"

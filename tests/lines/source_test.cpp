@@ -81,6 +81,23 @@ TEST_F(LinesSource, each_line_is_a_message_with_its_attributes_and_its_id) {
   EXPECT_GE(out.flushes, 1);
 }
 
+TEST_F(LinesSource, a_line_may_have_a_delay_of_its_own) {
+  folder_.write("in", R"({"body":"later","delay":"90s"})"
+                      "\n"
+                      R"({"body":"at once","delay":"0s"})"
+                      "\n"
+                      R"({"body":"as its queue says"})"
+                      "\n"
+                      R"({"body":"too late","delay":"16m"})"
+                      "\n");
+  const Receiver out = run();
+  ASSERT_EQ(bodies(out), (Words{"later", "at once", "as its queue says"}));
+  EXPECT_EQ(out.emitted[0].delay_ms, 90'000);
+  EXPECT_EQ(out.emitted[1].delay_ms, -1);
+  EXPECT_EQ(out.emitted[2].delay_ms, 0);
+  EXPECT_EQ(log_.with(folder_.at("in") + ":4: \"delay\" is 16m, and at most 15m are possible").size(), 1U);
+}
+
 TEST_F(LinesSource, without_an_id_the_same_line_at_the_same_place_has_the_same_one) {
   folder_.write("in", "x\nx\n");
   const Receiver first = run(kText, [](const std::string&) { return false; });
@@ -347,15 +364,17 @@ TEST_F(LinesFifo, what_was_not_acknowledged_at_the_end_comes_again_with_its_id) 
   EXPECT_EQ(bodies(through("", {})), Words{});
 }
 
-TEST_F(LinesFifo, what_comes_again_has_its_deduplication_id_again) {
-  through(R"({"body":"a","deduplication_id":"one \"1\""})"
+TEST_F(LinesFifo, what_comes_again_has_its_delay_and_its_deduplication_id_again) {
+  through(R"({"body":"a","delay":"90s","deduplication_id":"one \"1\""})"
           "\n"
-          R"({"body":"b"})"
+          R"({"body":"b","delay":"0s"})"
           "\n",
           {}, SLUICE_OK, "");
   const Receiver again = through("", {"a", "b"}, SLUICE_OK, "");
   ASSERT_EQ(bodies(again), (Words{"a", "b"}));
+  EXPECT_EQ(again.emitted[0].delay_ms, 90'000);
   EXPECT_EQ(again.emitted[0].deduplication_id, "one \"1\"");
+  EXPECT_EQ(again.emitted[1].delay_ms, -1);
   EXPECT_EQ(again.emitted[1].deduplication_id, "");
 }
 

@@ -104,6 +104,7 @@ class Receiver final : public sluice_out {
     Attributes attributes;
     std::map<std::string, std::uint32_t> types;
     std::string deduplication_id = {};
+    std::int64_t delay_ms = 0;
   };
   struct Outcome {
     std::int32_t status;
@@ -171,6 +172,7 @@ class Receiver final : public sluice_out {
   int32_t keep(Emitted one, const sluice_emission* emission) {
     if (emission != nullptr) {
       one.deduplication_id = view(emission->deduplication_id);
+      one.delay_ms = emission->delay_ms;
       if (emission->id != nullptr)
         one.id.assign(reinterpret_cast<const char*>(emission->id), 16);
       for (std::uint32_t i = 0; i < emission->attribute_count; ++i) {
