@@ -2,10 +2,36 @@
 
 #include <algorithm>
 
+#include "message/evacuator.hpp"
 #include "message/reject.hpp"
 #include "queue/dead_letters.hpp"
 
 namespace sluice::core {
+namespace {
+
+/// Of one log's publisher: messages that left their slabs when they left the log. Outlives them, as the publisher does.
+struct Copies {
+  ChunkPool pool;
+  Evacuator evacuator{pool};
+};
+
+/// Copies each message of `taken` out of its slab; `each` takes the copy. What there is no memory for stays in `taken`.
+template <class Each>
+void leave_slab(Taken& taken, Evacuator& evacuator, const Each& each) {
+  std::uint32_t left = 0;
+  for (std::uint64_t bits = taken.mask; bits != 0; bits &= bits - 1) {
+    const Evacuator::Copy copy = evacuator.copy(*taken.chunk, lowest_bit(bits), 0);
+    if (copy.chunk == nullptr) {
+      break;
+    }
+    each(Taken{copy.chunk, std::uint64_t{1} << copy.index});
+    taken.mask &= taken.mask - 1;
+    ++left;
+  }
+  release_chunk(taken.chunk, left);
+}
+
+}  // namespace
 
 /// When the oldest message of `taken` was sent.
 std::int64_t oldest_of(const Taken& taken) {
@@ -29,7 +55,11 @@ bool Subscription::may_take() {
 
 Subscription& Queue::subscribe(Log& log, std::uint32_t branch, const SentCounter& sent, Subscription* older) {
   Subscription& subscription = subscriptions_.append(log, branch, sent, older);
-  log.attach(subscription, [this](Taken taken, std::int64_t freed) {
+  // What is freed paid for the rest of a slab that others have done with: who does not pay for it must not hold it.
+  log.attach(subscription, [this, copies = std::make_shared<Copies>()](Taken taken, std::int64_t freed) {
+    if (taken.mask != 0 && freed != 0) {
+      leave_slab(taken, copies->evacuator, [this](Taken copy) { evacuated(copy); });
+    }
     if (taken.mask != 0) {
       evacuated(taken);
     }
