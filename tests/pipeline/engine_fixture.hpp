@@ -3,15 +3,36 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <sstream>
 
 #include "pipeline/engine.hpp"
 #include "support/script.hpp"
 
 namespace sluice::test {
+
+/// A door that stages wait at.
+class Door {
+ public:
+  void open() {
+    std::lock_guard lock(mutex_);
+    open_ = true;
+    change_.notify_all();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    change_.wait(lock, [this] { return open_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable change_;
+  bool open_ = false;
+};
 
 /// Writes a pipeline down; scripts outlive the engine.
 class Plan {
@@ -72,11 +93,12 @@ class Plan {
   }
   std::string pipeline_state() const { return folder_ + "/state"; }
 
-  core::Result<std::unique_ptr<core::Engine>> start(bool until_idle = true, std::uint32_t pool_threads = 2) {
+  core::Result<std::unique_ptr<core::Engine>> start(bool until_idle = true, std::uint32_t pool_threads = 2,
+                                                    core::Clock& clock = core::system_clock()) {
     core::RunOptions options;
     options.until_idle = until_idle;
     options.pool_threads = pool_threads;
-    return core::Engine::start(std::move(pipeline_), core::system_clock(), options);
+    return core::Engine::start(std::move(pipeline_), clock, options);
   }
   /// Runs until idle.
   core::Summary run(std::uint32_t pool_threads = 2) {

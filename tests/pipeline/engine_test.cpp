@@ -1,6 +1,5 @@
 // The engine in process: from start to summary.
 #include <algorithm>
-#include <condition_variable>
 #include <latch>
 #include <semaphore>
 #include <thread>
@@ -17,25 +16,6 @@ namespace {
 
 using core::host;
 using core::Summary;
-
-/// A door that stages wait at.
-class Door {
- public:
-  void open() {
-    std::lock_guard lock(mutex_);
-    open_ = true;
-    change_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    change_.wait(lock, [this] { return open_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable change_;
-  bool open_ = false;
-};
 
 TEST(Engine, until_idle_ends_with_everything_acknowledged) {
   Plan plan;
