@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "explore/fiber.hpp"
 
@@ -35,10 +37,16 @@ struct Clock {
   }
 };
 
+struct Mutex {
+  WordNumber word = 0;
+  bool is_held = false;
+};
+
 struct Operation {
   Access access = Access::fence;
   WordNumber word = 0;  ///< 0: meets nobody
   const char* what = "";
+  const Mutex* mutex = nullptr;  ///< of a lock
 
   bool meets(const Operation& other) const {
     return word != 0 && word == other.word && (access != Access::load || other.access != Access::load);
@@ -92,6 +100,11 @@ class Explorer {
   WordNumber words = 0;
   std::vector<std::function<void()>> added;
 
+  Mutex& mutex_at(const void* address) {
+    Mutex& mutex = mutexes_[address];
+    mutex.word = mutex.word == 0 ? ++words : mutex.word;
+    return mutex;
+  }
   void hand_over(const Operation& operation) {
     current->next = operation;
     current->fiber.hand_back();
@@ -113,6 +126,7 @@ class Explorer {
   std::uint32_t choose(Mask enabled_now);
   std::uint32_t longest_waiting(Mask among) const;
   Clock meet(std::uint32_t process, const Operation& operation, bool is_new);
+  std::size_t last_of(std::uint32_t process, WordNumber word, std::size_t before) const;
   void turn_round(std::size_t at, std::uint32_t process, const Clock& clock);
   void perform(std::uint32_t process, const Operation& operation, const Clock& clock);
   void note_asleep(std::uint32_t process, const Operation& operation);
@@ -122,6 +136,7 @@ class Explorer {
 
   std::array<Thread, kThreadsMax> threads_;
   std::uint32_t count_ = 0;
+  std::map<const void*, Mutex> mutexes_;  ///< by address, as they come to be used
   Fiber scenario_;
   std::vector<Choice> choices_;
   std::vector<Event> events_;
@@ -165,7 +180,8 @@ Mask Explorer::enabled() const {
         access == Access::load    ? false
         : access == Access::store ? options.store_buffer != 0 && thread.buffer.size() == options.store_buffer
                                   : !thread.buffer.empty();
-    result |= waits_for_buffer ? 0 : bit(i);
+    const bool waits_for_mutex = access == Access::lock && thread.next.mutex->is_held && options.weaken != Weaken::lock;
+    result |= waits_for_buffer || waits_for_mutex ? 0 : bit(i);
   }
   return result;
 }
@@ -221,7 +237,7 @@ Clock Explorer::meet(std::uint32_t process, const Operation& operation, bool is_
     clock.join(threads_[process - kThreadsMax].buffer.front().clock);
   } else if (options.store_buffer != 0) {
     const Thread& thread = threads_[process];
-    const bool drained = thread.next.access == Access::update || thread.next.access == Access::fence;
+    const bool drained = thread.next.access != Access::load && thread.next.access != Access::store;
     if (drained && !thread.arrivals.empty()) {
       clock.join(thread.arrivals.back());
     } else if (thread.next.access == Access::store && thread.stores >= options.store_buffer) {
@@ -234,8 +250,12 @@ Clock Explorer::meet(std::uint32_t process, const Operation& operation, bool is_
     if (event.before(clock) || !event.operation.meets(operation)) {
       continue;
     }
-    if (event.process != process) {
-      races.push_back(i);
+    // A lock can come before the other thread's lock, but not between that and its unlock.
+    const bool was_shut_out = operation.access == Access::lock && event.operation.access == Access::unlock &&
+                              options.weaken != Weaken::lock;
+    const std::size_t race = was_shut_out ? last_of(event.process, operation.word, i) : i;
+    if (event.process != process && !events_[race].before(clock)) {
+      races.push_back(race);
     }
     clock.join(event.clock);
   }
@@ -246,6 +266,14 @@ Clock Explorer::meet(std::uint32_t process, const Operation& operation, bool is_
     }
   }
   return clock;
+}
+
+/// The last of the events before `before` that is an operation of that process on that word.
+std::size_t Explorer::last_of(std::uint32_t process, WordNumber word, std::size_t before) const {
+  do {
+    --before;
+  } while (events_[before].process != process || events_[before].operation.word != word);
+  return before;
 }
 
 /// `process`'s operation, with `clock`, is to be tried before event `at`: one that can begin the run of
@@ -351,6 +379,9 @@ void Explorer::run_threads(std::vector<std::function<void()>> bodies) {
   leave_if_failed();
   while (const Mask enabled_now = enabled()) {
     const std::uint32_t process = choose(enabled_now);
+    if ((enabled_now & bit(process)) == 0) {
+      fail("it does not go the same way again: something outlives its runs");
+    }
     const Operation operation = next_of(process);
     Clock clock;
     if (!redundant_ && forced_ == nullptr) {
@@ -364,6 +395,9 @@ void Explorer::run_threads(std::vector<std::function<void()>> bodies) {
     }
   }
   for (std::uint32_t i = 0; i < count_; ++i) {
+    if (!threads_[i].ended && !threads_[i].sleeps) {
+      fail("a deadlock: thread " + std::to_string(i) + " waits for a mutex, and nobody is left to unlock it");
+    }
     if (!threads_[i].ended) {
       fail("a wake-up was lost: thread " + std::to_string(i) + " sleeps on word " + std::to_string(threads_[i].sleeps_on) +
            " and nobody is left to wake it");
@@ -436,6 +470,7 @@ void Explorer::run_once(const Scenario& scenario) {
   in_row_ = 0;
   redundant_ = false;
   words = 0;
+  mutexes_.clear();
   count_ = 0;
   scenario_.start([&scenario] {
     Trial trial;
@@ -555,6 +590,25 @@ void forget(const void* address) {
 
 void sleep_on(WordNumber word) { running->sleep(word); }
 void wake_threads(WordNumber word, int count) { running->wake(word, count); }
+
+void lock(const void* mutex) {
+  Mutex& own = running->mutex_at(mutex);
+  running->hand_over({Access::lock, own.word, "lock", &own});
+  own.is_held = true;
+}
+
+bool try_lock(const void* mutex) {
+  Mutex& own = running->mutex_at(mutex);
+  running->hand_over({Access::update, own.word, "try_lock"});
+  return !std::exchange(own.is_held, true) || options().weaken == Weaken::lock;
+}
+
+void unlock(const void* mutex) {
+  Mutex& own = running->mutex_at(mutex);
+  running->hand_over({Access::unlock, own.word, "unlock"});
+  own.is_held = false;
+}
+
 void add_thread(std::function<void()> body) { running->added.push_back(std::move(body)); }
 
 }  // namespace sluice::explore

@@ -16,6 +16,10 @@
 // writes, seq_cst stores, fences and futex calls wait until it is empty (x86's TSO). Each arrival in
 // memory is a step like any other, of the "process" behind the thread.
 //
+// Mutexes: a thread comes to its lock as soon as nobody has the mutex; to lock and to unlock are steps that wait for
+// the store buffer, as glibc's are on x86. Two locks of one mutex are tried in both orders. Where everybody is left
+// waiting for one, that is a deadlock.
+//
 // Parking: futex_wait puts the fiber to sleep until a futex_wake, whatever its timeout; when every
 // fiber that is left sleeps, a wake-up was lost.
 //
@@ -42,7 +46,8 @@ enum class Weaken : std::uint8_t {
   compare_exchange,  ///< a look and a store: not atomic
   fetch,             ///< fetch_add and its like: a load and a store
   exchange,          ///< a load and a store that may stay in the buffer
-  wake               ///< futex_wake wakes nobody
+  wake,              ///< futex_wake wakes nobody
+  lock               ///< a mutex shuts nobody out
 };
 
 enum class Reduction : std::uint8_t { source_sets, none };
@@ -86,7 +91,7 @@ using WordNumber = std::uint32_t;
 WordNumber number_word();
 
 /// How an operation meets others.
-enum class Access : std::uint8_t { load, store, update, fence };
+enum class Access : std::uint8_t { load, store, update, fence, lock, unlock };
 
 /// True within a thread of a run: the operation is a step.
 bool in_thread();
@@ -104,6 +109,11 @@ void forget(const void* address);
 /// The current thread sleeps until wake_threads() of the word. After a step of the word.
 void sleep_on(WordNumber word);
 void wake_threads(WordNumber word, int count);
+
+/// The mutex at this address, by the current thread.
+void lock(const void* mutex);
+bool try_lock(const void* mutex);
+void unlock(const void* mutex);
 
 /// A thread that the product itself starts. Within a scenario, before threads(); it runs with them.
 void add_thread(std::function<void()> body);

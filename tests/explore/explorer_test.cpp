@@ -1,6 +1,7 @@
 // The explorer itself: it sees every outcome, counts as the combinatorics say, and finds planted bugs.
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 
 #include "base/atomic.hpp"
@@ -134,6 +135,96 @@ TEST(Explorer, loses_no_outcome_by_leaving_out_schedules) {
   }
   std::printf("400 programs: %llu schedules instead of %llu\n", static_cast<unsigned long long>(reduced), static_cast<unsigned long long>(all));
   EXPECT_LT(reduced * 2, all);
+}
+
+/// A random program of sections, each of which holds a mutex, or tries to, while it changes a word.
+struct Sections {
+  struct Section { bool tries; std::size_t mutex, word; int factor; };
+  std::vector<std::vector<Section>> threads;
+
+  explicit Sections(core::Random& random) {
+    threads.resize(2 + random.next() % 2);
+    for (auto& sections : threads) {
+      for (std::uint64_t n = threads.size() == 2 ? 1 + random.next() % 2 : 1; n > 0; --n) {
+        sections.push_back({random.next() % 3 == 0, random.next() % 2, random.next() % 2, 2 + static_cast<int>(random.next() % 3)});
+      }
+    }
+  }
+  /// All that the words and refusals can come to.
+  std::set<std::vector<int>> outcomes(const Options& options, std::uint64_t* schedules) const {
+    std::set<std::vector<int>> seen;
+    const Findings findings = explore([&](Trial& trial) {
+      Atomic<int> words[2]{1, 1};
+      std::mutex mutexes[2];
+      std::vector<int> refused(threads.size());
+      std::vector<std::function<void()>> bodies;
+      for (std::size_t i = 0; i < threads.size(); ++i) {
+        bodies.push_back([&, i] {
+          for (const Section& section : threads[i]) {
+            std::unique_lock lock(mutexes[section.mutex], std::defer_lock);
+            if (section.tries && !lock.try_lock()) {
+              refused[i] = refused[i] * 2 + 1;
+              continue;
+            }
+            if (!section.tries) {
+              lock.lock();
+            }
+            Atomic<int>& word = words[section.word];
+            word.store(word.load(kRelaxed) * section.factor + 1, kRelaxed);
+          }
+        });
+      }
+      trial.threads(bodies);
+      refused.push_back(words[0].load(kRelaxed));
+      refused.push_back(words[1].load(kRelaxed));
+      seen.insert(refused);
+    }, options);
+    EXPECT_EQ(findings.violation, "");
+    *schedules += findings.schedules;
+    return seen;
+  }
+};
+
+TEST(Explorer, loses_no_outcome_of_mutexes_by_leaving_out_schedules) {
+  core::Random random(3);
+  std::uint64_t reduced = 0, all = 0;
+  for (int round = 0; round < 60; ++round) {
+    const Sections program(random);
+    for (const std::uint32_t depth : {0u, 2u}) {
+      const auto expected = program.outcomes({.store_buffer = depth, .reduction = Reduction::none}, &all);
+      ASSERT_EQ(program.outcomes({.store_buffer = depth}, &reduced), expected) << "round " << round << ", store buffer " << depth;
+    }
+  }
+  std::printf("60 programs of mutexes: %llu schedules instead of %llu\n", static_cast<unsigned long long>(reduced),
+              static_cast<unsigned long long>(all));
+  EXPECT_LT(reduced * 2, all);
+}
+
+/// Adds under a mutex, with a load and a store.
+void add_under_a_mutex(Trial& trial) {
+  std::mutex mutex;
+  Atomic<int> word{0};
+  auto add = [&] {
+    const std::lock_guard lock(mutex);
+    word.store(word.load(kRelaxed) + 1, kRelaxed);
+  };
+  trial.threads({add, add, add});
+  trial.expect(word.load(kRelaxed) == 3, "nobody adds in between");
+}
+
+TEST(Explorer, lets_one_thread_at_a_time_have_a_mutex_in_each_order) {
+  verify(add_under_a_mutex);
+  EXPECT_EQ(explore(add_under_a_mutex).schedules, 6u) << "3!";
+  expect_found(add_under_a_mutex, {.weaken = Weaken::lock});
+}
+
+TEST(Explorer, finds_a_deadlock) {
+  const Findings findings = explore([](Trial& trial) {
+    std::mutex one, other;
+    trial.threads({[&] { const std::lock_guard first(one); const std::lock_guard second(other); },
+                   [&] { const std::lock_guard first(other); const std::lock_guard second(one); }});
+  });
+  EXPECT_NE(findings.violation.find("deadlock"), std::string::npos) << findings.violation;
 }
 
 /// Announce, look again, sleep; against: publish, look for sleepers.

@@ -4,8 +4,16 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/log.hpp"
+
 namespace sluice::explore {
 namespace {
+
+/// Nothing is logged while it lives: a line would come with each schedule.
+struct Silence {
+  Silence() { core::configure_log(core::LogLevel::off, core::LogFormat::text); }
+  ~Silence() { core::configure_log(core::LogLevel::info, core::LogFormat::text); }
+};
 
 std::string test_name() {
   const testing::TestInfo& info = *testing::UnitTest::GetInstance()->current_test_info();
@@ -28,6 +36,7 @@ bool replays(const Scenario& scenario) {
 }  // namespace
 
 void verify(const Scenario& scenario, Options options) {
+  const Silence silence;
   if (replays(scenario)) {
     return;
   }
@@ -44,6 +53,7 @@ void verify(const Scenario& scenario, Options options) {
 }
 
 void expect_found(const Scenario& scenario, const Options& options) {
+  const Silence silence;
   const Findings findings = explore(scenario, options);
   EXPECT_NE(findings.violation, "") << "nothing found in " << findings.schedules << " schedules";
   std::printf("%s: found after %llu schedules: %s\n", test_name().c_str(), static_cast<unsigned long long>(findings.schedules),
