@@ -17,8 +17,8 @@ constexpr std::int64_t kTimeout = 1000;
 /// A queue with messages, of which a worker has a batch in hand whose timeout has just ended.
 struct DueLease {
   explicit DueLease(std::vector<std::string> texts, std::uint32_t batch_size = 10,
-                    std::int64_t ack_deadline_ms = core::kInvisibleMaxMs)
-      : queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout})),
+                    std::int64_t ack_deadline_ms = core::kInvisibleMaxMs, bool has_dead_letters = false)
+      : queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout}, has_dead_letters ? &line.queue({.name = "dead"}) : nullptr)),
         publisher(line.publisher({&queue})),
         first(line.hand(queue, batch_size, 2, ack_deadline_ms)),
         second(line.hand(queue, 10, 2)),
@@ -43,7 +43,8 @@ struct DueLease {
     second.consumer.idle();
     first.consumer.idle();
     publisher.close();
-    trial.expect(ok + queue.counters().purged + queue.counters().dropped == emitted, "each message comes to one end");
+    const core::QueueCounters counters = queue.counters();
+    trial.expect(ok + counters.purged + counters.dropped + counters.moved_to_dead_letter == emitted, "each message comes to one end");
     trial.expect(line.settled.count() == emitted && line.settled.messages() == emitted, "each cookie is settled once");
     trial.expect(queue.counters().received == ok + stale + retried, "each receive is answered once");
     trial.expect(test::conservation_gap(queue.counters()) == 0, "no message is lost or invented");
@@ -135,6 +136,42 @@ TEST(Lease, that_passes_its_ack_deadline_as_it_is_extended_and_settled_is_droppe
     due.count(settled);
     due.expect_each_ended_once(trial);
   });
+}
+
+/// Past its ack deadline. `writes`: the letters' writer is at work meanwhile.
+void dead_lettered_as_it_is_settled(Trial& trial, bool writes) {
+  DueLease due({"a"}, 10, kTimeout / 2, true);
+  core::Queue& dead = *due.queue.dead_letter_queue();
+  bool extended = false;
+  Settled settled;
+  std::vector<std::function<void()>> threads{[&] {
+                                               extended = due.first.consumer.extend();
+                                               settled = due.first.settle();
+                                             },
+                                             [&] { due.expire(); }};
+  if (writes) {
+    threads.emplace_back([&] { due.line.letters.write_waiting(); });
+  }
+  trial.threads(threads);
+  due.line.letters.write_waiting();
+  trial.expect(settled.stale == due.queue.counters().moved_to_dead_letter, "what its worker could not settle is a dead letter");
+  trial.expect(settled.stale == due.queue.counters().ack_deadline_exceeded, "and is counted");
+  trial.expect(settled.stale == due.line.letters.stored() && settled.stale == dead.counters().visible, "which is stored once");
+  trial.expect(extended || settled.stale == 1, "an extension that is refused is of a lease that ended");
+  trial.expect(due.line.timers.expired_leases() == due.line.timers.ended_late(), "nothing that it could still emit is waited for");
+  due.count(settled);
+  due.expect_each_ended_once(trial);
+  Hand& undertaker = due.line.hand(dead);
+  trial.expect(undertaker.drain() == settled.stale && test::conservation_gap(dead.counters()) == 0, "and can be received");
+  due.line.letters.write_waiting();
+}
+
+TEST(Lease, that_passes_its_ack_deadline_as_it_is_extended_and_settled_is_dead_lettered_or_settled) {
+  verify([](Trial& trial) { dead_lettered_as_it_is_settled(trial, false); });
+}
+
+TEST(Lease, that_passes_its_ack_deadline_is_stored_while_its_worker_comes_back) {
+  verify([](Trial& trial) { dead_lettered_as_it_is_settled(trial, true); });
 }
 
 TEST(Lease, that_is_given_up_settles_no_cookie_while_an_emission_names_its_origin) {
@@ -239,6 +276,10 @@ TEST(LeaseSlot, is_won_by_exactly_one_of_two_looks_at_it) {
 TEST(LeaseMutation, of_ending_by_a_look_and_a_store_is_found) {
   expect_found(settle_against_expiry, {.weaken = Weaken::compare_exchange});
   expect_found(extend_and_settle_against_expiry, {.weaken = Weaken::compare_exchange});
+}
+
+TEST(LeaseMutation, of_a_dead_letter_by_a_look_and_a_store_is_found) {
+  expect_found([](Trial& trial) { dead_lettered_as_it_is_settled(trial, false); }, {.weaken = Weaken::compare_exchange});
 }
 
 TEST(LeaseMutation, of_counting_by_a_load_and_a_store_is_found) { expect_found(settle_against_expiry, {.weaken = Weaken::fetch}); }
