@@ -3,6 +3,24 @@
 #include "explore/verify.hpp"
 #include "service/pool.hpp"
 #include "support/line.hpp"
+#include "support/private_member.hpp"
+
+namespace sluice::test {
+
+struct TimersPosted {
+  friend core::Atomic<std::uint64_t> core::Timers::* member(TimersPosted);
+};
+template struct PrivateMember<TimersPosted, &core::Timers::posted_>;
+struct TimersReceived {
+  friend std::uint64_t core::Timers::* member(TimersReceived);
+};
+template struct PrivateMember<TimersReceived, &core::Timers::received_>;
+struct TimersEpoch {
+  friend core::Atomic<std::uint32_t> core::Timers::* member(TimersEpoch);
+};
+template struct PrivateMember<TimersEpoch, &core::Timers::epoch_>;
+
+}  // namespace sluice::test
 
 namespace sluice::explore {
 namespace {
@@ -157,9 +175,12 @@ TEST(ReadySet, wakes_nobody_while_somebody_looks) {
   });
 }
 
-/// The ticker would sleep for ever, when an entry is posted that is due.
-void posted_to_ticker(Trial& trial) {
+/// The ticker would sleep for ever, when an entry is posted that is due. `before`: so much was posted before.
+void posted_to_ticker(Trial& trial, std::uint64_t before) {
   Line line;
+  (line.timers.*member(test::TimersPosted())).store(before, kSeqCst);
+  line.timers.*member(test::TimersReceived()) = before;
+  (line.timers.*member(test::TimersEpoch())).store(static_cast<std::uint32_t>(before), kSeqCst);
   core::Queue& queue = line.queue({.name = "q"});
   queue.limited.store(true, kSeqCst);
   trial.threads({[&] {
@@ -170,7 +191,13 @@ void posted_to_ticker(Trial& trial) {
                  [&] { line.timers.look_again(queue, 0); }});
 }
 
-TEST(Ticker, that_falls_asleep_hears_of_what_is_posted) { verify(posted_to_ticker); }
+void posted_to_new_ticker(Trial& trial) { posted_to_ticker(trial, 0); }
+
+TEST(Ticker, that_falls_asleep_hears_of_what_is_posted) { verify(posted_to_new_ticker); }
+
+TEST(Ticker, that_falls_asleep_as_its_counters_wrap_hears_of_what_is_posted) {
+  verify([](Trial& trial) { posted_to_ticker(trial, ~std::uint64_t{0}); });
+}
 
 TEST(Ticker, that_falls_asleep_hears_of_the_stop) {
   verify([](Trial& trial) {
@@ -188,7 +215,7 @@ TEST(ParkingMutation, of_a_ready_bit_set_by_a_load_and_a_store_is_found) {
 }
 
 TEST(ParkingMutation, of_a_ticker_that_announces_by_a_plain_store_is_found) {
-  expect_found(posted_to_ticker, {.store_buffer = 2, .weaken = Weaken::exchange});
+  expect_found(posted_to_new_ticker, {.store_buffer = 2, .weaken = Weaken::exchange});
 }
 
 TEST(ParkingMutation, of_waking_nobody_is_found) {

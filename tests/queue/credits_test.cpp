@@ -6,9 +6,16 @@
 
 #include "message/chunk.hpp"
 #include "queue/credits.hpp"
+#include "support/private_member.hpp"
 #include "support/scale.hpp"
 
 namespace sluice::test {
+
+struct CreditsEpoch {
+  friend core::Atomic<std::uint32_t> core::Credits::* member(CreditsEpoch);
+};
+template struct PrivateMember<CreditsEpoch, &core::Credits::epoch_>;
+
 namespace {
 
 using core::Credits;
@@ -124,8 +131,10 @@ TEST(Credits, any_sequence_of_charges_and_returns_adds_up) {
   EXPECT_TRUE(fine);
 }
 
+/// Over the wrap of the epoch.
 TEST(Credits, publishers_and_consumers_at_once_lose_no_credit_and_no_wake_up) {
   Credits credits;
+  (credits.*member(CreditsEpoch())).store(~0u - 10);
   credits.init(100, 100'000 * kUnit, 2);
   const std::uint64_t rounds = scaled(20'000);
   std::atomic<std::int64_t> published{0}, consumed{0};

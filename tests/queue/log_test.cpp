@@ -1,13 +1,22 @@
 // The log: one entry for all branches, a cursor each.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <deque>
 #include <thread>
 
+#include "base/random.hpp"
 #include "queue/log.hpp"
+#include "support/private_member.hpp"
 #include "support/scale.hpp"
 
 namespace sluice::test {
+
+struct LogNumber {
+  friend std::uint64_t core::Log::* member(LogNumber);
+};
+template struct PrivateMember<LogNumber, &core::Log::number_>;
+
 namespace {
 
 using core::Chunk;
@@ -15,15 +24,23 @@ using core::Cursor;
 using core::Log;
 using core::Taken;
 
+/// Numbers of entries where 32 bits end, and where those end that an entry keeps of its number: enough for a million
+/// entries a second for 8 years.
+constexpr std::uint64_t kEndOf32Bits = std::uint64_t{1} << 32, kEndOfNumbers = (std::uint64_t{1} << 48) - 1;
+
 /// Chunks are only names here: the log never looks into one.
 Chunk* name(std::uint64_t number) { return reinterpret_cast<Chunk*>((number + 1) << 6); }
 
 struct Branches {
-  explicit Branches(std::uint32_t count)
+  /// As if `first` entries had come and gone.
+  explicit Branches(std::uint32_t count, std::uint64_t first = 0)
       : log(count),
         returned(count) {
+    log.*member(LogNumber()) = first;
     for (std::uint32_t branch = 0; branch < count; ++branch) {
-      log.attach(cursors.emplace_back(log, branch), [this, branch](Taken taken, std::int64_t units) {
+      Cursor& cursor = cursors.emplace_back(log, branch);
+      cursor.position.store(first << 7, std::memory_order_relaxed);
+      log.attach(cursor, [this, branch](Taken taken, std::int64_t units) {
         freed += units;
         if (taken.mask != 0) {
           returned[branch].push_back(taken);
@@ -134,10 +151,18 @@ TEST(Log, runs_through_many_directories_when_everybody_keeps_up) {
   EXPECT_TRUE(branches.returned[1].empty());
 }
 
-TEST(Log, a_queue_that_a_directory_behind_is_handed_the_oldest_in_order_and_loses_nothing) {
-  Branches branches(3);
+/// Logs whose numbers begin at 0, go over `end`, or come right up to it.
+struct LogNumbers : testing::TestWithParam<std::uint64_t> {
+  static std::uint64_t first_of(std::uint64_t entries) {
+    return GetParam() == 0 ? 0 : GetParam() - (GetParam() == kEndOf32Bits ? entries / 2 : entries);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(End, LogNumbers, testing::Values(0, kEndOf32Bits, kEndOfNumbers));
+
+TEST_P(LogNumbers, let_a_queue_that_is_a_directory_behind_be_handed_the_oldest_in_order_and_lose_nothing) {
   constexpr std::uint64_t kCapacity = Log::kDirectory * Log::kSegmentEntries;
   constexpr std::uint64_t kEntries = 2 * kCapacity + 100;
+  Branches branches(3, first_of(kEntries));
   std::vector<Taken> some;  // branch 2 takes now and then
   for (std::uint64_t number = 0; number < kEntries; ++number) {
     branches.publish(number, 0b101, 3);
@@ -161,6 +186,62 @@ TEST(Log, a_queue_that_a_directory_behind_is_handed_the_oldest_in_order_and_lose
     }
   }
   EXPECT_TRUE(std::ranges::is_sorted(branches.returned[1], {}, &Taken::chunk));
+}
+
+/// What each branch still has to come, entry by entry.
+struct Outstanding {
+  std::deque<Taken> entries;
+
+  /// The oldest, at most `count_max`, of one entry; not all that is there where another branch's receiver saw less.
+  void expect(Taken taken, std::uint32_t count_max) {
+    std::erase_if(entries, [this](const Taken& each) { return each.mask == 0 && &each != &entries.back(); });
+    const std::uint64_t there = entries.empty() ? 0 : entries.front().mask;
+    ASSERT_EQ(taken.mask == 0, there == 0);
+    ASSERT_EQ(taken.mask, core::lowest_bits(there, std::min(count_max, core::bit_count(taken.mask))));
+    if (there != 0) {
+      ASSERT_EQ(taken.chunk, entries.front().chunk);
+      entries.front().mask &= ~taken.mask;
+    }
+  }
+};
+
+/// Random masks, growing entries and batches.
+TEST_P(LogNumbers, leave_each_branch_what_the_model_says) {
+  constexpr std::uint32_t kCount = 3;
+  constexpr std::uint64_t kEntries = 1000;
+  Branches branches(kCount, first_of(kEntries));
+  Outstanding outstanding[kCount];
+  core::Random random(17);
+  const auto take = [&](std::uint32_t branch) {
+    const auto count_max = static_cast<std::uint32_t>(1 + random.next() % 64);
+    const Taken taken = branches.take(branch, count_max);
+    outstanding[branch].expect(taken, count_max);
+    return taken.mask != 0 && !HasFatalFailure();
+  };
+  for (std::uint64_t number = 0; number < kEntries && !HasFatalFailure(); ++number) {
+    std::uint64_t masks[kCount];
+    branches.log.begin(name(number));
+    for (std::uint32_t branch = 0; branch < kCount; ++branch) {
+      masks[branch] = random.next() % 4 == 0 ? 0 : random.next();
+      branches.log.add_to_mask(branch, masks[branch]);
+      outstanding[branch].entries.push_back({name(number), 0});
+    }
+    for (std::uint32_t before = 0, count = 0; before < 64; before = count) {
+      count = std::min<std::uint32_t>(64, before + 1 + static_cast<std::uint32_t>(random.next() % 64));
+      branches.log.publish(count, count == 64);
+      for (std::uint32_t branch = 0; branch < kCount; ++branch) {
+        outstanding[branch].entries.back().mask |= masks[branch] & core::mask_between(before, count);
+        for (std::uint64_t takes = random.next() % 4; takes > 0; --takes) {
+          take(branch);
+        }
+      }
+    }
+  }
+  for (std::uint32_t branch = 0; branch < kCount; ++branch) {
+    while (take(branch)) {
+    }
+    EXPECT_FALSE(branches.log.has_news(branches.cursors[branch]));
+  }
 }
 
 TEST(Log, entries_that_a_slow_branch_does_not_have_are_not_handed_over) {
@@ -201,13 +282,13 @@ TEST(Log, a_log_without_branches_takes_any_number_of_entries) {
   }
 }
 
-/// Every message of every entry reaches each branch exactly once, by several receivers per branch, while
+/// Over the end of 32 bits every message of every entry reaches each branch exactly once, by several receivers per branch, while
 /// the publisher mixes sealed chunks and single messages and overtakes a branch that starts late.
 struct Race {
   static constexpr std::uint32_t kBranches = 2, kReceivers = 2;
   explicit Race(std::uint64_t entry_count)
       : entries(entry_count),
-        branches(kBranches),
+        branches(kBranches, kEndOf32Bits - entry_count / 2),
         seen(kBranches) {
     for (auto& masks : seen) {
       masks = std::vector<std::atomic<std::uint64_t>>(entries);

@@ -19,7 +19,10 @@ using core::TimerWheel;
 TEST(TimerWheel, fires_each_entry_at_its_tick_and_in_their_order) {
   Random random(7);
   for (std::uint64_t round = 0; round < scaled(40); ++round) {
-    auto now = static_cast<std::int64_t>(random.next() % (std::uint64_t{1} << (random.next() % 40)));
+    // Now and then where 32 bits, the ticks of a lease, or all slots of all levels end.
+    constexpr std::int64_t kEnds[] = {std::int64_t{1} << 32, std::int64_t{1} << 38, std::int64_t{1} << 30, std::int64_t{1} << 60};
+    auto now = round % 2 == 0 ? static_cast<std::int64_t>(random.next() % (std::uint64_t{1} << (random.next() % 40)))
+                              : kEnds[round / 2 % 4] - static_cast<std::int64_t>(random.next() % 100);
     TimerWheel<int> wheel(now);
     std::multimap<std::int64_t, int> expected;
     for (int step = 0; step < 300; ++step) {
