@@ -1,6 +1,7 @@
 // The whole API of a FIFO queue against a sequential model: send with groups and ids, receive, settle in
-// every way, extend, purge, sweep, let time pass until leases, delays, windows and messages end. After each
-// step the counters are those of the model; each receive gives what the groups' states allow.
+// every way, extend up to the ack deadline and beyond, purge, sweep, let time pass until leases, delays,
+// windows and messages end, delete and redrive dead letters. After each step the counters are those of the
+// model; each receive gives what the groups' states allow.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -8,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "letters_model.hpp"
 #include "support/line.hpp"
 #include "support/log_lines.hpp"
 
@@ -18,6 +20,8 @@ using core::Outcome;
 
 constexpr std::int64_t kTimeout = 1000;
 constexpr std::int64_t kRetention = 400'000;
+constexpr std::int64_t kAckDeadline = 2500;
+const std::string kStage = "resize";
 constexpr std::int64_t kWindow = core::Deduplication::kWindowMs;
 
 struct Message {
@@ -33,14 +37,17 @@ struct Message {
 struct Model {
   struct Batch {
     std::vector<std::string> names;
-    std::int64_t deadline = 0;
-    bool is_expired = false;
+    std::int64_t deadline = 0, gives_up = 0;
+    bool is_expired = false, is_given_up = false;
     int purges = 0;
   };
   struct Delayed {
     Message message;
     int purges;
   };
+  explicit Model(LettersModel& used_letters) : letters(used_letters) {}
+
+  LettersModel& letters;
   std::deque<Message> unrouted;
   std::multimap<std::int64_t, Delayed> delayed;  // equal keys keep their order
   std::map<char, std::deque<Message>> groups;
@@ -48,8 +55,24 @@ struct Model {
   Batch hands[2];
   std::int64_t now = 0;
   int purges = 0;
-  std::uint64_t sent = 0, deleted = 0, deduplicated = 0, moving = 0, moved = 0, received = 0, expired = 0, purged = 0;
+  std::uint64_t sent = 0, deleted = 0, deduplicated = 0, moved_in = 0, received = 0, expired = 0, purged = 0, ack_deadline_exceeded = 0;
+  std::uint64_t origins_ended = 0;
 
+  void end(const std::string& name, std::uint64_t& counter) {
+    ++counter;
+    origins_ended += letters.ends(name) ? 1 : 0;
+  }
+  /// Ends what `picks` says so of; how many is `counter`'s.
+  template <class Messages, class Picks>
+  void end_if(Messages& messages, std::uint64_t& counter, Picks picks) {
+    std::erase_if(messages, [&](const Message& message) {
+      const bool ends = picks(message);
+      if (ends) {
+        end(message.name, counter);
+      }
+      return ends;
+    });
+  }
   bool is_old(const Message& message) const { return message.sent + kRetention < now; }
   void route() {
     for (; !unrouted.empty(); unrouted.pop_front()) {
@@ -57,7 +80,7 @@ struct Model {
       if (!message.id.empty()) {
         const auto known = accepted.find(message.id);
         if (known != accepted.end() && message.sent < known->second + kWindow) {
-          ++deduplicated;
+          end(message.name, deduplicated);
           continue;
         }
         accepted[message.id] = message.sent;
@@ -66,22 +89,21 @@ struct Model {
     }
   }
   void sweep() {
-    expired += std::erase_if(unrouted, [this](const Message& message) { return is_old(message); });
+    end_if(unrouted, expired, [this](const Message& message) { return is_old(message); });
     for (auto& [name, group] : groups) {
       auto first = std::ranges::find_if(group, [](const Message& message) { return message.state != Message::State::in_hand; });
       while (first != group.end() && first->state == Message::State::visible && is_old(*first)) {
+        end(first->name, expired);
         first = group.erase(first);
-        ++expired;
       }
     }
   }
   void purge() {
     ++purges;
     accepted.clear();
-    purged += unrouted.size();
-    unrouted.clear();
+    end_if(unrouted, purged, [](const Message&) { return true; });
     for (auto& [name, group] : groups) {
-      purged += std::erase_if(group, [](const Message& message) { return message.state != Message::State::in_hand; });
+      end_if(group, purged, [](const Message& message) { return message.state != Message::State::in_hand; });
     }
   }
   Message* find(const std::string& name) {
@@ -99,7 +121,7 @@ struct Model {
   void put_back(const std::string& name, int purges_seen, std::int64_t hidden_until) {
     if (purges_seen != purges) {
       erase(name);
-      ++purged;
+      end(name, purged);
       return;
     }
     Message& message = *find(name);
@@ -110,11 +132,9 @@ struct Model {
     now += ms;
     for (Batch& batch : hands) {
       if (!batch.is_expired && !batch.names.empty() && batch.deadline <= now) {
-        batch.is_expired = true;
-        for (const std::string& name : batch.names) {
-          put_back(name, batch.purges, 0);
-        }
+        expire(batch);
       }
+      batch.is_given_up = batch.is_expired && batch.gives_up <= now;
     }
     for (auto& [name, group] : groups) {
       for (Message& message : group) {
@@ -125,12 +145,26 @@ struct Model {
     }
     while (!delayed.empty() && delayed.begin()->first <= now) {
       if (delayed.begin()->second.purges != purges) {
-        ++purged;
+        end(delayed.begin()->second.message.name, purged);
       } else {
         unrouted.push_back(delayed.begin()->second.message);
       }
       delayed.erase(delayed.begin());
     }
+  }
+  /// Its messages come back, but at the ack deadline: then they are dead letters.
+  void expire(Batch& batch) {
+    batch.is_expired = true;
+    const bool is_rejected = batch.deadline == batch.gives_up;
+    for (const std::string& name : batch.names) {
+      if (is_rejected) {
+        letters.dies(name, kStage, fmt::format("stage '{}' did not settle it within the ack_deadline of {}ms", kStage, kAckDeadline));
+        erase(name);
+      } else {
+        put_back(name, batch.purges, 0);
+      }
+    }
+    ack_deadline_exceeded += is_rejected ? batch.names.size() : 0;
   }
   /// What of a group may be received; empty: it is closed.
   std::vector<std::string> open_part(char name) {
@@ -155,17 +189,22 @@ struct Model {
     }
     return sum;
   }
-  std::uint64_t ended() const { return deleted + deduplicated + moved + expired + purged; }
-  bool stale_in_hand() const { return hands[0].is_expired || hands[1].is_expired; }
+  bool all_ended() const { return origins_ended == sent && letters.all_home(); }
+  /// Origins wait for a worker that may still emit something of messages that it may not settle any more.
+  bool is_held_up() const {
+    return std::ranges::any_of(hands, [](const Batch& batch) { return batch.is_expired && !batch.is_given_up; });
+  }
 };
 
 struct Play {
   Play(std::int64_t delay_ms, std::int64_t capacity_bytes)
       : delay(delay_ms),
-        dead(line.queue({.name = "dead"})),
+        dead(line.queue(LettersModel::options())),
         queue(line.queue({.name = "q", .capacity_bytes = capacity_bytes, .visibility_timeout_ms = kTimeout, .delay_ms = delay_ms, .retention_ms = kRetention, .fifo = true}, &dead)),
         publisher(line.publisher({&queue})),
-        hands{&line.hand(queue, 3, 2), &line.hand(queue, 10, 2)} {
+        hands{&line.hand(queue, 3, 2, kAckDeadline), &line.hand(queue, 10, 2, kAckDeadline)},
+        letters(line, queue, dead),
+        model(letters) {
     RC_ASSERT(line.open().has_value());
   }
   ~Play() {  // where an assertion has failed
@@ -230,8 +269,10 @@ struct Play {
         model.find(got[at])->state = Message::State::in_hand;
       }
     }
+    letters.handed_out(*hands[who]);
+    hands[who]->consumer.set_stage(&kStage);
     model.received += got.size();
-    batch = {got, model.now + kTimeout, false, model.purges};
+    batch = {got, model.now + kTimeout, model.now + kAckDeadline + 1, false, false, model.purges};
   }
 
   void settle(int who, const std::vector<int>& choices) {
@@ -242,7 +283,7 @@ struct Play {
       const int choice = choices.empty() ? 0 : choices[i % choices.size()];
       if (choice > 0) {
         auto status = choice == 1 ? Outcome::Status::reject : Outcome::Status::retry;
-        failures.push_back({i, {status, choice == 2 ? -1 : (choice - 3) * 400, "stage", "reason", ""}});
+        failures.push_back({i, {status, choice == 2 ? -1 : (choice - 3) * 400, "stage", choice == 1 ? "damaged" : "busy", ""}});
       }
       if (batch.is_expired) {
         ++expected.stale;
@@ -250,8 +291,8 @@ struct Play {
       }
       const std::string& name = batch.names[i];
       switch (choice) {
-        case 0: model.erase(name); ++model.deleted; ++expected.ok; break;
-        case 1: model.erase(name); ++model.moving; ++expected.rejected; break;
+        case 0: model.erase(name); model.end(name, model.deleted); ++expected.ok; break;
+        case 1: model.erase(name); letters.dies(name, "stage", "damaged"); ++expected.rejected; break;
         default:
           model.put_back(name, batch.purges, choice == 2 ? batch.deadline : choice == 3 ? 0 : model.now + (choice - 3) * 400);
           ++expected.retried;
@@ -269,17 +310,34 @@ struct Play {
     Model::Batch& batch = model.hands[who];
     const bool extended = hands[who]->consumer.extend();
     RC_ASSERT(extended == (batch.names.empty() || !batch.is_expired));
-    batch.deadline = batch.is_expired ? batch.deadline : model.now + kTimeout;
+    batch.deadline = batch.is_expired ? batch.deadline : std::min(model.now + kTimeout, batch.gives_up);
+  }
+  /// The worker's stage reports progress, so many times.
+  void report_progress(int who, int times) {
+    for (; times > 0; --times) {
+      pass(800);
+      extend(who);
+      check();
+    }
   }
   void store() {
-    line.letters.write_waiting();
-    model.moved += model.moving;
-    model.moving = 0;
+    for (const LettersModel::Stored& each : letters.store()) {
+      model.origins_ended += each.had_origin ? 1 : 0;
+    }
+  }
+  /// What was redriven stands behind what its group has in the lanes, and before what is published and not routed.
+  void redrive(const std::string& reason, bool dry_run) {
+    store();
+    for (const std::string& name : letters.redrive(reason, dry_run)) {
+      ++model.moved_in;
+      model.groups[name[0]].push_back({.name = name, .id = "", .sent = model.now});
+    }
   }
 
   void check() {
     const core::QueueCounters n = queue.counters();
     RC_ASSERT(n.sent == model.sent);
+    RC_ASSERT(n.moved_in == model.moved_in);
     RC_ASSERT(n.received == model.received);
     RC_ASSERT(n.deduplicated == model.deduplicated);
     RC_ASSERT(n.deleted == model.deleted + model.deduplicated);
@@ -287,12 +345,15 @@ struct Play {
     RC_ASSERT(n.delayed == model.delayed.size());
     RC_ASSERT(n.expired == model.expired);
     RC_ASSERT(n.purged == model.purged);
-    RC_ASSERT(n.in_flight == model.count(Message::State::in_hand) + model.count(Message::State::hidden) + model.moving);
+    RC_ASSERT(n.in_flight == model.count(Message::State::in_hand) + model.count(Message::State::hidden) + letters.dying());
     RC_ASSERT(queue.invisible.load() == model.count(Message::State::hidden));
-    RC_ASSERT(n.moved_to_dead_letter == model.moved);
+    RC_ASSERT(n.moved_to_dead_letter == letters.buried());
+    RC_ASSERT(n.ack_deadline_exceeded == model.ack_deadline_exceeded);
     RC_ASSERT(conservation_gap(n) == 0);
-    RC_ASSERT(line.settled.messages() <= model.ended());
-    RC_ASSERT(line.settled.messages() == model.sent || model.ended() < model.sent || model.stale_in_hand());
+    letters.check();
+    RC_ASSERT(line.settled.messages() <= model.origins_ended);
+    RC_ASSERT(line.settled.messages() == model.sent || model.origins_ended < model.sent || model.is_held_up());
+    RC_ASSERT((line.timers.ended_late() == line.timers.expired_leases()) == !model.is_held_up());
   }
 
   Line line;
@@ -301,15 +362,19 @@ struct Play {
   core::Queue& queue;
   core::Publisher& publisher;
   Hand* hands[2];
+  LettersModel letters;
   Model model;
 };
+
+/// Parts of the reasons that letters have here.
+const std::vector<std::string> kReasons = {"", "damaged", "ack_deadline"};
 
 TEST(LanesModel, every_sequence_of_calls_leaves_a_fifo_queue_as_the_model_says) {
   using Step = std::tuple<int, int, std::vector<int>>;
   LogLines quiet;  // each dead letter is a line
   const bool fine = rc::check("FIFO queue against model", [] {
     const auto steps = *rc::gen::container<std::vector<Step>>(
-        rc::gen::tuple(rc::gen::inRange(0, 17), rc::gen::inRange(0, 140), rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
+        rc::gen::tuple(rc::gen::inRange(0, 23), rc::gen::inRange(0, 140), rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
     // With little room, what waits is copied out of its chunks again and again.
     const std::int64_t capacity_bytes = *rc::gen::element(std::int64_t{256} << 20, std::int64_t{8} << 10);
     Play play(*rc::gen::element(0, 0, 700), capacity_bytes);
@@ -329,11 +394,15 @@ TEST(LanesModel, every_sequence_of_calls_leaves_a_fifo_queue_as_the_model_says) 
           break;
         case 13: play.pass(amount * 1000); break;
         case 14: play.pass(amount * 50); break;
+        case 15: play.letters.receive(); break;
+        case 16: play.letters.remove(); break;
+        case 17: case 18: play.redrive(kReasons[static_cast<std::size_t>(amount) % kReasons.size()], amount % 4 == 3); break;
+        case 19: case 20: play.report_progress(who, amount % 5); break;
         default: play.pass(amount);
       }
       play.check();
     }
-    for (int round = 0; round < 100 && (play.model.ended() < play.model.sent || play.model.stale_in_hand()); ++round) {
+    for (int round = 0; round < 100 && (!play.model.all_ended() || play.model.is_held_up()); ++round) {
       for (int who : {0, 1}) {
         play.settle(who, {});
         play.receive(who);
@@ -344,6 +413,7 @@ TEST(LanesModel, every_sequence_of_calls_leaves_a_fifo_queue_as_the_model_says) 
     }
     play.check();
     RC_ASSERT(play.line.settled.count() == play.model.sent);
+    play.letters.remove_all();
     play.publisher.close();
     play.hands[0]->consumer.idle();
     play.hands[1]->consumer.idle();

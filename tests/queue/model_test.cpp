@@ -1,13 +1,16 @@
 // The whole queue API against a small sequential model: send, delay, receive, settle in every way,
-// extend, purge, let time pass until leases, delays and messages expire, store dead letters. After
-// each step the counters are those of the model.
+// extend up to the ack deadline and beyond, purge, let time pass until leases, delays and messages
+// expire, store dead letters, delete and redrive them. After each step the counters are those of the model.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <set>
+#include <utility>
 
+#include "letters_model.hpp"
 #include "support/line.hpp"
 #include "support/log_lines.hpp"
 #include "support/scale.hpp"
@@ -24,12 +27,14 @@ using core::Outcome;
 constexpr std::uint32_t kReceivesMax = 3;
 constexpr std::int64_t kTimeout = 100;
 constexpr std::int64_t kRetention = 1500;
+constexpr std::int64_t kAckDeadline = 250;
+const std::string kStage = "resize";
 
 struct Model {
   struct Batch {
     std::vector<std::string> messages;
-    std::int64_t deadline = 0;
-    bool expired = false;
+    std::int64_t deadline = 0, gives_up = 0;
+    bool expired = false, given_up = false;
     int purges = 0;  // when it was received
   };
   struct Waiting {
@@ -37,23 +42,29 @@ struct Model {
     bool is_delayed;
     int purges;
   };
-  std::map<std::string, std::uint32_t> receives;
+  explicit Model(LettersModel& used_letters) : letters(used_letters) {}
+
+  LettersModel& letters;
   std::map<std::string, std::int64_t> sent_at;
+  std::map<std::string, std::string> last_error;
   std::set<std::string> visible;                 // may be handed out
   std::set<std::string> overdue;                 // visible, but the next receive moves it
+  std::set<std::string> stale;                   // was purged while it was away, and came back: counts as visible until it is met
   std::multimap<std::int64_t, Waiting> waiting;  // until when
   Batch hands[2];
   std::int64_t now = 0;
-  std::uint64_t stale = 0;  // was purged while it was away, and came back: counts as visible until it is met
   int purges = 0;
-  std::uint64_t sent = 0, deleted = 0, moving = 0, moved = 0, received = 0, expired = 0, purged = 0;
+  std::uint64_t sent = 0, deleted = 0, moved_in = 0, received = 0, expired = 0, purged = 0, ack_deadline_exceeded = 0;
+  std::uint64_t origins_ended = 0;
 
-  void show(const std::string& message, int purges_seen) {
-    if (purges_seen != purges) {
-      ++stale;
-    } else {
-      (receives[message] >= kReceivesMax ? overdue : visible).insert(message);
-    }
+  void show(const std::string& message, std::uint32_t receives, int purges_seen) {
+    (purges_seen != purges ? stale : receives >= kReceivesMax ? overdue : visible).insert(message);
+  }
+  void come_back(const std::string& message, int purges_seen) { show(message, letters.receives(message), purges_seen); }
+  void end(const std::string& message) { origins_ended += letters.ends(message) ? 1 : 0; }
+  void end_all(std::set<std::string>& messages, std::uint64_t& counter) {
+    counter += messages.size();
+    std::ranges::for_each(std::exchange(messages, {}), [this](const std::string& message) { end(message); });
   }
   /// Nothing is hidden for longer than it is kept.
   void hide(const std::string& message, std::int64_t until, bool is_delayed, int purges_seen) {
@@ -62,41 +73,67 @@ struct Model {
   bool is_old(const std::string& message) const { return sent_at.at(message) + kRetention < now; }
   void purge() {
     ++purges;
-    purged += visible.size() + overdue.size() + stale;
-    stale = 0;
-    visible.clear();
-    overdue.clear();
+    for (std::set<std::string>* set : {&visible, &overdue, &stale}) {
+      end_all(*set, purged);
+    }
   }
   void sweep() {
-    purged += stale;
-    stale = 0;
+    end_all(stale, purged);
     for (std::set<std::string>* set : {&visible, &overdue}) {
-      expired += std::erase_if(*set, [this](const std::string& message) { return is_old(message); });
+      std::set<std::string> old;
+      std::ranges::copy_if(*set, std::inserter(old, old.end()), [this](const std::string& message) { return is_old(message); });
+      std::erase_if(*set, [&](const std::string& message) { return old.contains(message); });
+      end_all(old, expired);
     }
   }
   void pass(std::int64_t ms) {
     now += ms;
     while (!waiting.empty() && waiting.begin()->first <= now) {
-      show(waiting.begin()->second.message, waiting.begin()->second.purges);
+      const Waiting& each = waiting.begin()->second;
+      each.is_delayed ? show(each.message, 0, each.purges) : come_back(each.message, each.purges);
       waiting.erase(waiting.begin());
     }
     for (Batch& batch : hands) {
       if (!batch.expired && !batch.messages.empty() && batch.deadline <= now) {
-        batch.expired = true;
-        for (const std::string& message : batch.messages) {
-          show(message, batch.purges);
-        }
+        expire(batch);
+      }
+      batch.given_up = batch.expired && batch.gives_up <= now;
+    }
+  }
+  /// Its messages come back, but at the ack deadline: then they are dead letters.
+  void expire(Batch& batch) {
+    batch.expired = true;
+    const bool is_rejected = batch.deadline == batch.gives_up;
+    for (const std::string& message : batch.messages) {
+      last_error[message] = "visibility timeout expired";
+      if (is_rejected) {
+        letters.dies(message, kStage, fmt::format("stage '{}' did not settle it within the ack_deadline of {}ms", kStage, kAckDeadline));
+      } else {
+        come_back(message, batch.purges);
       }
     }
+    ack_deadline_exceeded += is_rejected ? batch.messages.size() : 0;
+  }
+  /// What the next receive makes of those that were received too often.
+  LettersModel::Letters letters_of_overdue() const {
+    LettersModel::Letters made;
+    for (const std::string& message : overdue) {
+      const std::string& error = last_error.at(message);
+      made[message] = {error == "busy" ? "stage" : kStage, fmt::format("received {0} times, max_receive_count is {0}", kReceivesMax), error,
+                       kReceivesMax};
+    }
+    return made;
   }
   std::uint64_t delayed() const {
     return static_cast<std::uint64_t>(std::ranges::count_if(waiting, [](const auto& each) { return each.second.is_delayed; }));
   }
-  /// A worker holds the chunk of messages that it may not settle any more.
-  bool stale_in_hand() const { return hands[0].expired || hands[1].expired; }
-  std::uint64_t ended() const { return deleted + moved + expired + purged; }
+  /// Origins wait for a worker that may still emit something of messages that it may not settle any more.
+  bool is_held_up() const {
+    return std::ranges::any_of(hands, [](const Batch& batch) { return batch.expired && !batch.given_up; });
+  }
+  bool all_ended() const { return origins_ended == sent && letters.all_home(); }
   std::uint64_t in_flight() const {
-    std::uint64_t sum = waiting.size() - delayed() + moving;
+    std::uint64_t sum = waiting.size() - delayed() + letters.dying();
     for (const Batch& batch : hands) {
       sum += batch.expired ? 0 : batch.messages.size();
     }
@@ -106,10 +143,12 @@ struct Model {
 
 struct Play {
   Play()
-      : dead(line.queue({.name = "dead"})),
+      : dead(line.queue(LettersModel::options())),
         queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout, .max_receive_count = kReceivesMax, .retention_ms = kRetention}, &dead)),
         publisher(line.publisher({&queue})),
-        hands{&line.hand(queue, 3, 2), &line.hand(queue, 10, 2)} {
+        hands{&line.hand(queue, 3, 2, kAckDeadline), &line.hand(queue, 10, 2, kAckDeadline)},
+        letters(line, queue, dead),
+        model(letters) {
     RC_ASSERT(line.open().has_value());
   }
 
@@ -122,10 +161,9 @@ struct Play {
     for (int i = 0; i < count; ++i) {
       std::string name = std::to_string(model.sent++);
       publisher.append({.body = bytes_of(name), .delay_ms = delay_ms, .cookie = model.sent}, core::Admission::wait);
-      model.receives[name] = 0;
       model.sent_at[name] = model.now;
       if (delay_ms == 0) {
-        model.show(name, model.purges);
+        model.show(name, 0, model.purges);
       } else {
         model.hide(name, model.now + delay_ms, true, model.purges);
       }
@@ -155,30 +193,14 @@ struct Play {
     RC_ASSERT(got.size() == std::min(size_max, model.visible.size()));
     RC_ASSERT(moved <= model.overdue.size());
     RC_ASSERT(got.size() == size_max || moved == model.overdue.size());
-    store();  // which of the overdue it met shows in the file
-    for (const std::string& message : new_letters()) {
-      model.overdue.erase(message);
-    }
-    model.moved += moved;
+    store(moved);  // which of the overdue it met shows in the file
+    letters.handed_out(*hands[who]);
+    hands[who]->consumer.set_stage(&kStage);
     for (const std::string& message : got) {
       RC_ASSERT(model.visible.erase(message) == 1u);
-      ++model.receives[message];
     }
     model.received += got.size();
-    batch = {got, model.now + kTimeout, false, model.purges};
-  }
-
-  /// Bodies of the letters that were stored since the last call.
-  std::vector<std::string> new_letters() {
-    constexpr std::string_view kBody = "\"body\":\"";
-    const std::string file = line.file(dead);
-    std::vector<std::string> bodies;
-    for (std::size_t at = 0; (at = file.find(kBody, letters_read)) != std::string::npos;) {
-      at += kBody.size();
-      letters_read = file.find('"', at);
-      bodies.push_back(file.substr(at, letters_read - at));
-    }
-    return bodies;
+    batch = {got, model.now + kTimeout, model.now + kAckDeadline + 1, false, false, model.purges};
   }
 
   void settle(int who, const std::vector<int>& choices) {
@@ -189,7 +211,7 @@ struct Play {
       int choice = choices.empty() ? 0 : choices[i % choices.size()];
       if (choice > 0) {
         auto status = choice == 1 ? Outcome::Status::reject : Outcome::Status::retry;
-        failures.push_back({i, {status, choice == 2 ? -1 : (choice - 3) * 40, "stage", "reason", ""}});
+        failures.push_back({i, {status, choice == 2 ? -1 : (choice - 3) * 40, "stage", choice == 1 ? "damaged" : "busy", ""}});
       }
       if (batch.expired) {
         ++expected.stale;
@@ -197,10 +219,11 @@ struct Play {
       }
       const std::string& message = batch.messages[i];
       switch (choice) {
-        case 0: ++model.deleted; ++expected.ok; break;
-        case 1: ++model.moving; ++expected.rejected; break;
-        case 3: model.show(message, batch.purges); ++expected.retried; break;
+        case 0: model.end(message); ++model.deleted; ++expected.ok; break;
+        case 1: letters.dies(message, "stage", "damaged"); ++expected.rejected; break;
+        case 3: model.last_error[message] = "busy"; model.come_back(message, batch.purges); ++expected.retried; break;
         default:
+          model.last_error[message] = "busy";
           model.hide(message, choice == 2 ? batch.deadline : model.now + (choice - 3) * 40, false, batch.purges);
           ++expected.retried;
       }
@@ -217,13 +240,34 @@ struct Play {
     Model::Batch& batch = model.hands[who];
     bool extended = hands[who]->consumer.extend();
     RC_ASSERT(extended == (batch.messages.empty() || !batch.expired));
-    batch.deadline = model.now + kTimeout;
+    batch.deadline = batch.expired ? batch.deadline : std::min(model.now + kTimeout, batch.gives_up);
+  }
+  void pass(std::int64_t ms) {
+    line.advance(ms);
+    model.pass(ms);
+  }
+  /// The worker's stage reports progress, so many times.
+  void report_progress(int who, int times) {
+    for (; times > 0; --times) {
+      pass(80);
+      extend(who);
+      check();
+    }
   }
 
-  void store() {
-    line.letters.write_waiting();
-    model.moved += model.moving;
-    model.moving = 0;
+  void store(std::uint64_t overdue_met = 0) {
+    for (const LettersModel::Stored& each : letters.store(model.letters_of_overdue(), overdue_met)) {
+      model.origins_ended += each.had_origin ? 1 : 0;
+      model.overdue.erase(each.body);
+    }
+  }
+  void redrive(const std::string& reason, bool dry_run) {
+    store();
+    for (const std::string& message : letters.redrive(reason, dry_run)) {
+      ++model.moved_in;
+      model.sent_at[message] = model.now;
+      model.show(message, 0, model.purges);
+    }
   }
 
   void check() {
@@ -231,17 +275,23 @@ struct Play {
     RC_ASSERT(n.sent == model.sent);
     RC_ASSERT(n.received == model.received);
     RC_ASSERT(n.deleted == model.deleted);
-    RC_ASSERT(n.visible == model.visible.size() + model.overdue.size() + model.stale);
+    RC_ASSERT(n.moved_in == model.moved_in);
+    RC_ASSERT(n.visible == model.visible.size() + model.overdue.size() + model.stale.size());
     RC_ASSERT(n.delayed == model.delayed());
     RC_ASSERT(n.expired == model.expired);
     RC_ASSERT(n.purged == model.purged);
     RC_ASSERT(n.in_flight == model.in_flight());
-    RC_ASSERT(n.moved_to_dead_letter == model.moved);
+    RC_ASSERT(n.moved_to_dead_letter == letters.buried());
+    RC_ASSERT(n.ack_deadline_exceeded == model.ack_deadline_exceeded);
     RC_ASSERT(conservation_gap(n) == 0);
-    RC_ASSERT(conservation_gap(dead.counters()) == 0);
+    letters.check();
     // Messages of one chunk are counted down together: never early, at the latest when all are done.
-    RC_ASSERT(line.settled.messages() <= model.ended());
-    RC_ASSERT(line.settled.messages() == model.sent || model.ended() < model.sent || model.stale_in_hand());
+    RC_ASSERT(line.settled.messages() <= model.origins_ended);
+    RC_ASSERT(line.settled.messages() == model.sent || model.origins_ended < model.sent || model.is_held_up());
+    RC_ASSERT((line.timers.ended_late() == line.timers.expired_leases()) == !model.is_held_up());
+    for (int who : {0, 1}) {
+      RC_ASSERT(model.hands[who].messages.empty() || hands[who]->consumer.is_given_up() == model.hands[who].given_up);
+    }
   }
 
   Line line;
@@ -249,16 +299,19 @@ struct Play {
   core::Queue& queue;
   core::Publisher& publisher;
   Hand* hands[2];
+  LettersModel letters;
   Model model;
-  std::size_t letters_read = 0;
 };
+
+/// Parts of the reasons that letters have here.
+const std::vector<std::string> kReasons = {"", "damaged", "ack_deadline", "busy", "timeout expired"};
 
 TEST(QueueModel, every_sequence_of_calls_leaves_the_queue_as_the_model_says) {
   using Step = std::tuple<int, int, std::vector<int>>;
   LogLines quiet;  // each dead letter is a line
   bool fine = rc::check("queue against model", [] {
     auto steps = *rc::gen::container<std::vector<Step>>(
-        rc::gen::tuple(rc::gen::inRange(0, 16), rc::gen::inRange(0, 140),
+        rc::gen::tuple(rc::gen::inRange(0, 22), rc::gen::inRange(0, 140),
                        rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
     Play play;
     for (const auto& [what, amount, choices] : steps) {
@@ -272,33 +325,32 @@ TEST(QueueModel, every_sequence_of_calls_leaves_the_queue_as_the_model_says) {
             play.purge();
           }
           break;
-        case 15:
-          play.line.advance(amount * 5);
-          play.model.pass(amount * 5);
-          break;
+        case 15: play.pass(amount * 5); break;
+        case 16: play.letters.receive(); break;
+        case 17: play.letters.remove(); break;
+        case 18: case 19: play.redrive(kReasons[static_cast<std::size_t>(amount) % kReasons.size()], amount % 4 == 3); break;
+        case 20: case 21: play.report_progress(who, amount % 5); break;
         case 2: case 3: case 4: play.receive(who); break;
         case 5: case 6: case 7: play.settle(who, choices); break;
         case 8: play.extend(who); break;
         case 9: play.store(); break;
-        default:
-          play.line.advance(amount);
-          play.model.pass(amount);
+        default: play.pass(amount);
       }
       play.check();
     }
-    for (int round = 0; round < 50 && (play.model.ended() < play.model.sent || play.model.stale_in_hand()); ++round) {
+    for (int round = 0; round < 50 && (!play.model.all_ended() || play.model.is_held_up()); ++round) {
       for (int who : {0, 1}) {
         play.settle(who, {});
         play.receive(who);
         play.settle(who, {});
       }
-      play.line.advance(50);
-      play.model.pass(50);
+      play.pass(50);
       play.sweep();
       play.store();
     }
     play.check();
     RC_ASSERT(play.line.settled.count() == play.model.sent);
+    play.letters.remove_all();
     play.publisher.close();
     play.hands[0]->consumer.idle();
     play.hands[1]->consumer.idle();
