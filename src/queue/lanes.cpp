@@ -10,6 +10,15 @@ using State = LaneMessage::State;
 
 constexpr std::size_t kBucketsMin = 64;
 
+/// The last of those hidden ones that stand before everything visible; nullptr: the first is visible, or there is none.
+LaneMessage* last_hidden_ahead(const Lane& lane) {
+  LaneMessage* last = nullptr;
+  for (LaneMessage* message = lane.waiting.first; message != nullptr && message->state == State::hidden; message = message->next) {
+    last = message;
+  }
+  return last;
+}
+
 }  // namespace
 
 Lanes::Lanes(AgeWindow& ages)
@@ -340,7 +349,8 @@ void Lanes::for_each_lane(Visit&& visit) {
 Lane* Lanes::closed_lane_with_visible() {
   for (std::size_t i = 0; waiting_ != 0 && i < buckets_.size(); ++i) {
     for (Lane* lane = buckets_[next_bucket_ % buckets_.size()]; lane != nullptr; lane = lane->next_in_bucket) {
-      if (lane->waiting.first != nullptr && lane->waiting.first->state == State::waiting) {
+      const LaneMessage* hidden = last_hidden_ahead(*lane);
+      if ((hidden != nullptr ? hidden->next : lane->waiting.first) != nullptr) {
         return lane;
       }
     }
@@ -361,17 +371,23 @@ Taken Lanes::take_away_from(Lane& lane, std::uint32_t count_max) {
   if (lane.is_open) {
     close(lane);  // goes behind the others
   }
-  Taken taken{lane.waiting.first->chunk, 0};
+  LaneMessage* const hidden = last_hidden_ahead(lane);
+  LaneMessage*& first = hidden != nullptr ? hidden->next : lane.waiting.first;
+  Taken taken{first->chunk, 0};
   for (; count_max != 0; --count_max) {
-    LaneMessage* first = lane.waiting.first;
-    if (first == nullptr || first->state != State::waiting || first->chunk != taken.chunk || first->mask() <= taken.mask) {
+    LaneMessage* message = first;
+    if (message == nullptr || message->state != State::waiting || message->chunk != taken.chunk || message->mask() <= taken.mask) {
       break;
     }
-    taken.mask |= first->mask();
-    move_on(*first);
-    leave(*first);
-    unlist(pop_waiting(lane));
+    taken.mask |= message->mask();
+    first = message->next;
+    --lane.waiting_count;
+    --waiting_;
+    move_on(*message);
+    leave(*message);
+    unlist(message);
   }
+  lane.waiting.last = first == nullptr ? hidden : lane.waiting.last;
   review(lane);
   return taken;
 }

@@ -483,6 +483,24 @@ TEST(FifoFull, drops_the_oldest_of_a_group_that_is_open_else_of_any) {
   groups.expect_empty();
 }
 
+TEST(FifoFull, drops_what_stands_behind_a_hidden_one_for_the_sake_of_others) {
+  Groups groups({.capacity = 4, .when_full = core::WhenFull::drop_old});
+  groups.emit_apart({"a1", "a2"});
+  EXPECT_EQ(groups.one.receive(), (Texts{"a1", "a2"}));
+  groups.one.settle({Groups::fails(0, 100), Groups::fails(1, 200)});  // both hidden
+  groups.emit_apart({"a3", "a4"});
+  EXPECT_EQ(groups.two.receive(), Texts{}) << "hidden ones hide them";
+  groups.emit_apart({"b1", "b2"});
+  EXPECT_EQ(groups.queue.counters().dropped, 2u);
+  EXPECT_EQ(groups.two.receive(), (Texts{"b1", "b2"}));
+  groups.two.settle();
+  groups.emit_apart({"a5"});
+  groups.line.advance(200);
+  EXPECT_EQ(groups.one.receive(), (Texts{"a1", "a2", "a5"})) << "behind what was hidden";
+  groups.one.settle();
+  groups.expect_empty();
+}
+
 TEST(FifoFull, drops_what_is_new_or_makes_it_a_dead_letter) {
   LogLines quiet;
   for (const core::WhenFull when_full : {core::WhenFull::drop_new, core::WhenFull::dead_letter}) {
