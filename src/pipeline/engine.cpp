@@ -259,6 +259,9 @@ struct Engine::State {
   /// DESIGN §5, Exit codes: 70, 74, 69, 76, 75 in this order; others only come alone.
   int judge(Summary& summary) {
     bool lost = false, comes_again = false;
+    std::lock_guard lock(mutex);
+    const std::string_view again = failures.empty() ? "to come again at the next start"
+                                                    : "to come again at the next start if its source could keep them";
     for (std::size_t i = 0; i < summary.sources.size(); ++i) {
       const SourceNumbers& source = summary.sources[i];
       if (source.events == source.acknowledged) {
@@ -269,9 +272,8 @@ struct Engine::State {
       summary.notes.push_back(
           fmt::format("source '{}': {} not acknowledged, {}", source.name,
                       count_text(source.events - source.acknowledged, "event"),
-                      repeats ? "to come again at the next start" : "not to come again"));
+                      repeats ? again : "not to come again"));
     }
-    std::lock_guard lock(mutex);
     for (Errc code : {Errc::internal, Errc::io, Errc::unavailable}) {
       if (std::ranges::find(failures, code, &Error::code) != failures.end()) {
         return exit_code(code);
@@ -292,6 +294,11 @@ struct Engine::State {
                                : description.redrive_policy             ? "it was full"
                                                                         : "it was full, or they were rejected";
         summary.notes.push_back(fmt::format("queue '{}': {} dropped; {}", queue.name, count_text(queue.dropped, "message"), why));
+      }
+      if (queue.expired != 0) {
+        summary.notes.push_back(fmt::format("queue '{}': {} expired; older than its retention of {}", queue.name,
+                                            count_text(queue.expired, "message"),
+                                            format_duration(pipeline.queues[i].retention_ms)));
       }
       std::uint64_t left = queue.visible + queue.in_flight + queue.delayed;
       if (left == 0) {
