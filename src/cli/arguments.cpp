@@ -170,7 +170,7 @@ the admin address itself, as http://127.0.0.1:9640. Examples:
   sluice queue redrive configs/icons.json resize-16-dead --reason "access denied" --dry-run
   sluice queue redrive configs/icons.json resize-16-dead --max-rate 100
   sluice queue purge configs/icons.json resize-16-dead
-Exit codes: 0 done, 64 usage, 66 no such queue or file, 69 the engine does not answer or cannot do it now, 74 I/O,
+Exit codes: 0 done, 64 usage, 65 stored letters that cannot be read, 66 no such queue or file, 69 the engine does not answer or cannot do it now, 74 I/O,
 75 a redrive was cancelled, 78 configuration)";
 
 CLI::App& queue_command(CLI::App& queue, Raw& raw, const char* name, const char* help,
