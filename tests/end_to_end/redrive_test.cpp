@@ -43,9 +43,7 @@ class CrashRedrive : public Pipeline {
     EXPECT_FALSE(ended.out.empty()) << ended.err;
     return Json::parse(ended.out, nullptr, false);
   }
-  static void await_admin(Process& engine, const CrashRedrive& test) {
-    engine.until("an answer", [&] { return run(test.queue("peek")).exit == 0; });
-  }
+  static void await_admin(Process& engine) { engine.until_logged("admin answers at", 1); }
   void bury_all() const {
     const Ended ended = run(pipeline(false, {"--until-idle"}));
     ASSERT_EQ(ended.exit, 0) << ended.err;
@@ -90,7 +88,7 @@ class CrashRedrive : public Pipeline {
   /// Redrives what is left, to the end.
   void finish(std::size_t repeats_max) const {
     Process engine(mended());
-    await_admin(engine, *this);
+    await_admin(engine);
     EXPECT_EQ(redrive()["status"], "COMPLETED");
     engine.until("the rest", [&] { return listed_letters() == 0; });
     engine.send(SIGTERM);
@@ -126,7 +124,7 @@ TEST_F(CrashRedrive, a_kill_at_each_sync_and_at_random_moments_of_it_loses_no_le
       command.environment["SLUICE_DIE_AT"] =
           round % 4 == 0 ? "dead_letters.before_sync" : "dead_letters.after_sync";
     Process engine(command);
-    await_admin(engine, *this);
+    await_admin(engine);
     const std::size_t before = delivered().size();
     // It moves its letters over half a second.
     Process mover(queue("redrive", {"--max-rate", "100"}));
@@ -179,7 +177,7 @@ TEST_F(CrashRedrive, a_letter_that_kills_the_engine_is_a_letter_again_and_stays_
 TEST_F(CrashRedrive, that_is_cancelled_at_its_rate_can_be_taken_up_again_and_runs_through_a_full_queue) {
   bury_all();
   Process engine(mended());
-  await_admin(engine, *this);
+  await_admin(engine);
   redrive({"--max-rate", "30", "--no-wait"});
   engine.until("some letters", [&] { return delivered().size() >= 5; });
   redrive({"--cancel"});
@@ -209,7 +207,7 @@ TEST_F(CrashRedrive, that_is_cancelled_at_its_rate_can_be_taken_up_again_and_run
 TEST_F(CrashRedrive, of_letters_that_fail_again_moves_each_once_and_ends) {
   bury_all();
   Process engine(pipeline(false, {"--admin", "127.0.0.1:0"}));
-  await_admin(engine, *this);
+  await_admin(engine);
 
   EXPECT_EQ(redrive()["moved"], kLetters);
 
