@@ -376,7 +376,7 @@ TEST(LanesModel, every_sequence_of_calls_leaves_a_fifo_queue_as_the_model_says) 
     const auto steps = *rc::gen::container<std::vector<Step>>(
         rc::gen::tuple(rc::gen::inRange(0, 23), rc::gen::inRange(0, 140), rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
     // With little room, what waits is copied out of its chunks again and again.
-    const std::int64_t capacity_bytes = *rc::gen::element(std::int64_t{256} << 20, std::int64_t{8} << 10);
+    const std::int64_t capacity_bytes = *rc::gen::element(std::int64_t{256} << 20, std::int64_t{64} << 10);
     Play play(*rc::gen::element(0, 0, 700), capacity_bytes);
     for (const auto& [what, amount, choices] : steps) {
       const int who = amount % 2;
