@@ -1,0 +1,42 @@
+// How many workers a service has, as its configuration says it. Plain data; config/scaling reads
+// it.
+#pragma once
+
+#include <cstdint>
+
+#include "scaling/metric.hpp"
+
+namespace sluice::core {
+
+/// Which values of the metric are held against the target, and how often.
+struct ScalingEvaluation {
+  enum class Type : std::uint8_t {
+    direct,  ///< each sample
+    alarms   ///< averages over a period, as the two CloudWatch alarms of a target tracking policy
+  };
+
+  Type type = Type::direct;
+  // Of direct.
+  std::uint32_t low_samples = 3;  ///< > 0; so many low ones in a row before a scale-in
+  // Of alarms: > 0; so many averages in a row on one side of the target before anything is done.
+  std::int64_t period_ms = 60'000;
+  std::uint32_t high_datapoints = 3, low_datapoints = 15;
+};
+
+struct ScalingPolicy {
+  std::uint32_t min_capacity = 1, max_capacity = 1;  ///< 1 <= min <= max
+  std::uint32_t desired_capacity = 1;                ///< workers at the start
+  bool tracks_target = false;                        ///< false: that number stays
+  // Of target tracking.
+  ScalingMetric metric;
+  double target_value = 100;  ///< > 0
+  double low_fraction = 0.9;  ///< 0 to 1; below this part of the target the metric is low
+  bool disable_scale_in = false;
+  std::int64_t period_ms = 10'000;  ///< from sample to sample
+  std::int64_t scale_out_cooldown_ms = 60'000, scale_in_cooldown_ms = 30'000;
+  ScalingEvaluation evaluation;
+
+  double low_value() const { return low_fraction * target_value; }
+};
+
+}  // namespace sluice::core
