@@ -17,6 +17,7 @@ struct Key {
     string,
     path,  ///< relative to the configuration file
     integer,
+    number,  ///< any; limits are whole numbers
     boolean,
     duration,     ///< "75s"; limits and values in milliseconds
     size,         ///< "256KiB"; limits and values in bytes
@@ -34,7 +35,7 @@ struct Key {
   std::string_view help;
   bool required = false;
   std::string_view default_json = {};     ///< as it stands in a configuration; empty: none
-  std::int64_t minimum = 0, maximum = 0;  ///< of integer, duration, size
+  std::int64_t minimum = 0, maximum = 0;  ///< of integer, number, duration, size
   const Shape* shape = nullptr;
   std::span<const std::string_view> choices = {};
 };
@@ -54,6 +55,9 @@ struct Shape {
 extern const Shape kPipelineShape;
 extern const Shape kBucketShape, kAccessPointShape, kSourceShape, kTopicShape, kQueueShape,
     kSubscriptionShape, kRedrivePolicyShape, kServiceShape, kStageShape, kScalingShape, kAdminShape;
+/// What `sluice scale` reads (scaling_keys.cpp).
+extern const Shape kSimulationShape;
+extern const Shape kLoadShape, kScalingPolicyShape, kScalingMetricShape, kScalingEvaluationShape;
 
 /// Actions of an access point: sluice_bucket_ref::Action bits by name.
 struct ActionName {

@@ -34,6 +34,8 @@ std::string_view expected_of(Key::Type type) {
       return "a path in quotes";
     case Key::Type::integer:
       return "a whole number";
+    case Key::Type::number:
+      return "a number";
     case Key::Type::boolean:
       return "true or false";
     case Key::Type::duration:
@@ -59,6 +61,8 @@ bool has_type(Key::Type type, const Json& value) {
   switch (type) {
     case Key::Type::integer:
       return value.type == Json::Type::number && value.integer.has_value();
+    case Key::Type::number:
+      return value.type == Json::Type::number;
     case Key::Type::boolean:
       return value.type == Json::Type::boolean;
     case Key::Type::object:
@@ -143,6 +147,7 @@ bool ObjectReader::check_value(const Key& key, const Json& value) const {
   }
   switch (key.type) {
     case Key::Type::integer:
+    case Key::Type::number:
     case Key::Type::duration:
     case Key::Type::size:
       return check_number(key, value);
@@ -161,9 +166,16 @@ bool ObjectReader::check_value(const Key& key, const Json& value) const {
 }
 
 bool ObjectReader::check_number(const Key& key, const Json& value) const {
-  std::int64_t number = 0;
+  const auto fits = [&](auto number) {
+    return number >= static_cast<decltype(number)>(key.minimum) && number <= static_cast<decltype(number)>(key.maximum);
+  };
+  std::string found = value.text;
+  bool is_right = false;
   if (key.type == Key::Type::integer) {
-    number = *value.integer;
+    is_right = fits(*value.integer);
+  } else if (key.type == Key::Type::number) {
+    is_right = fits(value.number);
+    found = fmt::format("{}", value.number);  // its literal may be of any length
   } else {
     const auto parsed = parse_unit(key.type, value.text);
     if (!parsed) {
@@ -171,23 +183,23 @@ bool ObjectReader::check_number(const Key& key, const Json& value) const {
                       fmt::format("\"{}\" of {}: {}", key.name, who_, parsed.error()));
       return false;
     }
-    number = *parsed;
+    is_right = fits(*parsed);
   }
-  if (number >= key.minimum && number <= key.maximum)
-    return true;
-  reporter_.error(value.offset, fmt::format("\"{}\" of {} must be {} to {}, found {}", key.name,
-                                            who_, format_limit(key.type, key.minimum),
-                                            format_limit(key.type, key.maximum), value.text));
-  return false;
+  if (!is_right) {
+    reporter_.error(value.offset, fmt::format("\"{}\" of {} must be {} to {}, found {}", key.name,
+                                              who_, format_limit(key.type, key.minimum),
+                                              format_limit(key.type, key.maximum), found));
+  }
+  return is_right;
 }
 
 bool ObjectReader::check_choice(const Key& key, const Json& value) const {
   if (std::ranges::find(key.choices, value.text) != key.choices.end())
     return true;
+  const auto others = key.choices.first(key.choices.size() - 1);
   reporter_.error(value.offset,
-                  fmt::format("\"{}\" of {} is {} or {}, found {}{}", key.name, who_,
-                              fmt::join(key.choices.first(key.choices.size() - 1), ", "),
-                              key.choices.back(), in_quotes(value.text),
+                  fmt::format("\"{}\" of {} is {}{}{}, found {}{}", key.name, who_, fmt::join(others, ", "),
+                              others.empty() ? "" : " or ", key.choices.back(), in_quotes(value.text),
                               hint(value.text, {key.choices.begin(), key.choices.end()})));
   return false;
 }
@@ -252,6 +264,13 @@ std::optional<std::int64_t> ObjectReader::number(std::string_view key) const {
   if (described.type == Key::Type::integer)
     return std::stoll(std::string(text));
   return *parse_unit(described.type, text.substr(1, text.size() - 2));  // without its quotes
+}
+
+std::optional<double> ObjectReader::real(std::string_view key) const {
+  if (const Json* value = find(key))
+    return value->number;
+  const std::string_view text = shape_.find(key)->default_json;
+  return text.empty() ? std::nullopt : std::optional(std::stod(std::string(text)));
 }
 
 bool ObjectReader::flag(std::string_view key) const {

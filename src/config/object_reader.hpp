@@ -38,6 +38,8 @@ class ObjectReader {
   std::string text(std::string_view key) const;
   /// Of integer, duration (ms), size (bytes): the value, its default, or nullopt.
   std::optional<std::int64_t> number(std::string_view key) const;
+  /// Of number: the value, its default, or nullopt.
+  std::optional<double> real(std::string_view key) const;
   /// Of boolean: the value, or its default.
   bool flag(std::string_view key) const;
   /// Where to point at for a fault of `key`: its value, or the object.

@@ -1,0 +1,282 @@
+#include "config/scaling.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/units.hpp"
+#include "config/keys.hpp"
+
+namespace sluice::core {
+namespace {
+
+using Metric = ScalingMetric::Type;
+
+// What a simulation may cost: some seconds.
+constexpr std::int64_t kSamplesMax = 1'000'000;
+constexpr std::uint64_t kMessagesMax = 10'000'000;
+
+/// A key that only one `type` of an object has.
+struct OwnKey {
+  std::string_view key, type;
+};
+
+/// Those that are given with another type have no effect: they are reported.
+void refuse_others(const Reporter& reporter, const ObjectReader& fields,
+                   std::span<const OwnKey> keys) {
+  const std::string type = fields.text("type");
+  for (const OwnKey& own : keys) {
+    const Json* value = fields.find(own.key);
+    if (value != nullptr && !type.empty() && type != own.type) {
+      reporter.error(value->offset,
+                     fmt::format("\"{}\" of {} belongs to \"type\": \"{}\", not \"{}\"", own.key,
+                                 fields.who(), own.type, type));
+    }
+  }
+}
+
+double seconds(std::int64_t ms) {
+  return static_cast<double>(ms) / 1000;
+}
+
+ScalingMetric read_metric(const Reporter& reporter, const Json& object, const std::string& who) {
+  static constexpr OwnKey kOwn[] = {{"acceptable_messages_per_worker", "backlog_per_worker"},
+                                    {"overprovision_penalty", "backlog_per_worker"},
+                                    {"maximum", "backlog_per_worker"},
+                                    {"acceptable_latency", "latency_backlog"},
+                                    {"time_per_message", "latency_backlog"}};
+  const ObjectReader fields(reporter, object, kScalingMetricShape, who);
+  refuse_others(reporter, fields, kOwn);
+  const std::string type = fields.text("type");
+  ScalingMetric metric;
+  metric.type = type == "visible"                 ? Metric::visible
+                : type == "visible_and_in_flight" ? Metric::visible_and_in_flight
+                : type == "age_of_oldest"         ? Metric::age_of_oldest
+                : type == "latency_backlog"       ? Metric::latency_backlog
+                                                  : Metric::backlog_per_worker;
+  metric.acceptable_messages_per_worker = *fields.real("acceptable_messages_per_worker");
+  metric.overprovision_penalty = *fields.real("overprovision_penalty");
+  metric.maximum = *fields.real("maximum");
+  metric.acceptable_latency_s = seconds(fields.number("acceptable_latency").value_or(0));
+  if (const std::optional<std::int64_t> each = fields.number("time_per_message"))
+    metric.time_per_message_s = seconds(*each);
+  if (metric.type == Metric::latency_backlog && object.find("acceptable_latency") == nullptr) {
+    reporter.error(object.offset,
+                   who +
+                       " lacks the key \"acceptable_latency\": how long a message may wait, such "
+                       "as \"10s\"");
+  }
+  return metric;
+}
+
+ScalingEvaluation read_evaluation(const Reporter& reporter, const Json& object,
+                                  const std::string& who, std::int64_t sample_period_ms) {
+  static constexpr OwnKey kOwn[] = {{"low_samples", "direct"},
+                                    {"period", "alarms"},
+                                    {"high_datapoints", "alarms"},
+                                    {"low_datapoints", "alarms"}};
+  const ObjectReader fields(reporter, object, kScalingEvaluationShape, who);
+  refuse_others(reporter, fields, kOwn);
+  ScalingEvaluation evaluation;
+  if (fields.text("type") == "alarms")
+    evaluation.type = ScalingEvaluation::Type::alarms;
+  evaluation.low_samples = static_cast<std::uint32_t>(*fields.number("low_samples"));
+  evaluation.period_ms = *fields.number("period");
+  evaluation.high_datapoints = static_cast<std::uint32_t>(*fields.number("high_datapoints"));
+  evaluation.low_datapoints = static_cast<std::uint32_t>(*fields.number("low_datapoints"));
+  if (evaluation.type == ScalingEvaluation::Type::alarms &&
+      evaluation.period_ms % sample_period_ms != 0 &&
+      (object.find("period") == nullptr || fields.find("period") != nullptr)) {
+    reporter.error(
+        fields.offset("period"),
+        fmt::format("\"period\" of {} is {}, which is no multiple of the {} from sample to "
+                    "sample",
+                    who, format_duration(evaluation.period_ms), format_duration(sample_period_ms)));
+  }
+  return evaluation;
+}
+
+void read_capacity(const Reporter& reporter, const ObjectReader& fields, ScalingPolicy& policy) {
+  const std::int64_t least = *fields.number("min_capacity");
+  const std::int64_t desired = fields.number("desired_capacity").value_or(least);
+  const std::int64_t most = fields.number("max_capacity").value_or(std::max(least, desired));
+  if (most < least) {
+    reporter.error(fields.offset("max_capacity"),
+                   fmt::format("{}: \"max_capacity\" {} is below \"min_capacity\" {}", fields.who(),
+                               most, least));
+  } else if (desired < least || desired > most) {
+    reporter.error(fields.offset("desired_capacity"),
+                   fmt::format("{}: \"desired_capacity\" must be {} to {}, found {}", fields.who(),
+                               least, most, desired));
+  }
+  policy.min_capacity = static_cast<std::uint32_t>(least);
+  policy.max_capacity = static_cast<std::uint32_t>(most);
+  policy.desired_capacity = static_cast<std::uint32_t>(desired);
+}
+
+void read_target(const Reporter& reporter, const Json& object, const ObjectReader& fields,
+                 ScalingPolicy& policy) {
+  const bool is_percent = policy.metric.type == Metric::backlog_per_worker ||
+                          policy.metric.type == Metric::latency_backlog;
+  const std::optional<double> target = fields.real("target_value");
+  policy.target_value = target.value_or(100);
+  if (target && *target == 0) {
+    reporter.error(fields.offset("target_value"),
+                   fmt::format("\"target_value\" of {} must be above 0", fields.who()));
+  } else if (!is_percent && object.find("target_value") == nullptr) {
+    reporter.error(
+        fields.offset("metric"),
+        fmt::format("{} lacks the key \"target_value\": what this metric is held at, {}",
+                    fields.who(),
+                    policy.metric.type == Metric::age_of_oldest ? "in seconds"
+                                                                : "in messages for each worker"));
+  }
+  if (policy.metric.type == Metric::backlog_per_worker && policy.target_value > 0 &&
+      policy.metric.maximum * 100 <= policy.target_value) {
+    reporter.warning(
+        fields.offset("target_value"),
+        fmt::format("{} never adds a worker: its metric is at most {}, \"maximum\" times "
+                    "100, and the target {}",
+                    fields.who(), policy.metric.maximum * 100, policy.target_value));
+  }
+}
+
+/// Reads `[SECOND, MESSAGES]`; nullopt if it is none, which was reported.
+std::optional<ScalingArrival> read_arrival(const Reporter& reporter, const Json& item,
+                                           std::size_t index, std::int64_t second_max) {
+  const auto is_number = [](const Json& value, std::int64_t most) {
+    return value.integer && *value.integer >= 0 && *value.integer <= most;
+  };
+  if (item.type != Json::Type::array || item.items.size() != 2 ||
+      !is_number(item.items[0], second_max) ||
+      !is_number(item.items[1], static_cast<std::int64_t>(kMessagesMax))) {
+    reporter.error(
+        item.offset,
+        fmt::format("item {} of \"arrivals\" must be [SECOND, MESSAGES], such as [0, 1000]: "
+                    "whole numbers, up to {} and {}",
+                    index, second_max, kMessagesMax));
+    return std::nullopt;
+  }
+  return ScalingArrival{*item.items[0].integer * 1000,
+                        static_cast<std::uint64_t>(*item.items[1].integer)};
+}
+
+void read_arrivals(const Reporter& reporter, const Json& array, std::int64_t until_ms,
+                   std::vector<ScalingArrival>& arrivals) {
+  const std::int64_t second_max = kSimulationShape.find("until")->maximum / 1000;
+  std::uint64_t messages = 0;
+  std::size_t late = 0;
+  std::uint32_t late_offset = 0;
+  for (std::size_t i = 0; i < array.items.size(); ++i) {
+    const Json& item = array.items[i];
+    const std::optional<ScalingArrival> arrival = read_arrival(reporter, item, i, second_max);
+    if (!arrival)
+      continue;
+    if (arrival->time_ms > until_ms) {
+      late_offset = late++ == 0 ? item.offset : late_offset;
+      continue;
+    }
+    messages += arrival->messages;
+    if (messages > kMessagesMax) {
+      reporter.error(item.offset,
+                     fmt::format("\"arrivals\" come to more than {} messages here: simulate fewer, "
+                                 "that take longer each",
+                                 kMessagesMax));
+      return;
+    }
+    arrivals.push_back(*arrival);
+  }
+  std::ranges::stable_sort(arrivals, {}, &ScalingArrival::time_ms);
+  if (late > 0) {
+    reporter.warning(late_offset,
+                     fmt::format("{} after \"until\" {} left out", count_text(late, "arrival"),
+                                 late == 1 ? "is" : "are"));
+  }
+}
+
+ScalingLoad read_load(const Reporter& reporter, const Json& object, std::int64_t until_ms) {
+  const ObjectReader fields(reporter, object, kLoadShape, "load");
+  ScalingLoad load;
+  load.service_time_ms = fields.number("service_time").value_or(1);
+  load.batch_size = static_cast<std::uint32_t>(*fields.number("batch_size"));
+  load.start_delay_ms = *fields.number("start_delay");
+  if (const Json* arrivals = fields.find("arrivals"))
+    read_arrivals(reporter, *arrivals, until_ms, load.arrivals);
+  return load;
+}
+
+ScalingSimulation read_simulation(const Reporter& reporter, const Json& root) {
+  const ObjectReader fields(reporter, root, kSimulationShape, "the simulation");
+  ScalingSimulation simulation;
+  const std::optional<std::int64_t> until_ms = fields.number("until");
+  simulation.until_ms = until_ms.value_or(kSimulationShape.find("until")->maximum);
+  if (const Json* scaling = fields.find("scaling"))
+    simulation.policy = read_scaling_policy(reporter, *scaling, "scaling");
+  if (const Json* load = fields.find("load"))
+    simulation.load = read_load(reporter, *load, simulation.until_ms);
+  if (until_ms && *until_ms / simulation.policy.period_ms > kSamplesMax) {
+    reporter.error(
+        fields.offset("until"),
+        fmt::format("{} with a sample every {} are more than {} samples: end earlier, or "
+                    "lengthen \"period\" of scaling",
+                    format_duration(*until_ms), format_duration(simulation.policy.period_ms),
+                    kSamplesMax));
+  }
+  return simulation;
+}
+
+}  // namespace
+
+ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
+                                  const std::string& who) {
+  const ObjectReader fields(reporter, object, kScalingPolicyShape, who);
+  ScalingPolicy policy;
+  read_capacity(reporter, fields, policy);
+  policy.period_ms = *fields.number("period");
+  policy.scale_out_cooldown_ms = *fields.number("scale_out_cooldown");
+  policy.scale_in_cooldown_ms = *fields.number("scale_in_cooldown");
+  policy.low_fraction = *fields.real("low_fraction");
+  policy.disable_scale_in = fields.flag("disable_scale_in");
+  if (const Json* metric = fields.find("metric"))
+    policy.metric = read_metric(reporter, *metric, "metric of " + who);
+  if (const Json* evaluation = fields.find("evaluation")) {
+    policy.evaluation =
+        read_evaluation(reporter, *evaluation, "evaluation of " + who, policy.period_ms);
+  }
+  policy.tracks_target = object.find("policy") != nullptr;
+  if (policy.tracks_target) {
+    read_target(reporter, object, fields, policy);
+    if (object.find("max_capacity") == nullptr) {
+      reporter.error(
+          object.offset,
+          who + " lacks the key \"max_capacity\", which a \"policy\" needs: most workers");
+    }
+    return policy;
+  }
+  for (const JsonMember& member : object.members) {
+    if (kScalingPolicyShape.find(member.name) != nullptr && !member.name.ends_with("_capacity")) {
+      reporter.error(
+          member.offset,
+          fmt::format("\"{}\" of {} has no effect without \"policy\": \"target_tracking\"",
+                      member.name, who));
+    }
+  }
+  return policy;
+}
+
+Result<ScalingSimulation> parse_simulation(std::string text, const std::string& path,
+                                           const std::vector<Override>& overrides,
+                                           const Environment& environment,
+                                           Diagnostics& diagnostics) {
+  Document document;
+  if (document.read(path, std::move(text), overrides, environment, diagnostics)) {
+    const Reporter reporter{document, diagnostics};
+    ScalingSimulation simulation = read_simulation(reporter, document.root());
+    if (diagnostics.errors() == 0)
+      return simulation;
+  }
+  return fail(diagnostics.worst(),
+              fmt::format("{}: {}", path, count_text(diagnostics.errors(), "error")));
+}
+
+}  // namespace sluice::core
