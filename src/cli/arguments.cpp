@@ -31,6 +31,7 @@ struct Raw {
   GraphArguments graph;
   StageArguments stage;
   MatchArguments match;
+  ScaleArguments scale;
   QueueArguments queue;
   PluginsArguments plugins;
   InspectArguments inspect;
@@ -161,6 +162,41 @@ void add_match(CLI::App& app, Raw& raw) {
     cases->excludes(other);
 }
 
+constexpr const char* kScaleHelp =
+    R"(Simulates a service whose number of workers follows its queue, and prints each sample with the decision on it
+as a line of JSON, then a summary. FILE, or - for stdin, is for example:
+  {"scaling": {"policy": "target_tracking", "min_capacity": 1, "max_capacity": 5, "target_value": 100,
+               "period": "10s", "scale_out_cooldown": "60s", "scale_in_cooldown": "30s",
+               "metric": {"type": "backlog_per_worker", "acceptable_messages_per_worker": 5,
+                          "overprovision_penalty": 0.5, "maximum": 5},
+               "evaluation": {"type": "direct", "low_samples": 3}},
+   "load": {"arrivals": [[0, 1000], [300, 50]], "service_time": "5s", "batch_size": 5, "start_delay": "2s"},
+   "until": "20m"}
+scaling   without "policy", "desired_capacity" workers run all the time
+metric    backlog_per_worker: min(1 + visible / (acceptable * workers + 1) - penalty, maximum) * 100, the penalty
+          where nothing is visible and more than one worker runs; visible, visible_and_in_flight: such messages
+          for each worker; age_of_oldest: seconds; latency_backlog: how long the visible messages will take, in
+          percent of "acceptable_latency" ("time_per_message": by default as measured)
+          above "target_value" workers are added, below 0.9 of it ("low_fraction") taken away, unless
+          "disable_scale_in" is true: desired = workers * metric / target, rounded up
+evaluation  direct: each sample counts, "low_samples" low ones in a row for a scale-in; or as CloudWatch does it:
+          {"type": "alarms", "period": "60s", "high_datapoints": 3, "low_datapoints": 15}
+load      arrivals are [second, messages]; service_time is a worker's for one message
+Examples:
+  sluice scale configs/simulations/burst.json
+  sluice scale configs/simulations/burst.json --explain --set /scaling/max_capacity=10 | grep '"out"\|"in"'
+In the summary finished_at is when the last message was deleted, ended_at when the fewest workers were left
+after it, or the end. task_seconds are the workers' seconds up to ended_at: what they cost.
+Exit codes: 0 done, 64 usage, 66 input missing, 74 I/O, 78 FILE is wrong)";
+
+void add_scale(CLI::App& app, Raw& raw) {
+  CLI::App& scale = command(app, "scale", "Simulate how a service scales under a load", kScaleHelp);
+  scale.add_option("FILE", raw.scale.file, "The policy, the load and the end, as below")->required();
+  scale.add_flag("--explain", raw.scale.explain,
+                 "Add to each sample what was judged, the cooldowns left, and the reason");
+  add_sets(scale, raw.sets);
+}
+
 constexpr const char* kQueueHelp =
     R"(Looks at the queues of a pipeline and operates them: through the admin address of the engine that runs it, or,
 where none does, on what its state folder holds, which are the dead letters. PIPELINE is its configuration, or
@@ -287,7 +323,7 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
     overrides.push_back(std::move(*parsed));
   }
   raw.run.overrides = raw.validate.overrides = raw.graph.overrides = raw.queue.overrides =
-      overrides;
+      raw.scale.overrides = overrides;
   if (raw.admin && *raw.admin != "off") {
     Result<ListenAddress> address = parse_listen_address(*raw.admin);
     if (!address)
@@ -313,6 +349,8 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
     }
     return std::move(raw.match);
   }
+  if (app.got_subcommand("scale"))
+    return std::move(raw.scale);
   if (app.got_subcommand("queue"))
     return queue_arguments(app, std::move(raw));
   if (app.got_subcommand("plugins"))
@@ -342,6 +380,7 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   add_checks(app, raw);
   add_queue(app, raw);
   add_match(app, raw);
+  add_scale(app, raw);
   add_plugin_commands(app, raw);
   if (argc < 2)
     return Farewell{

@@ -64,6 +64,12 @@ struct MatchArguments {
   std::vector<std::string> files;    ///< of messages; empty: stdin
 };
 
+struct ScaleArguments {
+  std::string file;  ///< "-": stdin
+  std::vector<Override> overrides;
+  bool explain = false;
+};
+
 struct PluginsArguments {
   std::vector<std::string> plugin_dirs;
 };
@@ -84,8 +90,8 @@ struct Farewell {
 };
 
 using Arguments = std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments,
-                               StageArguments, MatchArguments, QueueArguments, PluginsArguments,
-                               InspectArguments, SchemaArguments>;
+                               StageArguments, MatchArguments, ScaleArguments, QueueArguments,
+                               PluginsArguments, InspectArguments, SchemaArguments>;
 
 /// Usage errors become a Farewell with 64, help and version one with 0.
 Arguments parse_arguments(int argc, const char* const* argv);

@@ -33,6 +33,9 @@ struct Execute {
   int operator()(const MatchArguments& arguments) const {
     return try_policy(arguments);
   }  // match_command.cpp
+  int operator()(const ScaleArguments& arguments) const {
+    return simulate_scaling(arguments);
+  }  // scale_command.cpp
   int operator()(const QueueArguments& arguments) const {
     return operate_queues(arguments);
   }  // queue_command.cpp
