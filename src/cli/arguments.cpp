@@ -183,7 +183,7 @@ evaluation  direct: each sample counts, "low_samples" low ones in a row for a sc
           {"type": "alarms", "period": "60s", "high_datapoints": 3, "low_datapoints": 15}
 load      arrivals are [second, messages]; service_time is a worker's for one message
 Examples:
-  sluice scale configs/simulations/burst.json
+  sluice scale configs/simulations/burst.json --plot burst.svg
   sluice scale configs/simulations/burst.json --explain --set /scaling/max_capacity=10 | grep '"out"\|"in"'
 In the summary finished_at is when the last message was deleted, ended_at when the fewest workers were left
 after it, or the end. task_seconds are the workers' seconds up to ended_at: what they cost.
@@ -192,6 +192,9 @@ Exit codes: 0 done, 64 usage, 66 input missing, 74 I/O, 78 FILE is wrong)";
 void add_scale(CLI::App& app, Raw& raw) {
   CLI::App& scale = command(app, "scale", "Simulate how a service scales under a load", kScaleHelp);
   scale.add_option("FILE", raw.scale.file, "The policy, the load and the end, as below")->required();
+  scale
+      .add_option("--plot", raw.scale.plot, "Draw visible messages, metric and workers over time")
+      ->type_name("FILE.svg");
   scale.add_flag("--explain", raw.scale.explain,
                  "Add to each sample what was judged, the cooldowns left, and the reason");
   add_sets(scale, raw.sets);

@@ -67,6 +67,7 @@ struct MatchArguments {
 struct ScaleArguments {
   std::string file;  ///< "-": stdin
   std::vector<Override> overrides;
+  std::optional<std::string> plot;  ///< where its SVG goes
   bool explain = false;
 };
 

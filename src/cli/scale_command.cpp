@@ -1,6 +1,11 @@
 // `scale`: a scaling policy tried on a load, in simulated time.
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -8,6 +13,7 @@
 #include "cli/commands.hpp"
 #include "cli/input_files.hpp"
 #include "cli/output.hpp"
+#include "cli/scale_plot.hpp"
 #include "config/scaling.hpp"
 
 namespace sluice::core {
@@ -15,6 +21,41 @@ namespace {
 
 constexpr std::size_t kFileBytesMax = 16 << 20;
 constexpr std::uint64_t kSamplesBetweenLooks = 1024;  // at whether anybody reads on
+
+/// A file that is written in one go.
+class OutputFile {
+ public:
+  /// Error: io.
+  static Result<OutputFile> create(std::string path) {
+    OutputFile created(std::move(path));
+    if (created.file_ == nullptr)
+      return created.fault();
+    return Result<OutputFile>(std::move(created));
+  }
+
+  Result<void> write(const std::string& text) {
+    if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() ||
+        std::fflush(file_.get()) != 0)
+      return fault();
+    return {};
+  }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+
+  explicit OutputFile(std::string path)
+      : path_(std::move(path)), file_(std::fopen(path_.c_str(), "we")) {}
+
+  std::unexpected<Error> fault() const {
+    return fail(Errc::io, fmt::format("{}: cannot write the plot: {}", path_,
+                                      std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
+  }
+
+  std::string path_;
+  std::unique_ptr<std::FILE, Close> file_;
+};
 
 /// As a number of JSON.
 std::string seconds_text(std::int64_t ms) {
@@ -56,7 +97,7 @@ std::string summary_line(const SimulationSummary& summary) {
       seconds_text(summary.worker_ms));
 }
 
-/// In errors.
+/// In errors, and its last part above the plot.
 std::string shown_name(const std::string& file) {
   return file == "-" ? "stdin" : file;
 }
@@ -73,13 +114,24 @@ Result<ScalingSimulation> read_simulation(const ScaleArguments& arguments) {
   return simulation;
 }
 
-void run(const ScaleArguments& arguments, const ScalingSimulation& simulation) {
+Result<void> run(const ScaleArguments& arguments, const ScalingSimulation& simulation) {
+  std::optional<OutputFile> file;
+  if (arguments.plot) {
+    Result<OutputFile> created = OutputFile::create(*arguments.plot);
+    if (!created)
+      return std::unexpected(created.error());
+    file = std::move(*created);
+  }
+  ScalePlot plot(simulation, std::filesystem::path(shown_name(arguments.file)).filename().string());
   std::uint64_t samples = 0;
   const SimulationSummary summary = simulate(simulation, [&](const SimulatedSample& sample) {
     print(sample_line(simulation.policy, sample, arguments.explain));
-    return ++samples % kSamplesBetweenLooks != 0 || flush_output();
+    if (file)
+      plot.add(sample);
+    return file || ++samples % kSamplesBetweenLooks != 0 || flush_output();
   });
   print(summary_line(summary));
+  return file ? file->write(plot.svg()) : Result<void>();
 }
 
 }  // namespace
@@ -88,8 +140,8 @@ int simulate_scaling(const ScaleArguments& arguments) {
   const Result<ScalingSimulation> simulation = read_simulation(arguments);
   if (!simulation)
     return report(simulation.error());
-  run(arguments, *simulation);
-  return 0;
+  const Result<void> done = run(arguments, *simulation);
+  return done ? 0 : report(done.error());
 }
 
 }  // namespace sluice::core

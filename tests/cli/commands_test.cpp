@@ -150,7 +150,7 @@ INSTANTIATE_TEST_SUITE_P(
         Usage{"help_of_scale_teaches_with_an_example",
               {"scale", "--help"},
               0,
-              "sluice scale configs/simulations/burst.json"},
+              "sluice scale configs/simulations/burst.json --plot"},
         Usage{"help_lists_the_commands", {"--help"}, 0, "validate"},
         Usage{"help_of_run_teaches_with_an_example",
               {"run", "--help"},

@@ -1,7 +1,9 @@
-// `sluice scale` by the real binary (DESIGN §5): traces, what is wrong with a file,
+// `sluice scale` by the real binary (DESIGN §5): traces, the picture, what is wrong with a file,
 // and the exit codes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -211,6 +213,18 @@ TEST(Scale, a_missing_file_is_missing_input) {
   EXPECT_EQ(scale({"/nowhere/x.json"}).exit, 66);
   EXPECT_EQ(scale({"/"}).exit, 66);
   EXPECT_EQ(scale({}).exit, 64);
+  EXPECT_EQ(scale({"-", "--plot"}).exit, 64);
+}
+
+TEST(Scale, a_plot_that_cannot_be_written_is_an_io_error) {
+  const Said nowhere = scale({"-", "--plot", "/nowhere/x.svg"}, file_of(kTraces[0]).dump());
+  EXPECT_EQ(nowhere.exit, 74);
+  EXPECT_EQ(nowhere.out, "") << "it is told before anything is simulated";
+  EXPECT_TRUE(has(nowhere.err, "/nowhere/x.svg: cannot write the plot: No such file"))
+      << nowhere.err;
+  if (::access("/dev/full", W_OK) == 0) {
+    EXPECT_EQ(scale({"-", "--plot", "/dev/full"}, file_of(kTraces[0]).dump()).exit, 74);
+  }
 }
 
 TEST(Scale, a_reader_that_goes_away_ends_it) {
@@ -222,6 +236,233 @@ TEST(Scale, a_reader_that_goes_away_ends_it) {
   const Said said = program.wait();
   EXPECT_EQ(said.exit, 74);
   EXPECT_TRUE(has(said.err, "cannot write to the standard output")) << said.err;
+}
+
+/// Behind the attributes that begin at `at`, or npos: each is ` name="value"`.
+std::size_t behind_attributes(const std::string& tag, std::size_t at) {
+  while (at < tag.size() && tag[at] == ' ') {
+    const std::size_t equals = tag.find("=\"", ++at);
+    const std::size_t end = equals == std::string::npos ? equals : tag.find('"', equals + 2);
+    if (end == std::string::npos || equals == at ||
+        tag.substr(at, equals - at).find(' ') != std::string::npos)
+      return std::string::npos;
+    at = end + 1;
+  }
+  return at;
+}
+
+/// What is wrong with it as XML; empty: nothing. Tags nest, attributes are quoted, and nothing
+/// stands where it may not.
+std::string xml_fault(const std::string& text) {
+  std::vector<std::string> open;
+  std::size_t at = 0;
+  bool has_root = false;
+  while (at < text.size()) {
+    if (text[at] == '&' && text.compare(at, 5, "&amp;") != 0 && text.compare(at, 4, "&lt;") != 0 &&
+        text.compare(at, 4, "&gt;") != 0)
+      return "a stray & at " + std::to_string(at);
+    if (text[at] == '>' || (open.empty() && text[at] != '<' && text[at] != '\n') ||
+        (open.empty() && has_root && text[at] == '<'))
+      return "stray text at " + std::to_string(at);
+    if (text[at] != '<') {
+      ++at;
+      continue;
+    }
+    const std::size_t end = text.find('>', at);
+    std::string tag = text.substr(at + 1, end == std::string::npos ? end : end - at - 1);
+    if (end == std::string::npos || tag.find('<') != std::string::npos)
+      return "a tag without an end: " + tag;
+    at = end + 1;
+    if (tag.starts_with('/')) {
+      if (open.empty() || "/" + open.back() != tag)
+        return "closes what is not open: " + tag;
+      open.pop_back();
+      continue;
+    }
+    const bool is_empty = tag.ends_with('/');
+    if (is_empty)
+      tag.pop_back();
+    const std::size_t name_end = std::min(tag.find(' '), tag.size());
+    if (behind_attributes(tag, name_end) != tag.size())
+      return "bad attributes: " + tag;
+    has_root = true;
+    if (!is_empty)
+      open.push_back(tag.substr(0, name_end));
+  }
+  return open.empty() && has_root ? "" : "it is not whole";
+}
+
+struct Point {
+  double x, y;
+};
+
+/// The points of the path of that class.
+std::vector<Point> path_of(const std::string& svg, const std::string& name) {
+  const std::string begin = "<path class=\"line " + name + "\" d=\"M";
+  const std::size_t at = svg.find(begin);
+  if (at == std::string::npos)
+    return {};
+  std::string data =
+      svg.substr(at + begin.size(), svg.find('"', at + begin.size()) - at - begin.size());
+  std::ranges::replace_if(
+      data, [](char c) { return c == 'L' || c == 'H' || c == 'V'; }, ' ');
+  std::istringstream numbers(data);
+  std::vector<Point> points;
+  for (Point point{}; numbers >> point.x >> point.y;)
+    points.push_back(point);
+  return points;
+}
+
+/// An element has a line of its own.
+std::vector<std::string> text_lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);)
+    lines.push_back(line);
+  return lines;
+}
+
+/// Labels with that anchor, and where they stand: from left to right, or panel by panel.
+std::vector<std::pair<std::string, Point>> labels_of(const std::string& svg,
+                                                     const std::string& anchor) {
+  const std::string form =
+      "<text x=\"%lf\" y=\"%lf\" text-anchor=\"" + anchor + "\">%15[^<]</text>";
+  std::vector<std::pair<std::string, Point>> labels;
+  for (const std::string& line : text_lines(svg)) {
+    Point at{};
+    char text[16] = {};
+    if (std::sscanf(line.c_str(), form.c_str(), &at.x, &at.y, text) == 3)
+      labels.push_back({text, at});
+  }
+  return labels;
+}
+
+/// What the marks of that class tell.
+std::vector<std::string> marks_of(const std::string& svg, const std::string& name) {
+  std::vector<std::string> told;
+  for (const std::string& line : text_lines(svg)) {
+    const std::size_t at = line.find("<title>"), end = line.find("</title>");
+    if (line.starts_with("<path class=\"" + name + "\"") && at != std::string::npos)
+      told.push_back(line.substr(at + 7, end - at - 7));
+  }
+  return told;
+}
+
+/// The plot of a file.
+std::string plot_of(const json& file) {
+  Folder folder;
+  const Said said = scale({"-", "--plot", folder / "plot.svg"}, file.dump());
+  EXPECT_EQ(said.exit, 0) << said.err;
+  EXPECT_FALSE(said.out.empty());
+  return read_text(folder / "plot.svg");
+}
+
+TEST(Plot, is_well_formed_and_has_its_units_and_its_legend) {
+  for (const Trace& trace : kTraces) {
+    const std::string svg = plot_of(file_of(trace));
+    EXPECT_EQ(xml_fault(svg), "");
+    for (const char* part : {">messages<", ">metric, %<", ">workers<", ">time, s<", ">visible<",
+                             ">in flight<", ">target 100<", ">low: below 90<", ">scale-out<",
+                             ">scale-in<", "prefers-color-scheme: dark"})
+      EXPECT_TRUE(has(svg, part)) << part;
+  }
+}
+
+TEST(Plot, the_check_of_its_form_can_fail) {
+  for (const char* wrong : {"", "<a>\n", "<a></b>\n", "<a>&</a>\n", "<a x=1></a>\n",
+                            "<a x=\"1></a>\n", "<a></a></a>", "<a/>x", "<a/><a/>", "<a>></a>"})
+    EXPECT_NE(xml_fault(wrong), "") << wrong;
+  EXPECT_EQ(xml_fault("<a x=\"1\"><b/>&amp;</a>\n"), "");
+}
+
+TEST(Plot, values_stand_where_the_axes_say) {
+  const Trace& trace = kTraces[0];
+  const std::string svg = plot_of(file_of(trace));
+  const auto times = labels_of(svg, "middle"), values = labels_of(svg, "end");
+  ASSERT_GE(times.size(), 3U);
+  EXPECT_EQ(times.front().first, "0");
+  const double x0 = times.front().second.x;
+  const double x_scale = (times.back().second.x - x0) / std::stod(times.back().first);
+  const std::pair<const char*, double TraceRow::*> lines[] = {{"metric", &TraceRow::metric}};
+  // The first panel's labels begin at 0, so does each next one's.
+  std::vector<std::pair<double, double>> y_of;  // of 0, and of 1 more
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i].first == "0")
+      y_of.push_back({values[i].second.y - 4, (values[i + 1].second.y - values[i].second.y) /
+                                                  std::stod(values[i + 1].first)});
+  }
+  ASSERT_EQ(y_of.size(), 3U);
+  const auto check = [&](const char* name, std::size_t panel, auto value_of) {
+    std::vector<Point> points = path_of(svg, name);
+    if (panel == 2)
+      points.erase(points.begin());  // what was there before the first sample
+    ASSERT_EQ(points.size(), 105U) << name << ": each sample has its own column";
+    for (const TraceRow& row : trace.rows) {
+      const Point& point = points[static_cast<std::size_t>(row.t / 10)];
+      EXPECT_NEAR(point.x, x0 + static_cast<double>(row.t) * x_scale, 0.11) << name << row.t;
+      EXPECT_NEAR(point.y, y_of[panel].first + value_of(row) * y_of[panel].second, 0.11)
+          << name << row.t;
+    }
+  };
+  check("visible", 0, [](const TraceRow& row) { return static_cast<double>(row.visible); });
+  check("in-flight", 0, [](const TraceRow& row) { return static_cast<double>(row.in_flight); });
+  check(lines[0].first, 1, [&](const TraceRow& row) { return row.*lines[0].second; });
+  check("workers", 2, [](const TraceRow& row) { return static_cast<double>(row.desired); });
+  EXPECT_NEAR(path_of(svg, "workers")[0].y, y_of[2].first + y_of[2].second, 0.11) << "from 1";
+}
+
+TEST(Plot, every_action_has_a_mark_that_tells_its_reason) {
+  const std::string svg = plot_of(file_of(kTraces[0]));
+  const std::vector<std::string> outs = marks_of(svg, "out"), ins = marks_of(svg, "in");
+  ASSERT_EQ(outs.size(), 1U);
+  ASSERT_EQ(ins.size(), 3U);
+  EXPECT_TRUE(outs[0].starts_with("0 s: from 1 to 5 workers. metric 500 is above")) << outs[0];
+  EXPECT_TRUE(ins[2].starts_with("1040 s: from 2 to 1 workers. metric 50 is below")) << ins[2];
+}
+
+TEST(Plot, a_file_name_does_not_break_it) {
+  Folder folder;
+  const std::string name = folder / "a<b>&\"\x01\xFF.json";
+  write_text(name, file_of(kTraces[0]).dump());
+  const Said said = scale({name, "--plot", folder / "plot.svg"});
+  EXPECT_EQ(said.exit, 0) << said.err;
+  const std::string svg = read_text(folder / "plot.svg");
+  EXPECT_EQ(xml_fault(svg), "");
+  EXPECT_TRUE(has(svg, "a&lt;b&gt;&amp;\"??.json")) << svg.substr(0, 300);
+}
+
+TEST(Plot, its_size_has_a_bound) {
+  json file = file_of(kTraces[0]);
+  file["until"] = "10d";
+  for (int burst = 0; burst < 500; ++burst)
+    file["load"]["arrivals"].push_back({burst * 1700, 50 + burst});
+  const std::string svg = plot_of(file);
+  EXPECT_EQ(xml_fault(svg), "");
+  EXPECT_LT(svg.size(), 400'000U);
+  EXPECT_GT(path_of(svg, "visible").size(), 1000U);
+  EXPECT_TRUE(has(svg, ">time, h<"));
+}
+
+TEST(Plot, an_empty_load_and_an_end_at_once_have_one_too) {
+  for (const char* until : {"0s", "1s", "100d"}) {
+    const std::string svg =
+        plot_of({{"scaling", json::object()},
+                 {"load", {{"arrivals", json::array()}, {"service_time", "1s"}}},
+                 {"until", until}});
+    EXPECT_EQ(xml_fault(svg), "");
+    EXPECT_TRUE(has(svg, "no metric: the number of workers is fixed"));
+    EXPECT_FALSE(has(svg, "nan") || has(svg, "inf"));
+  }
+}
+
+TEST(Plot, a_reader_of_the_samples_that_goes_away_does_not_spoil_it) {
+  if (::access("/dev/full", W_OK) != 0)
+    GTEST_SKIP() << "there is no /dev/full";
+  Folder folder;
+  Program program({"scale", "-", "--plot", folder / "plot.svg"}, file_of(kTraces[0]).dump(), {},
+                  "/dev/full");
+  EXPECT_EQ(program.wait().exit, 74);
+  EXPECT_EQ(xml_fault(read_text(folder / "plot.svg")), "");
 }
 
 }  // namespace
