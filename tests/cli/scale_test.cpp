@@ -112,10 +112,14 @@ Said scale_shown(const std::string& text, const std::string& begin, const std::s
   return scale({"-"}, text.substr(from, to + end.size() - from));
 }
 
-TEST(Scale, what_help_shows_is_a_good_file) {
+TEST(Scale, what_help_and_docs_show_is_a_good_file) {
   const Said helped = scale_shown(scale({"--help"}).out, R"({"scaling")", R"("until": "20m"})");
   EXPECT_EQ(helped.exit, 0) << helped.err;
   EXPECT_EQ(lines_of(helped.out).size(), 122U);
+  const std::string docs = read_text(source_root() + "/docs/scaling.md");
+  const Said documented = scale_shown(docs, "{\n  \"scaling\"", "\n}\n");
+  EXPECT_EQ(documented.exit, 0) << documented.err;
+  EXPECT_EQ(documented.out, helped.out);
 }
 
 TEST(Scale, a_line_has_these_keys_in_this_order) {
@@ -418,6 +422,16 @@ TEST(Plot, every_action_has_a_mark_that_tells_its_reason) {
   ASSERT_EQ(ins.size(), 3U);
   EXPECT_TRUE(outs[0].starts_with("0 s: from 1 to 5 workers. metric 500 is above")) << outs[0];
   EXPECT_TRUE(ins[2].starts_with("1040 s: from 2 to 1 workers. metric 50 is below")) << ins[2];
+}
+
+TEST(Plot, the_picture_in_docs_is_its_output) {
+  Folder folder;
+  const Said said =
+      scale({source_root() + "/configs/simulations/burst.json", "--plot", folder / "plot.svg"});
+  ASSERT_EQ(said.exit, 0) << said.err;
+  EXPECT_TRUE(read_text(folder / "plot.svg") ==
+              read_text(source_root() + "/docs/scaling-burst.svg"))
+      << "make it anew: sluice scale configs/simulations/burst.json --plot docs/scaling-burst.svg";
 }
 
 TEST(Plot, a_file_name_does_not_break_it) {
