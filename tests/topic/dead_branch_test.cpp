@@ -119,7 +119,7 @@ TEST(DeadBranch, that_is_full_and_drops_costs_its_siblings_no_tenth_of_their_rat
 /// memory here is faster than any disk. Publisher and siblings work beside the writer, so they keep nine tenths of
 /// their rate or, where that is less, of the writer's; and what the siblings do themselves is no dearer than before.
 TEST(DeadBranch, that_is_full_and_dead_letters_costs_its_siblings_no_tenth_of_their_rate_or_of_the_writers) {
-  constexpr std::uint64_t kMessages = 256;
+  constexpr std::uint64_t kMessages = 512;
   const WhenFull dead_letter = WhenFull::dead_letter;
   for (const std::uint32_t branches : {3u, 8u, 64u}) {
     LogLines quiet;
