@@ -1,5 +1,6 @@
 #include "queue/lanes.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 
@@ -9,6 +10,9 @@ namespace {
 using State = LaneMessage::State;
 
 constexpr std::size_t kBucketsMin = 64;
+/// In a table that is nearly empty no place is found taken, so none is lost by its going: without that it is made anew
+/// after some thousand chunks, at the same size.
+constexpr std::size_t kRecordsMin = 2048;
 
 /// The last of those hidden ones that stand before everything visible; nullptr: the first is visible, or there is none.
 LaneMessage* last_hidden_ahead(const Lane& lane) {
@@ -23,11 +27,13 @@ LaneMessage* last_hidden_ahead(const Lane& lane) {
 
 Lanes::Lanes(AgeWindow& ages)
     : ages_(ages),
-      buckets_(kBucketsMin) {}
+      buckets_(kBucketsMin) {
+  records_.reserve(kRecordsMin);
+}
 
 std::int64_t Lanes::bytes_max(std::int64_t messages) {
   const auto buckets = std::bit_ceil(static_cast<std::uint64_t>(messages));
-  const auto places = std::bit_ceil(static_cast<std::uint64_t>(messages) * 8 / 7 + 1);  // seven of eight are used
+  const auto places = std::bit_ceil(std::max<std::uint64_t>(static_cast<std::uint64_t>(messages), kRecordsMin) * 8 / 7 + 1);  // seven of eight are used
   constexpr std::size_t kPlace = sizeof(std::pair<Chunk*, LaneChunk*>) + 2;
   // While a table grows, the one of half the size is still there.
   return messages * static_cast<std::int64_t>(sizeof(LaneMessage) + sizeof(Lane) + sizeof(LaneChunk)) +
