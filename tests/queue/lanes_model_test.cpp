@@ -326,7 +326,12 @@ struct Play {
     }
   }
   /// What was redriven stands behind what its group has in the lanes, and before what is published and not routed.
+  /// Not where what was sent before could come to stand behind a letter, which is younger then: it ends once it is
+  /// reached (FifoRetention.ends_what_is_old_behind_a_redriven_letter_once_it_is_reached).
   void redrive(const std::string& reason, bool dry_run) {
+    if (!model.unrouted.empty() || !model.delayed.empty()) {
+      return;
+    }
     store();
     for (const std::string& name : letters.redrive(reason, dry_run)) {
       ++model.moved_in;

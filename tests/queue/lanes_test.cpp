@@ -410,6 +410,30 @@ TEST(FifoRetention, of_what_nobody_asks_for_is_the_sweeps) {
   groups.expect_empty();
 }
 
+TEST(FifoRetention, ends_what_is_old_behind_a_redriven_letter_once_it_is_reached) {
+  LogLines quiet;
+  Groups groups({.retention_ms = 10'000});
+  groups.emit("a1");
+  groups.one.receive();
+  groups.one.fail_first(Outcome::Status::reject);
+  groups.line.letters.write_waiting();
+  groups.emit("a2");
+  groups.line.advance(9'000);
+  ASSERT_TRUE(groups.line.letters.redrive(groups.dead, {}));
+  while (groups.line.letters.redrive_some() >= 0) {
+  }
+  EXPECT_EQ(groups.one.receive(), (Texts{"a1", "a2"}));
+  groups.one.settle({Groups::fails(0, 0), Groups::fails(1, 0)});
+  groups.line.advance(1'001);
+  groups.queue.sweep(groups.line.timers.now_ms());
+  EXPECT_EQ(groups.queue.counters().expired, 0u) << "its group has a younger one before it";
+  EXPECT_EQ(groups.one.receive(), Texts{"a1"});
+  EXPECT_EQ(groups.queue.counters().expired, 1u);
+  groups.one.settle();
+  groups.line.letters.write_waiting();
+  groups.expect_empty();
+}
+
 TEST(FifoPurge, removes_all_but_what_is_in_hand_and_that_when_it_comes_back) {
   Groups groups;
   groups.emit_all({"a1", "a2", "b1", "c1", "d1", "d2"});
