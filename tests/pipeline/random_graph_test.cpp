@@ -248,7 +248,7 @@ void play(std::uint64_t seed, Seen& seen) {
   std::vector<std::unique_ptr<Script>> scripts;
   std::vector<std::uint32_t> queues;
   for (std::uint32_t i = 0; i < graph.nodes.size(); ++i) {
-    queues.push_back(plan.queue_with_dead("q" + std::to_string(i), 10, graph.nodes[i].expires ? 100 : 30'000));
+    queues.push_back(plan.queue_with_dead("q" + std::to_string(i), graph.nodes[i].expires ? 1000 : 10, graph.nodes[i].expires ? 100 : 30'000));
     plan.pipeline().queues[queues[i]].capacity = random.next() % 3 == 0 ? 20 : 100'000;
   }
   auto topic_of = [&](const std::vector<std::uint32_t>& nodes) {
