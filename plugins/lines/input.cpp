@@ -50,12 +50,12 @@ void Input::seek(std::uint64_t offset) {
 
 Input::Wait Input::wait(int timeout_ms) const {
   std::array<pollfd, 2> asked{{{wake_.get(), POLLIN, 0}, {file_.get(), POLLIN, 0}}};
-  const int ready = ::poll(asked.data(), asked.size(), timeout_ms);
+  const int ready = ::poll(asked.data(), asked.size(), has_silent_end_ ? 0 : timeout_ms);
   if (ready < 0 && errno != EINTR)
     fail_io(SLUICE_IO, "wait for", path_);
   if (ready > 0 && asked[0].revents != 0)
     return Wait::cancelled;
-  return ready > 0 ? Wait::ready : Wait::timeout;
+  return ready > 0 || has_silent_end_ ? Wait::ready : Wait::timeout;
 }
 
 Input::Wait Input::pause(int timeout_ms) const {
@@ -63,8 +63,10 @@ Input::Wait Input::pause(int timeout_ms) const {
   return ::poll(&asked, 1, timeout_ms) > 0 ? Wait::cancelled : Wait::timeout;
 }
 
-std::optional<std::size_t> Input::read(std::span<char> into) const {
+std::optional<std::size_t> Input::read(std::span<char> into) {
   const ssize_t got = ::read(file_.get(), into.data(), into.size());
+  is_reopened_ = is_reopened_ && got > 0;
+  has_silent_end_ = is_reopened_;
   if (got >= 0)
     return static_cast<std::size_t>(got);
   if (errno != EINTR && errno != EAGAIN)
@@ -75,6 +77,8 @@ std::optional<std::size_t> Input::read(std::span<char> into) const {
 void Input::reopen() {
   // The old one is closed after the new one is open: a FIFO that nobody has open loses its bytes.
   file_ = open_input(path_);
+  is_reopened_ = kind_ == Kind::fifo;
+  has_silent_end_ = false;
 }
 
 void Input::cancel() const {

@@ -34,7 +34,7 @@ class Input {
   Wait pause(int timeout_ms) const;
   /// Bytes read, 0 at the end (of a FIFO: its last writer has closed it), nothing if there is
   /// nothing for now. Throws Failure IO.
-  std::optional<std::size_t> read(std::span<char> into) const;
+  std::optional<std::size_t> read(std::span<char> into);
   /// Waits for writers anew, once read() gave 0, without losing what a new one has written.
   /// REQUIRES: a FIFO.
   void reopen();
@@ -47,6 +47,10 @@ class Input {
   File file_;
   File wake_;  ///< an eventfd that is written to once
   Kind kind_ = Kind::standard;
+  // A writer that came and went before reopen() is known by its bytes alone: poll() tells of no end
+  // that was before the opening. So after bytes of the first writer since then a read is tried.
+  bool is_reopened_ = false;
+  bool has_silent_end_ = false;
 };
 
 }  // namespace sluice::lines

@@ -319,6 +319,26 @@ TEST_F(LinesFifo, writers_come_and_go_and_the_source_waits_for_the_next) {
   EXPECT_EQ(bodies(out), (Words{"line 0", "rest", "line 1", "rest", "line 2", "rest"}));
 }
 
+TEST_F(LinesFifo, a_writer_that_comes_and_goes_while_the_end_of_another_is_told_is_read_to_its_end) {
+  Receiver out;
+  const auto source = make(kText);
+  const auto write_all = [&](const std::string& text) {
+    const int writer = open_writer();
+    write(writer, text);
+    ::close(writer);
+  };
+  int ends = 0;
+  out.on_exhausted = [&] {
+    if (++ends == 1)
+      write_all("line 1\nrest");
+    else
+      source->cancel();
+  };
+  write_all("line 0\n");
+  EXPECT_EQ(source->functions<sluice_source>().run(source->self(), &out), SLUICE_CANCELLED);
+  EXPECT_EQ(bodies(out), (Words{"line 0", "line 1", "rest"}));
+}
+
 TEST_F(LinesFifo, cancelling_before_or_while_it_waits_for_a_writer_or_its_bytes_ends_the_run) {
   for (const bool with_writer : {false, true}) {
     for (const bool early : {true, false}) {
