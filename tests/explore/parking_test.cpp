@@ -3,24 +3,7 @@
 #include "explore/verify.hpp"
 #include "service/pool.hpp"
 #include "support/line.hpp"
-#include "support/private_member.hpp"
-
-namespace sluice::test {
-
-struct TimersPosted {
-  friend core::Atomic<std::uint64_t> core::Timers::* member(TimersPosted);
-};
-template struct PrivateMember<TimersPosted, &core::Timers::posted_>;
-struct TimersReceived {
-  friend std::uint64_t core::Timers::* member(TimersReceived);
-};
-template struct PrivateMember<TimersReceived, &core::Timers::received_>;
-struct TimersEpoch {
-  friend core::Atomic<std::uint32_t> core::Timers::* member(TimersEpoch);
-};
-template struct PrivateMember<TimersEpoch, &core::Timers::epoch_>;
-
-}  // namespace sluice::test
+#include "support/ticker_counters.hpp"
 
 namespace sluice::explore {
 namespace {

@@ -11,24 +11,13 @@
 #include "support/line.hpp"
 #include "support/private_member.hpp"
 #include "support/scale.hpp"
+#include "support/ticker_counters.hpp"
 
 namespace sluice::test {
 struct QueuePurges {
   friend core::Atomic<std::uint32_t> core::Queue::* member(QueuePurges);
 };
 template struct PrivateMember<QueuePurges, &core::Queue::purges_>;
-struct TimersPosted {
-  friend core::Atomic<std::uint64_t> core::Timers::* member(TimersPosted);
-};
-template struct PrivateMember<TimersPosted, &core::Timers::posted_>;
-struct TimersReceived {
-  friend std::uint64_t core::Timers::* member(TimersReceived);
-};
-template struct PrivateMember<TimersReceived, &core::Timers::received_>;
-struct TimersEpoch {
-  friend core::Atomic<std::uint32_t> core::Timers::* member(TimersEpoch);
-};
-template struct PrivateMember<TimersEpoch, &core::Timers::epoch_>;
 struct TimersDelays {
   friend core::Atomic<std::uint64_t> core::Timers::* member(TimersDelays);
 };
