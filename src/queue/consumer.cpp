@@ -87,13 +87,16 @@ std::uint32_t Consumer::receive_more(std::int64_t now_tick) {
   return count;
 }
 
-/// Where as much is in flight as the queue allows, it is looked at again in a moment; until then nobody looks.
+/// Where as much is in flight as the queue allows, nobody looks until some of it has ended. Who finds the limit at that
+/// very moment is not heard: so it is looked at again after a while.
 std::uint32_t Consumer::room(std::uint32_t count_max, std::int64_t now_tick) {
-  constexpr std::int64_t kLookAgainMs = 10;
+  constexpr std::int64_t kLookAgainMs = 100;
   std::uint32_t left = queue_.in_flight_room();
   if (left == 0 && !queue_.limited.exchange(true, std::memory_order_seq_cst)) {
     queue_.over_limit.fetch_add(1, std::memory_order_relaxed);
-    timers_.look_again(queue_, now_tick + kLookAgainMs);
+    if (!queue_.look_posted.exchange(true, std::memory_order_seq_cst)) {
+      timers_.look_again(queue_, now_tick + kLookAgainMs);
+    }
   }
   return std::min(count_max, left);
 }
@@ -349,6 +352,7 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
   if (queue_.fifo() != nullptr) {
     settle_groups();
   }
+  queue_.make_room();
   return settled;
 }
 

@@ -495,6 +495,7 @@ void DeadLetters::complete(Job& job) {
   if (!letter.is_part) {
     letter.from->moved_to_dead_letter.fetch_add(1, std::memory_order_release);
     letter.from->give_credit(1, units);
+    letter.from->make_room();
   }
   if (origin != nullptr) {
     origin->reject(message);

@@ -314,6 +314,7 @@ void Fifo::expire(LaneMessage* first, Taken was, const std::vector<Taken>* copie
     publish_lanes();
   }
   remove_all(purged, queue_.purged);
+  queue_.make_room();
   wake();
 }
 
@@ -328,6 +329,7 @@ void Fifo::show(LaneMessage& message) {
     }
     publish_lanes();
   }
+  queue_.make_room();
   wake();
 }
 

@@ -153,6 +153,7 @@ bool Queue::has_news() const {
 void Queue::put_back(Taken taken, bool was_in_flight, std::uint32_t purges) {
   if (was_in_flight) {
     came_back_.fetch_add(bit_count(taken.mask), std::memory_order_release);
+    make_room();
   }
   put(taken, purges, oldest_of(taken));
 }
@@ -166,6 +167,13 @@ void Queue::put(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
   // seq_cst pairs with has_news() of a consumer that parks.
   returned_items_.fetch_add(1, std::memory_order_seq_cst);
   notify();
+}
+
+void Queue::make_room() {
+  if (limited.load(std::memory_order_relaxed)) {
+    limited.store(false, std::memory_order_seq_cst);
+    notify();
+  }
 }
 
 void Queue::give_credit(std::int64_t messages, std::int64_t units) {

@@ -186,6 +186,8 @@ class Queue {
   void expect_in_hand(std::uint32_t messages) { in_hand_max_ += messages; }
   /// How many more may be received now. Consumers that ask at the same time may pass the limit by a batch each.
   std::uint32_t in_flight_room() const;
+  /// Something in flight has come to its end: who found as much in flight as may be looks again.
+  void make_room();
   /// Wakes the service if it sleeps. After publishing.
   void notify() {
     if (ready_ != nullptr) {
@@ -226,7 +228,8 @@ class Queue {
   Atomic<std::uint64_t> invisible{0};  ///< now, of those in flight: failed, and to come back later
   Atomic<std::uint64_t> ack_deadline_exceeded{0};  ///< of dropped and dead-lettered ones: not settled within an ack deadline
   Atomic<std::uint64_t> over_limit{0};  ///< how often a receive got nothing for that
-  Atomic<bool> limited{false};         ///< too much is in flight: nothing is received for a moment
+  Atomic<bool> limited{false};         ///< too much is in flight: nothing is received until something ends
+  Atomic<bool> look_posted{false};     ///< the ticker will look then, whatever ends
   Atomic<bool> loading{false};        ///< a load of dead letters was asked for
   Atomic<std::uint64_t> unloaded{0};  ///< dead letters that are in the file only; they count as visible
 

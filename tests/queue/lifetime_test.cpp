@@ -4,6 +4,7 @@
 
 #include "support/line.hpp"
 #include "support/log_lines.hpp"
+#include "support/ticker_counters.hpp"
 
 namespace sluice::test {
 namespace {
@@ -270,13 +271,78 @@ TEST(InFlightLimit, lets_no_more_be_received_until_something_is_settled) {
   EXPECT_EQ(lane.one.receive(), (Texts{"0", "1", "2"}));
   EXPECT_EQ(lane.two.receive(), Texts{});
   EXPECT_EQ(lane.queue.over_limit.load(), 1u);
-  EXPECT_FALSE(lane.queue.has_news()) << "nobody looks for a moment";
+  EXPECT_FALSE(lane.queue.has_news()) << "nobody looks";
   lane.one.settle();
-  lane.line.advance(10);
-  EXPECT_TRUE(lane.queue.has_news());
+  EXPECT_TRUE(lane.queue.has_news()) << "at once";
   EXPECT_EQ(lane.two.receive(), (Texts{"3", "4"}));
   lane.two.settle();
   lane.expect_empty();
+}
+
+TEST(InFlightLimit, is_looked_at_ten_times_a_second_while_nothing_ends) {
+  Lane lane({.in_flight_max = 1});
+  lane.emit("a");
+  lane.emit("b");
+  ASSERT_EQ(lane.one.receive(), Texts{"a"});
+  for (std::uint32_t look = 1; look <= 5; ++look) {
+    EXPECT_EQ(lane.two.receive(), Texts{});
+    lane.line.advance(99);
+    EXPECT_FALSE(lane.queue.has_news());
+    lane.line.advance(1);
+    EXPECT_TRUE(lane.queue.has_news()) << "who found the limit while something ended was not heard";
+    EXPECT_EQ(lane.queue.over_limit.load(), look);
+  }
+  lane.one.settle();
+  lane.two.drain();
+  lane.expect_empty();
+}
+
+TEST(InFlightLimit, that_is_met_again_and_again_posts_one_look_for_all) {
+  Lane lane({.in_flight_max = 1});
+  for (int round = 0; round < 50; ++round) {
+    lane.emit(std::to_string(round));
+  }
+  for (int round = 0; round < 40; ++round) {
+    ASSERT_EQ(lane.one.receive().size(), 1u);
+    EXPECT_EQ(lane.two.receive(), Texts{});
+    lane.one.settle();
+  }
+  EXPECT_EQ(lane.queue.over_limit.load(), 40u);
+  lane.line.timers.advance();
+  EXPECT_LE((lane.line.timers.*member(TimersPosted())).load(), 3u) << "one look, and each slot's entry";
+  lane.one.drain();
+  lane.expect_empty();
+}
+
+TEST(InFlightLimit, makes_room_with_whatever_comes_back_or_is_dead_lettered) {
+  Line line;
+  core::Queue& dead = line.queue({.name = "dead"});
+  core::Queue& queue = line.queue({.name = "q", .visibility_timeout_ms = 1000, .max_receive_count = 3, .in_flight_max = 1}, &dead);
+  core::Publisher& publisher = line.publisher({&queue});
+  Hand& one = line.hand(queue, 1);
+  line.hand(queue, 1);  // two could pass the limit
+  ASSERT_TRUE(line.open());
+  line.publish(publisher, {"a", "b", "c"});
+  auto room_after = [&](const char* what, auto&& act) {
+    ASSERT_EQ(one.receive().size(), 1u) << what;
+    ASSERT_EQ(queue.in_flight_room(), 0u) << what;
+    queue.limited.store(true);
+    act();
+    EXPECT_TRUE(queue.has_news()) << what;
+  };
+  room_after("retried at once", [&] { one.fail_first(Outcome::Status::retry, 0); });
+  room_after("expired", [&] { line.advance(1000); });
+  one.settle();
+  room_after("retried later", [&] {
+    one.fail_first(Outcome::Status::retry, 500);
+    queue.limited.store(true);
+    line.advance(500);
+  });
+  room_after("rejected", [&] {
+    one.fail_first(Outcome::Status::reject, 0);
+    queue.limited.store(true);
+    line.letters.write_waiting();
+  });
 }
 
 TEST(InFlightLimit, counts_what_failed_and_waits) {
