@@ -25,6 +25,7 @@
 #include <fstream>
 
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "queue/consumer.hpp"
 #include "service/worker.hpp"
 #include "topic/publisher.hpp"
@@ -372,5 +373,7 @@ void add_all() {
 }  // namespace sluice::core
 
 int main(int count, char** arguments) {
+  // What expires is told of: no more than a line a second, but the clock of these cases leaps.
+  sluice::core::configure_log(sluice::core::LogLevel::error, sluice::core::LogFormat::text);
   return run_benches(count, arguments, sluice::core::add_all);
 }

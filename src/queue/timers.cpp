@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <tuple>
 
+#include "base/log.hpp"
 #include "base/units.hpp"
 #include "queue/dead_letters.hpp"
 
@@ -91,6 +92,9 @@ std::int64_t Timers::advance() {
   }
   wheel_.advance(now_tick(), [this](Item due, std::int64_t) { handle(due); });
   hand_over_arrived();
+  if (has_untold_) {
+    tell_expired();
+  }
   return wheel_.next_tick();
 }
 
@@ -205,9 +209,10 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   expirations_.fetch_add(count, std::memory_order_relaxed);
   expired_leases_.fetch_add(1, std::memory_order_release);  // before its messages end
   const std::string stage = at_stage != nullptr ? *at_stage : "";
+  Expirations& expirations = expirations_of(queue);
   std::vector<Taken> copies;
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-    Evacuator::Copy copy = evacuator(&queue).copy(*chunk, lowest_bit(left), received_ms);
+    Evacuator::Copy copy = expirations.evacuator.copy(*chunk, lowest_bit(left), received_ms);
     if (copy.chunk == nullptr) {
       std::terminate();  // no memory for a slab of 4 KiB: nothing that promises not to lose can go on
     }
@@ -223,7 +228,13 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   }
   if (is_rejected) {
     reject(holder, stage, copies);
-  } else if (queue.fifo() == nullptr) {
+  } else {
+    expirations.untold += count;
+    expirations.holder = &holder;
+    expirations.stage = stage;
+    has_untold_ = true;
+  }
+  if (!is_rejected && queue.fifo() == nullptr) {
     for (std::size_t first = 0, next = 0; first < copies.size(); first = next) {
       Taken together = copies[first];
       for (next = first + 1; next < copies.size() && copies[next].chunk == together.chunk; ++next) {
@@ -274,12 +285,29 @@ void Timers::reject(const LeaseHolder& holder, const std::string& stage, const s
   }
 }
 
-Evacuator& Timers::evacuator(Queue* queue) {
-  std::unique_ptr<Evacuator>& found = evacuators_[queue];
-  if (found == nullptr) {
-    found = std::make_unique<Evacuator>(pool_);
+/// Whoever looks on sees why messages are received again. What comes within the second is told of with the next line.
+void Timers::tell_expired() {
+  has_untold_ = false;
+  if (!log_enabled(LogLevel::warning)) {
+    return;
   }
-  return *found;
+  for (auto& [queue, expired] : expired_) {
+    if (expired.untold == 0 || now_tick() < expired.tells_again_tick) {
+      continue;
+    }
+    log_warning(queue->name(),
+                "{} of service '{}' {} not settled within the visibility timeout of {}{}: received again from now on; "
+                "where the work may take longer, raise the queue's visibility_timeout",
+                count_text(expired.untold, "message"), expired.holder->service, expired.untold == 1 ? "was" : "were",
+                format_duration(expired.holder->visibility_timeout_ms),
+                expired.stage.empty() ? "" : fmt::format(", at stage '{}'", expired.stage));
+    expired.untold = 0;
+    expired.tells_again_tick = now_tick() + kTellMs;
+  }
+}
+
+Timers::Expirations& Timers::expirations_of(Queue& queue) {
+  return expired_.try_emplace(&queue, pool_).first->second;
 }
 
 }  // namespace sluice::core

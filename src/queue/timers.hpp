@@ -91,6 +91,17 @@ class Timers {
   };
   /// A slot without a lease is looked at no more often than this. So a lease of less may end so much late.
   static constexpr std::int64_t kIdleLookMs = 100;
+  /// Of a queue's expired leases there is a line no more often than this.
+  static constexpr std::int64_t kTellMs = 1000;
+  /// A queue's expired messages: where they are copied to, and what nobody was told of yet.
+  struct Expirations {
+    explicit Expirations(ChunkPool& pool) : evacuator(pool) {}
+    Evacuator evacuator;
+    std::uint64_t untold = 0;             ///< messages
+    std::int64_t tells_again_tick = 0;
+    const LeaseHolder* holder = nullptr;  ///< the last
+    std::string stage = {};
+  };
   void post(const Item& item);
   void interrupt();
   void handle(Item& item);
@@ -100,7 +111,8 @@ class Timers {
   void expire(LeaseSlot& slot, std::uint64_t word);
   void reject(const LeaseHolder& holder, const std::string& stage, const std::vector<Taken>& copies);
   bool give_up(LeaseSlot& slot, std::uint64_t word);
-  Evacuator& evacuator(Queue* queue);
+  void tell_expired();
+  Expirations& expirations_of(Queue& queue);
 
   Clock& clock_;
   const std::int64_t start_ns_, start_wall_ms_;
@@ -119,7 +131,8 @@ class Timers {
   std::vector<Task> tasks_;
   std::vector<Item> arrived_;         ///< delayed ones of FIFO queues that are due
   ChunkPool pool_;
-  std::map<Queue*, std::unique_ptr<Evacuator>> evacuators_;
+  std::map<Queue*, Expirations> expired_;  ///< of queues that ever had an expired lease
+  bool has_untold_ = false;
 };
 
 }  // namespace sluice::core

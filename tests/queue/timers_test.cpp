@@ -8,6 +8,7 @@
 #include "queue/timer_wheel.hpp"
 #include "support/allocations.hpp"
 #include "support/line.hpp"
+#include "support/log_lines.hpp"
 #include "support/scale.hpp"
 
 namespace sluice::test {
