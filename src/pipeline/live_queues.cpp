@@ -118,8 +118,10 @@ Result<std::uint64_t> LiveQueues::purge(const std::string& queue) {
   if (!found) {
     return std::unexpected(found.error());
   }
-  return graph_.dead_letters->keeps_letters_of(**found) ? graph_.dead_letters->purge(**found)
-                                                        : Result<std::uint64_t>((*found)->purge());
+  const Result<std::uint64_t> purged = graph_.dead_letters->keeps_letters_of(**found) ? graph_.dead_letters->purge(**found)
+                                                                                      : Result<std::uint64_t>((*found)->purge());
+  graph_.timers.end_purged(**found);
+  return purged;
 }
 
 }  // namespace sluice::core

@@ -163,6 +163,10 @@ void Queue::put(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
     fifo_->append(taken, purges, since_ms);
     return;
   }
+  if (purges != this->purges()) {
+    remove(taken, purged);
+    return;
+  }
   returned_.enqueue({taken, purges, ages_.come(since_ms)});
   // seq_cst pairs with has_news() of a consumer that parks.
   returned_items_.fetch_add(1, std::memory_order_seq_cst);

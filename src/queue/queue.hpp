@@ -176,8 +176,8 @@ class Queue {
   void let_go(Chunk& chunk, std::uint64_t mask);
   /// Removes what is older than its retention. One thread at a time.
   void sweep(std::int64_t now_ms);
-  /// Removes all that is visible, and what is delayed or in flight as soon as it would become visible. How many
-  /// are gone now.
+  /// Removes all that is visible, and what is in flight as soon as it comes back; Timers::end_purged() removes what is
+  /// delayed or hidden. How many are gone now.
   std::uint64_t purge();
   /// Removes the oldest visible messages of one chunk, at most `count_max`; how many.
   std::uint32_t drop_oldest(std::uint32_t count_max, Subscription** turn);

@@ -49,6 +49,25 @@ class TimerWheel {
     }
   }
 
+  /// Takes out what `is_meant(value)`, at whatever tick it is due, and calls each(value). [may be called by `due`]
+  template <class IsMeant, class Each>
+  void take_if(IsMeant&& is_meant, Each&& each) {
+    for (int level = 0; level < kLevels; ++level) {
+      for (std::int64_t slot = 0; slot < kSlots; ++slot) {
+        std::vector<Entry> entries = take_out(level, slot);
+        size_ -= entries.size();
+        for (Entry& entry : entries) {
+          if (is_meant(entry.value)) {
+            each(std::move(entry.value));
+          } else {
+            add_to(level, slot, std::move(entry));
+            ++size_;
+          }
+        }
+      }
+    }
+  }
+
   /// The earliest tick at which advance() has something to do; -1 if the wheel is empty.
   std::int64_t next_tick() const {
     if (size_ == 0) {

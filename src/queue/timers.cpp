@@ -58,6 +58,8 @@ void Timers::show_at(Queue& queue, LaneMessage& message, std::int64_t tick) {
 
 void Timers::look_again(Queue& queue, std::int64_t tick) { post({Item::Kind::look, 0, 0, tick, &queue, nullptr, {}}); }
 
+void Timers::end_purged(Queue& queue) { post({Item::Kind::purged, 0, 0, now_tick(), &queue, nullptr, {}}); }
+
 void Timers::every(std::int64_t period_ms, std::function<void()> task) {
   tasks_.push_back({period_ms, std::move(task)});
   post({Item::Kind::task, 0, static_cast<std::uint32_t>(tasks_.size() - 1), now_tick() + period_ms, nullptr, nullptr, {}});
@@ -137,6 +139,14 @@ void Timers::handle(Item& item) {
         item.queue->fifo()->try_again();
       }
       item.queue->notify();
+      break;
+    case Item::Kind::purged:
+      wheel_.take_if(
+          [&item](const Item& other) {
+            return (other.kind == Item::Kind::returned || other.kind == Item::Kind::delayed) && other.queue == item.queue &&
+                   other.purges != item.queue->purges();
+          },
+          [this](Item purged) { handle(purged); });
       break;
     case Item::Kind::task: {
       const Task& task = tasks_[item.purges];

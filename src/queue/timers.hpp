@@ -50,6 +50,8 @@ class Timers {
   void delay(Queue& queue, Taken taken, std::int64_t tick);
   /// A message of a FIFO queue that was put back hidden is to be shown at `tick`. [any]
   void show_at(Queue& queue, LaneMessage& message, std::int64_t tick);
+  /// Ends what is hidden or delayed of a queue that was purged. [any]
+  void end_purged(Queue& queue);
   /// The queue's consumers look again at `tick`. [any]
   void look_again(Queue& queue, std::int64_t tick);
   /// Calls `task` every `period_ms` on the ticker. [control, before it runs]
@@ -73,7 +75,7 @@ class Timers {
 
  private:
   struct Item {
-    enum class Kind : std::uint8_t { lease, returned, delayed, hidden, look, task } kind;
+    enum class Kind : std::uint8_t { lease, returned, delayed, hidden, look, purged, task } kind;
     std::uint8_t age;      ///< returned and delayed: its place in the queue's AgeWindow
     std::uint32_t purges;  ///< returned and delayed: Queue::purges() when they were taken; task: its number
     std::int64_t tick;

@@ -41,15 +41,11 @@ struct Model {
     bool is_expired = false, is_given_up = false;
     int purges = 0;
   };
-  struct Delayed {
-    Message message;
-    int purges;
-  };
   explicit Model(LettersModel& used_letters) : letters(used_letters) {}
 
   LettersModel& letters;
   std::deque<Message> unrouted;
-  std::multimap<std::int64_t, Delayed> delayed;  // equal keys keep their order
+  std::multimap<std::int64_t, Message> delayed;  // equal keys keep their order
   std::map<char, std::deque<Message>> groups;
   std::map<std::string, std::int64_t> accepted;
   Batch hands[2];
@@ -102,6 +98,9 @@ struct Model {
     ++purges;
     accepted.clear();
     end_if(unrouted, purged, [](const Message&) { return true; });
+    for (const auto& [tick, message] : std::exchange(delayed, {})) {
+      end(message.name, purged);
+    }
     for (auto& [name, group] : groups) {
       end_if(group, purged, [](const Message& message) { return message.state != Message::State::in_hand; });
     }
@@ -144,11 +143,7 @@ struct Model {
       }
     }
     while (!delayed.empty() && delayed.begin()->first <= now) {
-      if (delayed.begin()->second.purges != purges) {
-        end(delayed.begin()->second.message.name, purged);
-      } else {
-        unrouted.push_back(delayed.begin()->second.message);
-      }
+      unrouted.push_back(delayed.begin()->second);
       delayed.erase(delayed.begin());
     }
   }
@@ -224,7 +219,7 @@ struct Play {
                         .cookie = model.sent},
                        core::Admission::overdraw);
       if (delay != 0) {
-        model.delayed.emplace(model.now + delay, Model::Delayed{message, model.purges});
+        model.delayed.emplace(model.now + delay, message);
       } else {
         model.unrouted.push_back(message);
       }
@@ -233,6 +228,8 @@ struct Play {
   }
   void purge() {
     queue.purge();
+    line.timers.end_purged(queue);
+    line.timers.advance();
     model.purge();
   }
   void sweep() {

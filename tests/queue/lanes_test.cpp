@@ -456,11 +456,15 @@ TEST(FifoPurge, removes_all_but_what_is_in_hand_and_that_when_it_comes_back) {
   groups.expect_empty();
 }
 
-TEST(FifoPurge, removes_what_is_delayed_when_its_time_comes) {
+TEST(FifoPurge, removes_what_is_delayed_at_the_next_turn) {
   Groups groups({.delay_ms = 100});
   groups.emit("a1");
   groups.queue.purge();
   groups.emit("a2");
+  groups.line.timers.end_purged(groups.queue);
+  groups.line.timers.advance();
+  EXPECT_EQ(groups.queue.counters().purged, 1u);
+  EXPECT_EQ(groups.queue.counters().delayed, 1u);
   groups.line.advance(100);
   EXPECT_EQ(groups.one.receive(), Texts{"a2"});
   groups.one.settle();

@@ -252,6 +252,29 @@ TEST(Purge, ends_what_is_visible_at_once_and_the_rest_when_it_comes_back) {
   lane.expect_empty();
 }
 
+TEST(Purge, ends_what_is_delayed_or_hidden_at_the_next_turn_and_nothing_that_comes_later) {
+  Lane lane({.visibility_timeout_ms = 1000});
+  lane.emit("fails");
+  ASSERT_EQ(lane.one.receive(), Texts{"fails"});
+  lane.one.fail_first(Outcome::Status::retry, 5000);
+  lane.emit("delayed", 700'000);
+  lane.emit("delayed too", 60);
+  lane.queue.purge();
+  lane.emit("delayed after", 500);
+  lane.line.timers.end_purged(lane.queue);
+  lane.line.timers.advance();
+  const core::QueueCounters counters = lane.queue.counters();
+  EXPECT_EQ(counters.purged, 3u);
+  EXPECT_EQ(counters.delayed, 1u);
+  EXPECT_EQ(counters.in_flight, 0u);
+  EXPECT_EQ(counters.visible, 0u) << "nobody need look for them to go";
+  EXPECT_EQ(conservation_gap(counters), 0);
+  lane.line.advance(500);
+  EXPECT_EQ(lane.one.receive(), Texts{"delayed after"});
+  lane.one.settle();
+  lane.expect_empty();
+}
+
 TEST(Purge, leaves_a_result_that_is_ok_as_it_is) {
   Lane lane;
   lane.emit("a");

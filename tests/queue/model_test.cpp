@@ -49,7 +49,6 @@ struct Model {
   std::map<std::string, std::string> last_error;
   std::set<std::string> visible;                 // may be handed out
   std::set<std::string> overdue;                 // visible, but the next receive moves it
-  std::set<std::string> stale;                   // was purged while it was away, and came back: counts as visible until it is met
   std::multimap<std::int64_t, Waiting> waiting;  // until when
   Batch hands[2];
   std::int64_t now = 0;
@@ -58,7 +57,12 @@ struct Model {
   std::uint64_t origins_ended = 0;
 
   void show(const std::string& message, std::uint32_t receives, int purges_seen) {
-    (purges_seen != purges ? stale : receives >= kReceivesMax ? overdue : visible).insert(message);
+    if (purges_seen != purges) {
+      end(message);
+      ++purged;
+      return;
+    }
+    (receives >= kReceivesMax ? overdue : visible).insert(message);
   }
   void come_back(const std::string& message, int purges_seen) { show(message, letters.receives(message), purges_seen); }
   void end(const std::string& message) { origins_ended += letters.ends(message) ? 1 : 0; }
@@ -73,12 +77,15 @@ struct Model {
   bool is_old(const std::string& message) const { return sent_at.at(message) + kRetention < now; }
   void purge() {
     ++purges;
-    for (std::set<std::string>* set : {&visible, &overdue, &stale}) {
+    for (std::set<std::string>* set : {&visible, &overdue}) {
       end_all(*set, purged);
+    }
+    for (const auto& [until, each] : std::exchange(waiting, {})) {
+      end(each.message);
+      ++purged;
     }
   }
   void sweep() {
-    end_all(stale, purged);
     for (std::set<std::string>* set : {&visible, &overdue}) {
       std::set<std::string> old;
       std::ranges::copy_if(*set, std::inserter(old, old.end()), [this](const std::string& message) { return is_old(message); });
@@ -172,6 +179,8 @@ struct Play {
   }
   void purge() {
     queue.purge();
+    line.timers.end_purged(queue);
+    line.timers.advance();
     model.purge();
   }
   void sweep() {
@@ -276,7 +285,7 @@ struct Play {
     RC_ASSERT(n.received == model.received);
     RC_ASSERT(n.deleted == model.deleted);
     RC_ASSERT(n.moved_in == model.moved_in);
-    RC_ASSERT(n.visible == model.visible.size() + model.overdue.size() + model.stale.size());
+    RC_ASSERT(n.visible == model.visible.size() + model.overdue.size());
     RC_ASSERT(n.delayed == model.delayed());
     RC_ASSERT(n.expired == model.expired);
     RC_ASSERT(n.purged == model.purged);

@@ -106,6 +106,68 @@ TEST(TimerWheel, allocates_nothing_while_it_goes_on_as_it_did) {
   EXPECT_EQ(allocations(), before);
 }
 
+TEST(TimerWheel, gives_out_what_is_meant_before_its_time_and_fires_the_rest_as_ever) {
+  Random random(11);
+  for (std::uint64_t round = 0; round < scaled(200); ++round) {
+    auto now = static_cast<std::int64_t>(random.next() % (std::uint64_t{1} << (random.next() % 40)));
+    TimerWheel<int> wheel(now);
+    std::multimap<std::int64_t, int> odd;
+    std::size_t even = 0;
+    for (int i = 0; i < 100; ++i) {
+      std::int64_t tick = now + static_cast<std::int64_t>(random.next() % (std::uint64_t{2} << (random.next() % 34)));
+      wheel.add(tick, i);
+      if (i % 2 == 1) {
+        odd.emplace(tick, i);
+      } else {
+        ++even;
+      }
+    }
+    wheel.take_if([](int i) { return i % 2 == 0; }, [&](int i) {
+      EXPECT_EQ(i % 2, 0);
+      --even;
+    });
+    EXPECT_EQ(even, 0u);
+    EXPECT_EQ(wheel.size(), odd.size());
+    while (!odd.empty()) {
+      const std::int64_t next = odd.begin()->first;
+      std::size_t fired = 0;
+      wheel.advance(next, [&](int, std::int64_t tick) {
+        EXPECT_EQ(tick, next);
+        ++fired;
+      });
+      ASSERT_EQ(fired, odd.count(next));
+      odd.erase(next);
+    }
+  }
+}
+
+TEST(Timers, tell_of_expired_messages_in_a_line_a_second_for_each_queue) {
+  Line line;
+  core::Queue& queue = line.queue({.name = "jobs", .visibility_timeout_ms = 1000});
+  core::Publisher& publisher = line.publisher({&queue});
+  Hand& one = line.hand(queue, 2);
+  Hand& two = line.hand(queue, 1);
+  ASSERT_TRUE(line.open());
+  const LogLines log;
+  line.publish(publisher, {"a", "b", "c", "d"});
+  ASSERT_EQ(one.receive().size(), 2u);
+  line.advance(100);
+  ASSERT_EQ(two.receive().size(), 1u);
+  line.advance(900);
+  EXPECT_EQ(log.all().size(), 1u);
+  EXPECT_EQ(log.with("jobs: 2 messages of service 'svc' were not settled within the visibility timeout of 1s").size(), 1u);
+  line.advance(100);
+  EXPECT_EQ(log.all().size(), 1u) << "within a second";
+  one.settle();
+  two.settle();
+  ASSERT_EQ(one.receive().size(), 2u);
+  line.advance(1000);
+  EXPECT_EQ(log.all().size(), 2u);
+  EXPECT_EQ(log.with("jobs: 3 messages of").size(), 1u);
+  one.settle();
+  one.drain();
+}
+
 TEST(Timers, a_wall_clock_that_jumps_expires_nothing) {
   Line line;
   core::Queue& queue = line.queue({.name = "q", .visibility_timeout_ms = 1000});
