@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -10,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -31,6 +33,9 @@ constexpr std::uint64_t kBodyBytesMax = 64 << 10;
 constexpr std::chrono::seconds kReadTimeout{10}, kWriteTimeout{60};
 /// Each may hold an answer of kPeekBytesMax.
 constexpr std::uint32_t kConnectionsMax = 32;
+/// Refused ones that stay open, unread. One that is closed before it was read is reset, which may
+/// take its answer along; so it is closed when so many more were refused.
+constexpr std::size_t kRefusedMax = 32;
 /// One may be reading a long file of dead letters while the other answers for health.
 constexpr int kThreads = 2;
 
@@ -73,7 +78,9 @@ struct AdminServer::State {
   }
 
   asio::awaitable<void> accept() {
-    for (;;) {
+    const std::string too_many = too_many_connections();
+    std::array<std::optional<tcp::socket>, kRefusedMax> refused;
+    for (std::size_t next = 0;;) {
       error_code error;
       tcp::socket socket =
           co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
@@ -87,7 +94,10 @@ struct AdminServer::State {
       }
       if (connections.fetch_add(1, std::memory_order_relaxed) >= kConnectionsMax) {
         connections.fetch_sub(1, std::memory_order_relaxed);
-        continue;  // the socket closes
+        refused[next].emplace(std::move(socket));
+        tell_and_end(*refused[next], too_many);
+        next = (next + 1) % kRefusedMax;
+        continue;
       }
       asio::co_spawn(context, serve(beast::tcp_stream(std::move(socket))), asio::detached);
     }
@@ -130,6 +140,31 @@ struct AdminServer::State {
     error_code ignored;
     stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
     connections.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  /// The answer to whatever a connection beyond the limit asks.
+  static std::string too_many_connections() {
+    const Error error{Errc::unavailable,
+                      fmt::format("all {} connections of the admin address are in use; try again, "
+                                  "or close one",
+                                  kConnectionsMax)};
+    const std::string body = error_json(error) + '\n';
+    return fmt::format(
+        "HTTP/1.1 503 Service Unavailable\r\n"
+        "Content-Type: application/json\r\n"
+        "Cache-Control: no-store\r\n"
+        "Retry-After: 1\r\n"
+        "Connection: close\r\n"
+        "Content-Length: {}\r\n\r\n{}",
+        body.size(), body);
+  }
+
+  /// Waits for nothing: the buffer of a new connection takes the whole text.
+  static void tell_and_end(tcp::socket& socket, const std::string& text) {
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.write_some(asio::buffer(text), ignored);
+    socket.shutdown(tcp::socket::shutdown_send, ignored);
   }
 
   /// Something was sent, and it was no request that is taken.
