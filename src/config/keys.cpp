@@ -88,13 +88,15 @@ constexpr Key kQueueKeys[] = {
      .shape = &kSubscriptionShape},
     {.name = "capacity",
      .type = T::integer,
-     .help = "Messages it holds before its publishers wait.",
+     .help = "Messages it holds before its publishers wait, or do what when_full says. Room is asked for once for up to 64 "
+             "messages: each source, and each worker that publishes, may bring 63 more.",
      .default_json = "100000",
      .minimum = 1,
      .maximum = 67'000'000},  // 26 bits of the packed credit
     {.name = "capacity_bytes",
      .type = T::size,
-     .help = "Memory its messages may take before its publishers wait.",
+     .help = "Memory its messages may take before its publishers wait, or do what when_full says. Each of them may bring "
+             "1 MiB and one message's body more.",
      .default_json = "\"256MiB\"",
      .minimum = 1,
      .maximum = 128 * kGiB},  // 37 bits of the packed credit

@@ -330,6 +330,16 @@ TEST(NarrowPublisher, try_emit_says_would_block_takes_no_credit_and_works_again_
   EXPECT_EQ(narrow.line.settled.count(), 3u);
 }
 
+TEST(NarrowPublisher, passes_the_capacity_by_no_more_than_the_chunk_that_had_credit_for_one_message) {
+  Narrow narrow(1);
+  std::int64_t sent = 0;
+  while (narrow.emit(static_cast<std::uint64_t>(sent), Admission::refuse) == Outcome::ok) {
+    ASSERT_LT(++sent, 65);
+  }
+  EXPECT_GT(sent, 1) << "a chunk is taken whole";
+  EXPECT_EQ(narrow.full.credits().messages(), 1 - sent);
+}
+
 TEST(NarrowPublisher, overdraw_goes_below_zero_and_never_waits) {
   Narrow narrow(1);
   for (std::uint64_t i = 0; i < 300; ++i) {
