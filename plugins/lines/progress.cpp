@@ -18,77 +18,68 @@ bool Progress::was_done(std::uint64_t begin) {
 }
 
 std::uint64_t Progress::emitted(Range line, std::uint64_t number) {
-  append(line, number, false);
+  entries_.push_back({line, number, next_cookie_, false});
   ++in_hand_;
-  return first_cookie_ + entries_.size() - 1;
+  skipped(line, number);
+  return next_cookie_++;
 }
 
 void Progress::refused() {
   assert(!entries_.empty() && !entries_.back().done);
-  entries_.back().done = true;
-  --in_hand_;
-  trim();
+  settled(entries_.back().cookie);
 }
 
 void Progress::passed(Range line, std::uint64_t number) {
-  if (entries_.empty()) {
-    read_ = line.end;
-    next_number_ = number + 1;
-    return;
-  }
-  // It shares the lot of the one before, so that no number of such lines needs memory.
-  entries_.back().range.end = read_ = line.end;
-  next_number_ = number + 1;
+  // It shares the lot of the one before, so that no number of such lines needs a range.
+  if (!entries_.empty() && entries_.back().range.end == line.begin)
+    entries_.back().range.end = line.end;
+  skipped(line, number);
 }
 
 void Progress::skipped(Range line, std::uint64_t number) {
-  append(line, number, true);
-  trim();
-}
-
-void Progress::append(Range line, std::uint64_t number, bool done) {
-  entries_.push_back({line, number, done});
   read_ = line.end;
   next_number_ = number + 1;
 }
 
 void Progress::settled(std::uint64_t cookie) {
-  if (cookie < first_cookie_ || cookie - first_cookie_ >= entries_.size())
-    return;
-  Entry& entry = entries_[cookie - first_cookie_];
-  if (std::exchange(entry.done, true))
+  const auto entry = std::ranges::lower_bound(entries_, cookie, {}, &Entry::cookie);
+  if (entry == entries_.end() || entry->cookie != cookie || std::exchange(entry->done, true))
     return;
   --in_hand_;
   trim();
 }
 
 void Progress::trim() {
-  while (!entries_.empty() && entries_.front().done) {
+  while (!entries_.empty() && entries_.front().done)
     entries_.pop_front();
-    ++first_cookie_;
-  }
+  if (entries_.size() > 2 * in_hand_ + kWaitingMax)
+    std::erase_if(entries_, [](const Entry& entry) { return entry.done; });
 }
 
-Position Progress::position() const {
+Position Progress::position(std::size_t ranges_max) const {
   if (entries_.empty())
     return {read_, next_number_, {before_.begin(), before_.end()}};
   Position position{entries_.front().range.begin, entries_.front().number, {}};
   std::vector<Range>& done = position.done;
   const auto add = [&](const Range& range) {
+    if (range.begin >= range.end)
+      return;
     if (!done.empty() && done.back().end == range.begin) {
       done.back().end = range.end;
-    } else if (done.size() < kRangesMax) {
+    } else if (done.size() < ranges_max) {
       done.push_back(range);
     }
   };
+  std::uint64_t end = position.offset;  // of the last line in hand
   for (const Entry& entry : entries_) {
     if (entry.done)
-      add(entry.range);
+      continue;
+    add({end, entry.range.begin});
+    end = entry.range.end;
   }
-  for (const Range& range : before_) {
-    if (range.end > read_)
-      add({std::max(range.begin, read_), range.end});
-  }
+  add({end, read_});
+  for (const Range& range : before_)
+    add({std::max(range.begin, read_), range.end});
   return position;
 }
 

@@ -2,9 +2,10 @@
 //
 //   0 ──── acknowledged ────▶ mark ── in hand, some of it acknowledged ──▶ read ──── to come ────▶
 //
-// Every line from the mark to where it has been read is an entry, in order. The mark moves over
-// entries that are acknowledged; those behind it that are, too, are kept as ranges, so that a
-// restart does not repeat them.
+// A line in hand is an entry, in order; what lies between entries is acknowledged. The mark is
+// where the first one begins. What is acknowledged behind it is kept as ranges, so that a restart
+// does not repeat it. Entries whose line is acknowledged go in heaps, so that the memory is that of
+// the lines in hand, however far the mark lies back.
 //
 // One thread at a time.
 #pragma once
@@ -31,8 +32,8 @@ struct Position {
 
 class Progress {
  public:
-  /// Ranges that a position holds at most; what lies behind them may come again.
-  static constexpr std::size_t kRangesMax = 1000;
+  /// Acknowledged entries that may wait, beside as many as lines are in hand.
+  static constexpr std::size_t kWaitingMax = 64;
 
   explicit Progress(Position start);
 
@@ -51,25 +52,29 @@ class Progress {
   void settled(std::uint64_t cookie);
 
   std::size_t in_hand() const { return in_hand_; }
+  /// At most 2 * in_hand() + kWaitingMax.
+  std::size_t entries() const { return entries_.size(); }
   /// The end of the last line that was read.
   std::uint64_t read() const { return read_; }
-  Position position() const;
+  /// With so many ranges at most; what is acknowledged behind them comes again. There is one for
+  /// each line in hand at most.
+  Position position(std::size_t ranges_max = SIZE_MAX) const;
 
  private:
   struct Entry {
     Range range;
     std::uint64_t number;
+    std::uint64_t cookie;
     bool done;
   };
-  void append(Range line, std::uint64_t number, bool done);
   void trim();
 
   std::deque<Entry> entries_;
-  std::uint64_t first_cookie_ = 1;  ///< of entries_.front()
-  std::size_t in_hand_ = 0;         ///< entries that are not done
-  std::uint64_t read_;              ///< the end of the last line
-  std::uint64_t next_number_;       ///< of the line there
-  std::deque<Range> before_;        ///< done before the restart, and not met yet
+  std::uint64_t next_cookie_ = 1;
+  std::size_t in_hand_ = 0;    ///< entries that are not done
+  std::uint64_t read_;         ///< the end of the last line
+  std::uint64_t next_number_;  ///< of the line there
+  std::deque<Range> before_;   ///< done before the restart, and not met yet
 };
 
 }  // namespace sluice::lines

@@ -15,6 +15,8 @@ using Steady = std::chrono::steady_clock;
 
 /// How long acknowledgements wait for others before the checkpoint is written.
 constexpr auto kKeepInterval = std::chrono::milliseconds(100);
+/// Ranges that it has then; the one at the end has all of them.
+constexpr std::size_t kRangesMax = 1000;
 /// Lines that cannot be read are told one by one up to this number, and then counted.
 constexpr std::uint64_t kFaultsToldMax = 10;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -281,8 +283,8 @@ void LinesSource::keep(bool last) {
 /// The last one before the file became shorter stays: the next start will see that it is another
 /// file.
 void LinesSource::save_checkpoint(bool last) {
-  if (truncated_ ||
-      checkpoint_.save(input_.descriptor(), progress_.position(), progress_.read(), last))
+  const Position position = progress_.position(last ? SIZE_MAX : kRangesMax);
+  if (truncated_ || checkpoint_.save(input_.descriptor(), position, progress_.read(), last))
     return;
   truncated_ = true;
   config_.log(SLUICE_LOG_WARNING,

@@ -87,12 +87,23 @@ TEST(Progress, restarts_read_exactly_what_was_not_acknowledged) {
 
 TEST(Progress, a_position_holds_a_limited_number_of_ranges) {
   Progress progress({});
-  for (std::uint64_t i = 0; i < 3 * Progress::kRangesMax; ++i) {
+  for (std::uint64_t i = 0; i < 3000; ++i) {
     const std::uint64_t cookie = progress.emitted({i * 10, i * 10 + 10}, i + 1);
     if (i % 2 == 1)
       progress.settled(cookie);
   }
-  EXPECT_EQ(progress.position().done.size(), Progress::kRangesMax);
+  EXPECT_EQ(progress.position(1000).done.size(), 1000U);
+  EXPECT_EQ(progress.position().done.size(), 1500U) << "one for each line in hand";
+}
+
+TEST(Progress, a_line_in_hand_for_long_keeps_no_entry_of_those_acknowledged_behind_it) {
+  Progress progress({});
+  progress.emitted({0, 10}, 1);
+  for (std::uint64_t i = 1; i < 1000; ++i) {
+    progress.settled(progress.emitted({i * 10, i * 10 + 10}, i + 1));
+    ASSERT_LE(progress.entries(), 2 * progress.in_hand() + Progress::kWaitingMax);
+  }
+  EXPECT_EQ(progress.position(), (Position{0, 1, Ranges{{10, 10'000}}}));
 }
 
 }  // namespace

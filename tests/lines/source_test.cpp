@@ -127,6 +127,18 @@ TEST_F(LinesSource, a_restart_reads_only_what_was_not_acknowledged_and_what_came
   EXPECT_EQ(log_.with("warning"), Words{});
 }
 
+TEST_F(LinesSource,
+       after_an_end_in_order_no_acknowledged_line_comes_again_however_many_others_lie_between) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i)
+    text += std::to_string(i) + '\n';
+  append(text);
+  run(kText, [](const std::string& body) { return std::stoi(body) % 2 == 0; });
+  const Receiver again = run(kText, [](const std::string& body) { return body != "1"; });
+  EXPECT_EQ(again.emitted.size(), 2500U);
+  EXPECT_EQ(bodies(run(kText)), Words{"1"});
+}
+
 TEST_F(LinesSource, a_file_that_was_replaced_or_truncated_is_read_from_its_beginning) {
   folder_.write("in", "a\nb\n");
   run(kText);
