@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,5 +43,8 @@ inline bool is_standard(std::string_view path) {
 /// Replaces the file `path` by these bytes: whole or not at all, over kill -9; with `sync`, over a
 /// loss of power. Throws Failure IO.
 void replace_file(const std::string& path, std::string_view bytes, bool sync);
+/// By the pieces that `next` gives until it gives an empty one; each lives until the next call.
+void replace_file(const std::string& path, const std::function<std::string_view()>& next,
+                  bool sync);
 
 }  // namespace sluice::lines

@@ -16,6 +16,9 @@ namespace sluice::lines {
 
 namespace {
 
+/// What is written at once, and so much memory the end takes in addition.
+constexpr std::size_t kPieceBytes = 64 << 10;
+
 std::string to_json(const support::MessageText& message) {
   std::vector<sluice_attribute> attributes;
   std::vector<const sluice_attribute*> pointers;
@@ -38,7 +41,9 @@ std::string to_json(const support::MessageText& message) {
     json += ",\"deduplication_id\":" + support::json_quote(message.deduplication_id);
   if (message.delay_ms != 0)
     json += fmt::format(",\"delay\":\"{}ms\"", std::max<std::int64_t>(message.delay_ms, 0));
-  return json + '}';
+  json += '}';
+  json.shrink_to_fit();  // it may stay for long
+  return json;
 }
 
 }  // namespace
@@ -74,10 +79,14 @@ void Unsettled::save() {
   const bool whole = left_behind_.empty() || left_behind_until_ != UINT64_MAX;
   if (messages_.empty() || !whole)
     return;
-  std::string text;
-  for (const auto& [cookie, json] : messages_)
-    text += json + '\n';
-  replace_file(path_, text, true);
+  std::string piece;
+  auto at = messages_.begin();
+  const auto next = [&]() -> std::string_view {
+    for (piece.clear(); at != messages_.end() && piece.size() < kPieceBytes; ++at)
+      (piece += at->second) += '\n';
+    return piece;
+  };
+  replace_file(path_, next, true);
 }
 
 }  // namespace sluice::lines

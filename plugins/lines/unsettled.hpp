@@ -5,13 +5,16 @@
 // its id, and with its "deduplication_id" and "delay" where it has any. It goes once all that
 // stands in it is acknowledged.
 //
+// In memory each is its JSON and less than 200 bytes, beside what the queues hold of it: `sluice
+// validate` says so. It is there until the message is acknowledged, also where all that is left of
+// it is a smaller message in a later queue.
+//
 // kill -9 loses what is in hand: nothing is written before the end.
 //
 // One thread at a time.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <string_view>

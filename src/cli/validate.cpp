@@ -28,6 +28,24 @@ std::string human_size(std::int64_t bytes) {
              : fmt::format("{:.2f} {}", value, units[unit]);
 }
 
+/// What a source keeps of each message that it would bring again, beside the message itself.
+constexpr std::int64_t kUnacknowledgedBytes = 256;
+
+/// No part of the bound: it goes by the messages on their way, in whatever queue they or their
+/// descendants are.
+std::string repeats_text(const PipelineDescription& pipeline) {
+  std::string text;
+  for (const SourceDescription& source : pipeline.sources) {
+    if ((source.options->component->descriptor->flags & SLUICE_REPEATS) == 0)
+      continue;
+    text += fmt::format(
+        "    {:>12}  more for each message of source {} that is not acknowledged, and its JSON where it cannot be "
+        "read again (FIFO, standard input)\n",
+        human_size(kUnacknowledgedBytes), source.name);
+  }
+  return text;
+}
+
 bool keeps_letters(const PipelineDescription& pipeline) {
   return std::ranges::any_of(pipeline.queues, [](const QueueDescription& queue) {
     return queue.redrive_policy.has_value();
@@ -52,7 +70,8 @@ std::string memory_text(const PipelineDescription& pipeline) {
          (keeps_letters(pipeline)
               ? fmt::format("    {:>12}  more for each dead letter in a file: where it lies there\n",
                             human_size(LetterFile::kIndexBytes))
-              : std::string());
+              : std::string()) +
+         repeats_text(pipeline);
 }
 
 /// Which full queue makes which source wait.

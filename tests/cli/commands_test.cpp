@@ -186,6 +186,16 @@ TEST(Validate, a_good_config_prints_the_memory_bound_and_what_stalls_whom) {
   EXPECT_TRUE(has(said.out, "source s waits while one of these is full: q\n")) << said.out;
 }
 
+TEST(Validate, names_the_memory_of_what_a_source_would_bring_again) {
+  Folder folder;
+  write_text(folder / "p.json", R"({"buckets": {"b": {"type": "test_bucket"}}, "queues": {"q": {}}, "sources": {
+    "again": {"type": "test_watch", "bucket": "b", "publish_to": "q"}, "once": {"type": "test_source", "publish_to": "q"}}})");
+  const Said said = run_sluice({"validate", folder / "p.json", "--plugin-dir", test_plugins()});
+  EXPECT_TRUE(has(said.out, "256 B  more for each message of source again that is not acknowledged, and its JSON"))
+      << said.out << said.err;
+  EXPECT_FALSE(has(said.out, "source once that")) << said.out;
+}
+
 TEST(Validate, errors_have_their_place_and_the_worst_code_wins) {
   Folder folder;
   write_text(folder / "good.json", kConfig);
