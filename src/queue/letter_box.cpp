@@ -1,5 +1,7 @@
 #include "queue/letter_box.hpp"
 
+#include <limits>
+
 #include "queue/letter_parts.hpp"
 
 namespace sluice::core {
@@ -87,6 +89,19 @@ void LetterBox::recall() {
     loaded_.erase({id, place.source});
     queue_.unloaded.fetch_add(1, std::memory_order_release);
   });
+}
+
+std::unordered_set<LetterKey, LetterKeyHash> LetterBox::waiting(std::int64_t now_ms) {
+  std::unordered_set<LetterKey, LetterKeyHash> keys;
+  queue_.peek(std::numeric_limits<std::uint32_t>::max(), now_ms, [&](const Chunk& chunk, std::uint64_t mask) {
+    for (std::uint64_t left = mask; left != 0 && chunk.kind == Chunk::Kind::evacuated; left &= left - 1) {
+      const std::uint32_t index = lowest_bit(left);
+      if (const LetterPlace* place = chunk.lineage[index].stored_in; place != nullptr && place->queue == &queue_) {
+        keys.insert({chunk.id(index), place->source});
+      }
+    }
+  });
+  return keys;
 }
 
 Result<void> LetterBox::resume() {

@@ -39,6 +39,8 @@ class LetterBox {
   void add(Taken copy, std::int64_t moved_ms);
   /// Takes what waits in the queue's memory out of it again; until resume() nothing is loaded.
   void recall();
+  /// What recall() would take.
+  std::unordered_set<LetterKey, LetterKeyHash> waiting(std::int64_t now_ms);
   Result<void> resume();
   /// In the queue's memory, in a worker's hands, or on its way back to a queue.
   bool is_in_use(const LetterKey& key) const { return loaded_.contains(key) || redriven_.contains(key); }

@@ -101,7 +101,9 @@ void Redrive::begin() {
   begun_ = true;
   end_ = box_.file().end();
   change([this](RedriveStatus& status) { status.letters = box_.file().count(); });
-  if (!status_.request.dry_run) {
+  if (status_.request.dry_run) {
+    waiting_ = box_.waiting(timers_.now_ms());
+  } else {
     box_.recall();
   }
 }
@@ -199,7 +201,7 @@ std::uint64_t RedriveStatus::* Redrive::find_target(const LetterLine& letter, Qu
   if (auto stays = why_it_stays(letter.message, request, &name)) {
     return stays;
   }
-  if (!request.dry_run && box_.is_in_use(letter.key)) {
+  if (box_.is_in_use(letter.key) && !waiting_.contains(letter.key)) {
     return &RedriveStatus::in_use;
   }
   *target = find_(name);
@@ -216,7 +218,7 @@ Redrive::Verdict Redrive::judge(const LetterLine& letter) {
     change([stays](RedriveStatus& status) { ++(status.*stays); });
     return Verdict::done;
   }
-  const Verdict verdict = status_.request.dry_run ? Verdict::done : move(letter, *target);
+  const Verdict verdict = status_.request.dry_run ? weigh(letter, *target) : move(letter, *target);
   if (verdict == Verdict::later) {
     return verdict;
   }
@@ -228,6 +230,22 @@ Redrive::Verdict Redrive::judge(const LetterLine& letter) {
     ++status.moved;
     ++status.moved_to[target->name()];
   });
+  return Verdict::done;
+}
+
+/// In a dry run: whether there would be room, after the letters before. Where there is a service the letter would wait for it.
+Redrive::Verdict Redrive::weigh(const LetterLine& letter, Queue& target) {
+  if (target.has_service()) {
+    return Verdict::done;
+  }
+  const Credits& credits = target.credits();
+  Reservation& room = room_.try_emplace(&target, Reservation{credits.messages(), credits.units()}).first->second;
+  if (room.messages <= 0 || room.units <= 0) {
+    return Verdict::no_room;
+  }
+  const std::uint64_t bytes = letter.message.body.size() + Chunk::meta_bytes(LetterParts(letter.message).parts) + 64;
+  --room.messages;
+  room.units -= static_cast<std::int64_t>((bytes + kCreditUnit - 1) / kCreditUnit);
   return Verdict::done;
 }
 

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "queue/letter_box.hpp"
 #include "queue/timers.hpp"
@@ -97,6 +98,7 @@ class Redrive {
   Result<bool> move_some();
   Verdict judge(const LetterLine& letter);
   std::uint64_t RedriveStatus::* find_target(const LetterLine& letter, Queue** target) const;
+  Verdict weigh(const LetterLine& letter, Queue& target);
   Verdict move(const LetterLine& letter, Queue& target);
   template <class Change>
   void change(Change&& change);
@@ -115,6 +117,9 @@ class Redrive {
   std::uint64_t offset_ = 0, end_ = 0;  ///< in the file
   std::uint64_t looked_at_ = 0;         ///< in this step
   std::map<Queue*, Evacuator> evacuators_;
+  // Of a dry run.
+  std::unordered_set<LetterKey, LetterKeyHash> waiting_;  ///< in the queue's memory: nobody uses them
+  std::map<Queue*, Reservation> room_;                    ///< what is left of the credit of queues without a service
 };
 
 }  // namespace sluice::core

@@ -96,13 +96,13 @@ class LettersModel {
     core::RedriveStatus expected;
     expected.letters = letters_.size() + on_way_.size();
     for (const auto& [body, letter] : on_way_) {
-      ++(!concerns(letter, part) ? expected.filtered : dry_run ? expected.moved : expected.in_use);
+      ++(!concerns(letter, part) ? expected.filtered : expected.in_use);
     }
     std::vector<std::string> moved;
     for (const std::string& body : order_) {
       if (!concerns(letters_.at(body), part)) {
         ++expected.filtered;
-      } else if (!dry_run && in_hand_.contains(body)) {
+      } else if (in_hand_.contains(body)) {
         ++expected.in_use;
       } else {
         ++expected.moved;

@@ -18,9 +18,10 @@ using Texts = std::vector<std::string>;
 
 /// Two queues that share a dead-letter queue.
 struct Yard {
-  explicit Yard(const std::string& dead_before = {}, std::int64_t dead_capacity = 1000, std::int64_t capacity = 1000)
+  explicit Yard(const std::string& dead_before = {}, std::int64_t dead_capacity = 1000, std::int64_t capacity = 1000,
+                std::int64_t capacity_bytes = 1 << 20)
       : dead(line.queue({.name = "dead", .capacity = dead_capacity})),
-        one(line.queue({.name = "one", .capacity = capacity}, &dead)),
+        one(line.queue({.name = "one", .capacity = capacity, .capacity_bytes = capacity_bytes}, &dead)),
         two(line.queue({.name = "two"}, &dead)),
         other(line.queue({.name = "other"})),
         to_one(line.publisher({&one})),
@@ -220,6 +221,39 @@ TEST(Redrive, of_a_dry_run_counts_and_moves_nothing) {
   EXPECT_EQ(yard.at_one.receive(), Texts{});
   EXPECT_EQ(yard.at_dead.receive(), Texts{"a"});
   yard.at_dead.settle();
+}
+
+TEST(Redrive, of_a_dry_run_counts_what_a_redrive_would_move_now) {
+  Yard yard({}, 1000, 2);
+  for (const char* text : {"a", "b", "c", "d", "e"}) {
+    yard.bury(yard.to_one, yard.at_one, text);
+    yard.at_one.consumer.idle();
+  }
+  Hand& single = yard.line.hand(yard.dead, 1);
+  ASSERT_EQ(single.receive(), Texts{"a"});
+  const RedriveStatus dry = yard.redrive({.dry_run = true}), moving = yard.redrive();
+  EXPECT_EQ(moving.in_use, 1u);
+  EXPECT_EQ(moving.without_room, 2u);
+  for (auto count : {&RedriveStatus::moved, &RedriveStatus::in_use, &RedriveStatus::without_room}) {
+    EXPECT_EQ(dry.*count, moving.*count);
+  }
+  EXPECT_EQ(yard.redrive({.dry_run = true}).in_use, 3u) << "those on their way, too";
+  single.settle();
+  yard.at_one.drain();
+  yard.expect_conserved();
+}
+
+TEST(Redrive, of_a_dry_run_reckons_with_the_bytes_that_a_queue_has_room_for) {
+  Yard yard({}, 1000, 1000, 1024);
+  for (int i = 0; i < 5; ++i) {
+    yard.bury(yard.to_one, yard.at_one, std::string(450, 'x'));
+    yard.at_one.consumer.idle();
+  }
+  const RedriveStatus dry = yard.redrive({.dry_run = true}), moving = yard.redrive();
+  EXPECT_GT(moving.without_room, 0u);
+  EXPECT_EQ(dry.without_room, moving.without_room);
+  EXPECT_EQ(dry.moved, moving.moved);
+  yard.at_one.drain();
 }
 
 TEST(Redrive, skips_and_counts_rejected_parts) {
