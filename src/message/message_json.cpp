@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace sluice::core {
 namespace {
@@ -100,14 +101,48 @@ Result<MessageText::Attribute> read_attribute(const std::string& name, const Jso
   return MessageText::Attribute{name, std::move(content), *code};
 }
 
-std::string text_at(const Json& object, std::string_view name) {
-  const Json* found = object.find(name);
-  return found != nullptr ? found->text : std::string();
-}
+/// Members of an object; one that is absent is empty, 0 or false. `wrong`: the first one of another type than was asked for.
+struct Members {
+  const Json& object;
+  std::string wrong = {};
 
-std::int64_t integer_at(const Json& object, std::string_view name) {
-  const Json* found = object.find(name);
-  return found != nullptr ? found->integer.value_or(0) : 0;
+  const Json* find(std::string_view name, Json::Type type, std::string_view type_text) {
+    const Json* found = object.find(name);
+    if (found == nullptr || found->type == type) {
+      return found;
+    }
+    note(name, type_text);
+    return nullptr;
+  }
+  std::string text(std::string_view name) {
+    const Json* found = find(name, Json::Type::string, "a string");
+    return found != nullptr ? found->text : std::string();
+  }
+  std::int64_t count(std::string_view name, std::int64_t maximum = std::numeric_limits<std::int64_t>::max()) {
+    const Json* found = object.find(name);
+    if (found != nullptr && (found->integer.value_or(-1) < 0 || *found->integer > maximum)) {
+      note(name, fmt::format("a whole number of 0 to {}", maximum));
+      return 0;
+    }
+    return found != nullptr ? *found->integer : 0;
+  }
+  bool flag(std::string_view name) {
+    const Json* found = find(name, Json::Type::boolean, "true or false");
+    return found != nullptr && found->boolean;
+  }
+
+ private:
+  void note(std::string_view name, std::string_view type_text) {
+    wrong = wrong.empty() ? fmt::format("\"{}\" must be {}", name, type_text) : wrong;
+  }
+};
+
+Result<DeadLetterNote> read_note(const Json& json) {
+  Members members{json};
+  DeadLetterNote note{members.text("queue"),  members.text("service"),      members.text("stage"),
+                      members.text("reason"), members.text("detail"),       members.count("first"),
+                      members.count("last"),  members.text("source_queue"), members.flag("part")};
+  return members.wrong.empty() ? Result<DeadLetterNote>(std::move(note)) : bad("dead_letter: " + members.wrong);
 }
 
 }  // namespace
@@ -150,6 +185,7 @@ Result<MessageText> message_from_json(const Json& json) {
     return bad("a message must be a JSON object");
   }
   MessageText message;
+  Members members{json};
   if (const Json* id = json.find("id")) {
     message.id = parse_uuid(id->text);
     if (!message.id) {
@@ -157,7 +193,7 @@ Result<MessageText> message_from_json(const Json& json) {
     }
   }
   if (const Json* encoded = json.find("body_base64")) {
-    std::optional<std::string> bytes = from_base64(encoded->text);
+    std::optional<std::string> bytes = encoded->type == Json::Type::string ? from_base64(encoded->text) : std::nullopt;
     if (!bytes) {
       return bad("\"body_base64\" is not base64");
     }
@@ -165,7 +201,7 @@ Result<MessageText> message_from_json(const Json& json) {
   } else if (const Json* body = json.find("body")) {
     message.body = body->type == Json::Type::string ? body->text : to_text(*body);
   }
-  if (const Json* attributes = json.find("attributes")) {
+  if (const Json* attributes = members.find("attributes", Json::Type::object, "an object")) {
     for (const JsonMember& member : attributes->members) {
       Result<MessageText::Attribute> attribute = read_attribute(member.name, member.value);
       if (!attribute) {
@@ -175,21 +211,21 @@ Result<MessageText> message_from_json(const Json& json) {
     }
     std::ranges::sort(message.attributes, {}, &MessageText::Attribute::name);
   }
-  message.group_id = text_at(json, "group_id");
+  message.group_id = members.text("group_id");
   if (message.group_id.size() > kGroupIdMax) {
     return bad(fmt::format("\"group_id\" has {} bytes, at most {} are possible", message.group_id.size(), kGroupIdMax));
   }
-  message.sent_ms = integer_at(json, "sent");
-  message.receive_count = static_cast<std::uint32_t>(integer_at(json, "receive_count"));
-  if (const Json* note = json.find("dead_letter")) {
-    const Json* part = note->find("part");
-    message.dead_letter = DeadLetterNote{text_at(*note, "queue"),  text_at(*note, "service"),
-                                         text_at(*note, "stage"),  text_at(*note, "reason"),
-                                         text_at(*note, "detail"), integer_at(*note, "first"),
-                                         integer_at(*note, "last"), text_at(*note, "source_queue"),
-                                         part != nullptr && part->boolean};
+  message.sent_ms = members.count("sent");
+  message.receive_count =
+      static_cast<std::uint32_t>(members.count("receive_count", std::numeric_limits<std::uint32_t>::max()));
+  if (const Json* json_note = members.find("dead_letter", Json::Type::object, "an object")) {
+    Result<DeadLetterNote> note = read_note(*json_note);
+    if (!note) {
+      return std::unexpected(note.error());
+    }
+    message.dead_letter = std::move(*note);
   }
-  return message;
+  return members.wrong.empty() ? Result<MessageText>(std::move(message)) : bad(members.wrong);
 }
 
 }  // namespace sluice::core

@@ -47,7 +47,7 @@ struct MessageText {
   std::optional<DeadLetterNote> dead_letter;
 };
 
-/// Reads what message_to_json writes; attributes may also be a bare string, number or array.
+/// Reads what message_to_json writes; attributes may also be a bare string, number or array, and the body any JSON.
 /// Errors: bad_data.
 Result<MessageText> message_from_json(const Json& json);
 

@@ -77,6 +77,11 @@ Line read_line(std::string_view text) {
   if (!json) {
     return foreign("no JSON: " + json.error().message);
   }
+  for (const char* name : {"source_queue", "to", "body"}) {
+    if (const Json* value = json->find(name); value != nullptr && value->type != Json::Type::string) {
+      return foreign(fmt::format("\"{}\" must be a string", name));
+    }
+  }
   const auto text_of = [&](const char* name) {
     const Json* value = json->find(name);
     return value != nullptr ? value->text : std::string();

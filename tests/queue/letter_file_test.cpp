@@ -261,6 +261,7 @@ TEST(LetterFile, tells_of_each_line_that_is_no_letter_where_it_is_and_why) {
       {"[]", "a message must be a JSON object"},
       {R"({"body":"x"})", "the message has no \"id\""},
       {id + R"(,"body_base64":"@@@"})", "\"body_base64\" is not base64"},
+      {R"({"deleted":")" + core::to_text(kA) + R"(","source_queue":5})", "\"source_queue\" must be a string"},
       {id + R"(,"body":"x","attributes":{"a":{"type":"String","value":")" + std::string(70'000, 'v') + R"("}}})",
        "its attributes take more room than a message has"}};
   Files files;
@@ -277,6 +278,35 @@ TEST(LetterFile, tells_of_each_line_that_is_no_letter_where_it_is_and_why) {
     EXPECT_EQ(file.faults()[i].line, i + 2);
     EXPECT_EQ(file.faults()[i].offset, offsets[i]);
     EXPECT_EQ(file.faults()[i].why.find(faults[i].second), 0u) << file.faults()[i].why;
+  }
+}
+
+TEST(LetterFile, takes_nothing_of_a_wrong_type_for_a_letter) {
+  const std::pair<const char*, const char*> faults[] = {
+      {R"("body":5)", "\"body\" must be a string"},
+      {R"("body":{"a":1})", "\"body\" must be a string"},
+      {R"("body_base64":1234)", "\"body_base64\" is not base64"},
+      {R"("attributes":[])", "\"attributes\" must be an object"},
+      {R"("group_id":5)", "\"group_id\" must be a string"},
+      {R"("sent":-1)", "\"sent\" must be a whole number of 0 to "},
+      {R"("sent":"1")", "\"sent\" must be a whole number"},
+      {R"("sent":1.5)", "\"sent\" must be a whole number"},
+      {R"("receive_count":4294967296)", "\"receive_count\" must be a whole number of 0 to 4294967295"},
+      {R"("dead_letter":"x")", "\"dead_letter\" must be an object"},
+      {R"("dead_letter":{"reason":5})", "dead_letter: \"reason\" must be a string"},
+      {R"("dead_letter":{"source_queue":null})", "dead_letter: \"source_queue\" must be a string"},
+      {R"("dead_letter":{"last":true})", "dead_letter: \"last\" must be a whole number"},
+      {R"("dead_letter":{"part":"yes"})", "dead_letter: \"part\" must be true or false"}};
+  for (const auto& [member, why] : faults) {
+    Files files;
+    files.storage.put("dead.jsonl", R"({"id":")" + core::to_text(kB) + "\"," + member + "}\n");
+    LetterFile file = files.open();
+    EXPECT_EQ(file.count(), 0u) << member;
+    ASSERT_EQ(file.faults().size(), 1u) << member;
+    EXPECT_EQ(file.faults()[0].why.find(why), 0u) << file.faults()[0].why;
+    Texts shown;
+    EXPECT_TRUE(file.peek(10, 1 << 20, shown));
+    EXPECT_EQ(shown, Texts{}) << member;
   }
 }
 
