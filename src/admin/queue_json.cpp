@@ -35,6 +35,7 @@ constexpr Number<QueueFacts> kQueueNumbers[] = {
 constexpr Number<RedriveStatus> kRedriveNumbers[] = {
     {"letters", &RedriveStatus::letters},
     {"moved", &RedriveStatus::moved},
+    {"marked", &RedriveStatus::marked},
     {"filtered", &RedriveStatus::filtered},
     {"parts", &RedriveStatus::parts},
     {"in_use", &RedriveStatus::in_use},
@@ -42,9 +43,9 @@ constexpr Number<RedriveStatus> kRedriveNumbers[] = {
     {"without_room", &RedriveStatus::without_room},
     {"came_back", &RedriveStatus::came_back},
 };
-constexpr RedriveState kStates[] = {RedriveState::running, RedriveState::completed,
+constexpr RedriveState kStates[] = {RedriveState::running,    RedriveState::completed,
                                     RedriveState::cancelling, RedriveState::cancelled,
-                                    RedriveState::failed};
+                                    RedriveState::failed,     RedriveState::marked};
 
 std::string dump(const Object& object) {
   return object.dump(-1, ' ', false, Object::error_handler_t::replace);
@@ -102,6 +103,14 @@ bool read_flag(const Json& json, std::string_view name) {
   return found != nullptr && found->boolean;
 }
 
+/// Letters by queue.
+void read_places(const Json& json, std::string_view name, decltype(RedriveStatus::moved_to)& into) {
+  if (const Json* queues = json.find(name)) {
+    for (const JsonMember& queue : queues->members)
+      into[queue.name] = static_cast<std::uint64_t>(queue.value.integer.value_or(0));
+  }
+}
+
 template <class Of, std::size_t N>
 Result<void> read_numbers(const Json& json, const Number<Of> (&numbers)[N], Of& into) {
   for (const Number<Of>& number : numbers) {
@@ -134,9 +143,9 @@ std::string redrive_json(const RedriveStatus& status) {
   object["request"] = request_object(status.request);
   for (const Number<RedriveStatus>& number : kRedriveNumbers)
     object[number.name] = status.*number.member;
-  object["moved_to"] = Object::object();
-  for (const auto& [queue, letters] : status.moved_to)
-    object["moved_to"][queue] = letters;
+  object["moved_to"] = status.moved_to;
+  if (!status.marked_for.empty())
+    object["marked_for"] = status.marked_for;
   object["started"] = status.started_ms;
   if (status.ended_ms != 0)
     object["ended"] = status.ended_ms;
@@ -181,10 +190,8 @@ Result<RedriveStatus> read_redrive(const Json& json) {
   }
   if (Result<void> read = read_numbers(json, kRedriveNumbers, status); !read)
     return std::unexpected(read.error());
-  if (const Json* queues = json.find("moved_to")) {
-    for (const JsonMember& queue : queues->members)
-      status.moved_to[queue.name] = static_cast<std::uint64_t>(queue.value.integer.value_or(0));
-  }
+  read_places(json, "moved_to", status.moved_to);
+  read_places(json, "marked_for", status.marked_for);
   const Result<std::uint64_t> started = read_number(json, "started"),
                               ended = read_number(json, "ended");
   if (!started || !ended)

@@ -180,18 +180,21 @@ int peek(Opened& opened, const QueueArguments& arguments) {
   return 0;
 }
 
-std::string redrive_text(const RedriveStatus& status, bool is_running) {
+std::string redrive_text(const RedriveStatus& status) {
   if (status.state == RedriveState::running && status.letters == 0)
     return fmt::format("{}: it begins; --status shows how far it is\n", name_of(status.state));
   const std::string_view verb = status.request.dry_run ? "would be moved"
-                                : is_running           ? "moved"
-                                : status.state == RedriveState::cancelled
-                                    ? "were marked, and are no more"
-                                    : "marked, to go when the engine starts";
-  std::string text = fmt::format("{}: {} of {} {}", name_of(status.state), status.moved,
-                                 count_text(status.letters, "letter"), verb);
-  for (const auto& [queue, letters] : status.moved_to)
-    text += fmt::format("\n  {} to {}", letters, queue);
+                                : status.state == RedriveState::marked
+                                    ? "marked, to go when the engine starts"
+                                : status.marked != 0 ? "were marked, and are no more"
+                                                     : "moved";
+  std::string text =
+      fmt::format("{}: {} of {} {}", name_of(status.state), status.moved + status.marked,
+                  count_text(status.letters, "letter"), verb);
+  for (const auto* places : {&status.moved_to, &status.marked_for}) {
+    for (const auto& [queue, letters] : *places)
+      text += fmt::format("\n  {} to {}", letters, queue);
+  }
   const auto left = [&](std::uint64_t number, std::string_view why) {
     if (number != 0)
       text += fmt::format("\n  {} {}", number, why);
@@ -245,7 +248,7 @@ int redrive(Opened& opened, const QueueArguments& arguments) {
     status = wait_for(queues, arguments.queue, std::move(*status));
   if (!status)
     return report(status.error());
-  print(arguments.json ? redrive_json(*status) + "\n" : redrive_text(*status, opened.is_running));
+  print(arguments.json ? redrive_json(*status) + "\n" : redrive_text(*status));
   return arguments.status || arguments.cancel ? 0 : exit_of(*status);
 }
 

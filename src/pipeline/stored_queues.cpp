@@ -164,9 +164,12 @@ Result<void> StoredQueues::mark(LetterFile& file, RedriveStatus& status) const {
     }
     if (stays != nullptr) {
       ++(status.*stays);
-    } else {
+    } else if (status.request.dry_run) {
       ++status.moved;
       ++status.moved_to[to];
+    } else {
+      ++status.marked;
+      ++status.marked_for[to];
       const auto marked = file.marked().find(letter.key);
       if (marked == file.marked().end() || marked->second != to)
         meant.emplace_back(letter.key, std::move(to));
@@ -222,7 +225,7 @@ Result<RedriveStatus> StoredQueues::redrive(const std::string& queue,
     }
   }
   RedriveStatus status{.request = request,
-                       .state = RedriveState::completed,
+                       .state = request.dry_run ? RedriveState::completed : RedriveState::marked,
                        .started_ms = now_ms_,
                        .ended_ms = now_ms_};
   Result<std::optional<LetterFile>> file = open(**found, !request.dry_run);
@@ -247,7 +250,7 @@ Result<RedriveStatus> StoredQueues::redrive_status(const std::string& queue) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  RedriveStatus status{.state = RedriveState::completed};
+  RedriveStatus status{.state = RedriveState::marked};
   if (!*file || (*file)->marked().empty()) {
     return fail(
         Errc::missing_input,
@@ -255,8 +258,8 @@ Result<RedriveStatus> StoredQueues::redrive_status(const std::string& queue) {
   }
   status.letters = (*file)->count();
   for (const auto& [letter, to] : (*file)->marked()) {
-    ++status.moved;
-    ++status.moved_to[to];
+    ++status.marked;
+    ++status.marked_for[to];
   }
   return status;
 }
@@ -270,7 +273,7 @@ Result<RedriveStatus> StoredQueues::cancel_redrive(const std::string& queue) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  Result<void> unmarked = (*file)->append_no_redrives();
+  Result<void> unmarked = (*file)->unmark_all();
   if (Result<void> synced = unmarked ? (*file)->sync() : unmarked; !synced) {
     return std::unexpected(not_all_written(**file, synced.error()));
   }

@@ -25,7 +25,7 @@ class StoredQueues final : public QueueControl {
   /// Marks the letters: they go to their queues when the engine starts. Those that are marked so
   /// already stay so: after a full disk it may be asked for again, and goes on where it stopped.
   Result<RedriveStatus> redrive(const std::string& queue, const RedriveRequest& request) override;
-  /// `moved`: those that are marked.
+  /// Those that are marked.
   Result<RedriveStatus> redrive_status(const std::string& queue) override;
   /// Takes the marks away.
   Result<RedriveStatus> cancel_redrive(const std::string& queue) override;

@@ -373,7 +373,29 @@ Result<void> LetterFile::append_redrive(const LetterKey& key, const std::string&
   return append(fmt::format("{{\"redrive\":{},\"to\":{}}}", about(key), json_quote(queue)));
 }
 
-Result<void> LetterFile::append_no_redrives() {
+/// Marks that end the file are cut off; others are taken back one by one.
+Result<void> LetterFile::unmark_all() {
+  if (Result<void> flushed = flush(); !flushed) {
+    return flushed;
+  }
+  std::optional<std::uint64_t> first;  // mark's offset
+  bool at_end = true;
+  auto look = [&](std::string_view text, std::uint64_t offset) {
+    const bool is_mark = read_line(text).kind == Line::Kind::redrive;
+    first = is_mark ? first.value_or(offset) : first;
+    at_end = is_mark || !first;
+    return at_end;
+  };
+  if (Result<std::uint64_t> read = for_each_line(*file_, 0, look, look); !read) {
+    return std::unexpected(read.error());
+  }
+  if (first && at_end) {
+    Result<void> cut = file_->truncate(*first);
+    if (cut) {
+      marked_.clear();
+    }
+    return cut;
+  }
   const auto marked = marked_;
   for (const auto& [key, queue] : marked) {
     if (Result<void> appended = append_redrive(key, ""); !appended) {

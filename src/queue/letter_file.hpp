@@ -103,8 +103,8 @@ class LetterFile {
   Result<std::uint64_t> clear();
   /// REQUIRES: holds(key).
   Result<void> append_redrive(const LetterKey& key, const std::string& queue);
-  /// Takes all marks away.
-  Result<void> append_no_redrives();
+  /// Takes all marks away, which takes no room where nothing else stands behind them.
+  Result<void> unmark_all();
   Result<void> sync();
 
   /// Hands out the letters that are not deleted, from `offset` (0, or an earlier answer) on, until `each` says false.

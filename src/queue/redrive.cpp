@@ -26,6 +26,7 @@ std::string_view name_of(RedriveState state) {
     case RedriveState::completed: return "COMPLETED";
     case RedriveState::cancelling: return "CANCELLING";
     case RedriveState::cancelled: return "CANCELLED";
+    case RedriveState::marked: return "MARKED";
     default: return "FAILED";
   }
 }
@@ -112,7 +113,7 @@ void Redrive::begin() {
 Result<void> Redrive::let_go() {
   evacuators_.clear();
   if (marked_ && takes_marks_.load(std::memory_order_acquire)) {
-    Result<void> unmarked = box_.file().append_no_redrives();
+    Result<void> unmarked = box_.file().unmark_all();
     if (Result<void> synced = unmarked ? box_.file().sync() : unmarked; !synced) {
       return synced;
     }

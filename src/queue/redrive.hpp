@@ -31,7 +31,8 @@ struct RedriveRequest {
   bool dry_run = false;                   ///< counts, moves nothing
 };
 
-enum class RedriveState : std::uint8_t { running, completed, cancelling, cancelled, failed };
+/// marked: while no engine runs; the letters go when it starts.
+enum class RedriveState : std::uint8_t { running, completed, cancelling, cancelled, failed, marked };
 /// "RUNNING" and so on.
 std::string_view name_of(RedriveState state);
 
@@ -41,13 +42,14 @@ struct RedriveStatus {
   std::int64_t started_ms = 0, ended_ms = 0;  ///< wall clock; 0: not ended
   std::uint64_t letters = 0;      ///< that stood in the file at the start
   std::uint64_t moved = 0;        ///< of them; with dry_run: that would be
+  std::uint64_t marked = 0;       ///< of them, while no engine runs; of a cancelled redrive: that were
   std::uint64_t filtered = 0;     ///< left for another reason than was asked for
   std::uint64_t parts = 0;        ///< rejected parts: they were no message of any queue
   std::uint64_t in_use = 0;       ///< in a worker's hands, or on the way of an earlier redrive
   std::uint64_t without_queue = 0;  ///< the queue that they came from is not there
   std::uint64_t without_room = 0;   ///< their queue is full, and has no service that would empty it
   std::uint64_t came_back = 0;    ///< moved, failed again, and dead letters again
-  std::map<std::string, std::uint64_t, std::less<>> moved_to;  ///< by queue
+  std::map<std::string, std::uint64_t, std::less<>> moved_to, marked_for;  ///< by queue
   std::string failure;
 };
 

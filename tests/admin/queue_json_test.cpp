@@ -52,7 +52,7 @@ TEST(QueueJson, is_read_as_it_was_written) {
 TEST(RedriveJson, is_read_as_it_was_written_in_every_state) {
   for (const core::RedriveState state :
        {core::RedriveState::running, core::RedriveState::completed, core::RedriveState::cancelling,
-        core::RedriveState::cancelled, core::RedriveState::failed}) {
+        core::RedriveState::cancelled, core::RedriveState::failed, core::RedriveState::marked}) {
     core::RedriveStatus status;
     status.request = {
         .to = "q", .reason = "a \"b\"\n\xff", .messages_per_second = 5, .dry_run = true};
@@ -60,7 +60,9 @@ TEST(RedriveJson, is_read_as_it_was_written_in_every_state) {
     status.letters = 9;
     status.moved = 3;
     status.came_back = 2;
+    status.marked = 4;
     status.moved_to = {{"q", 3}};
+    status.marked_for = {{"q", 4}};
     status.started_ms = 1;
     status.ended_ms = 2;
     status.failure = "disk";
@@ -68,6 +70,8 @@ TEST(RedriveJson, is_read_as_it_was_written_in_every_state) {
     const core::Result<core::RedriveStatus> back = core::read_redrive(parsed(text));
     ASSERT_TRUE(back) << back.error().message;
     EXPECT_EQ(core::redrive_json(*back), text);
+    EXPECT_EQ(back->state, state);
+    EXPECT_EQ(back->marked_for.at("q"), 4U);
   }
 }
 

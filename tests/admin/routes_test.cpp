@@ -55,12 +55,13 @@ TEST_F(Routes, a_redrive_is_begun_asked_after_and_cancelled) {
   const core::AdminAnswer begun =
       ask("POST", "/api/v1/queues/jobs-dead/redrive", R"({"reason":"denied"})");
   EXPECT_EQ(begun.status, 202);
-  EXPECT_EQ(nlohmann::json::parse(begun.body)["moved"], 1);
+  EXPECT_EQ(nlohmann::json::parse(begun.body)["status"], "MARKED");
+  EXPECT_EQ(nlohmann::json::parse(begun.body)["marked"], 1);
   EXPECT_NE(
       stored.file().find(
           R"({"redrive":"00000002-0000-4000-8000-000000000000","source_queue":"jobs","to":"jobs"})"),
       std::string::npos);
-  EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead/redrive")["moved_to"]["jobs"], 1);
+  EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead/redrive")["marked_for"]["jobs"], 1);
   EXPECT_EQ(json("DELETE", "/api/v1/queues/jobs-dead/redrive")["status"], "CANCELLED");
   EXPECT_EQ(ask("GET", "/api/v1/queues/jobs-dead/redrive").status, 404);
 }
@@ -73,8 +74,8 @@ TEST_F(Routes, a_purge_deletes_every_letter) {
 
 TEST_F(Routes, what_is_changed_is_written_behind_whole_lines) {
   stored.storage.put("state/dead-letters/jobs-dead.jsonl", stored.file() + R"({"id":"torn)");
-  EXPECT_EQ(json("POST", "/api/v1/queues/jobs-dead/redrive")["moved"], 2);
-  EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead/redrive")["moved"], 2);
+  EXPECT_EQ(json("POST", "/api/v1/queues/jobs-dead/redrive")["marked"], 2);
+  EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead/redrive")["marked"], 2);
   EXPECT_EQ(json("POST", "/api/v1/queues/jobs-dead/purge")["purged"], 2);
   EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead")["ApproximateNumberOfMessages"], 0);
 }

@@ -76,8 +76,8 @@ TEST_F(Server, answers_the_same_as_the_queues_themselves) {
   ASSERT_TRUE(letters);
   ASSERT_EQ(letters->size(), 1u);
   EXPECT_EQ((*letters)[0] + "\n", Stored::letter(1, "damaged"));
-  EXPECT_EQ(remote.redrive("jobs-dead", {.reason = "denied"})->moved, 1u);
-  EXPECT_EQ(remote.redrive_status("jobs-dead")->moved, 1u);
+  EXPECT_EQ(remote.redrive("jobs-dead", {.reason = "denied"})->marked, 1u);
+  EXPECT_EQ(remote.redrive_status("jobs-dead")->marked, 1u);
   EXPECT_EQ(remote.cancel_redrive("jobs-dead")->state, core::RedriveState::cancelled);
   EXPECT_EQ(*remote.purge("jobs-dead"), 2u);
 }

@@ -115,9 +115,9 @@ TEST_F(Operate, a_stopped_engine_through_its_state_folder) {
 
   const Ended marked = queue("redrive", {"jobs-dead"});
   EXPECT_EQ(marked.exit, 0) << marked.err;
-  EXPECT_NE(marked.out.find("3 of 3 letters marked, to go when the engine starts"),
-            std::string::npos)
-      << marked.out;
+  const std::string all = "MARKED: 3 of 3 letters marked, to go when the engine starts\n  3 to jobs\n";
+  EXPECT_EQ(marked.out, all);
+  EXPECT_EQ(queue("redrive", {"jobs-dead", "--status"}).out, all);
   make_objects();
   const Json summary = summary_of(run(until_idle));
   expect_conservation(summary);

@@ -83,7 +83,7 @@ struct Full : Stored {
   void leave(std::uint64_t bytes) { storage.set_capacity(file().size() + bytes); }
   std::uint64_t marked() {
     const auto status = queues->redrive_status("jobs-dead");
-    return status ? status->moved : 0;
+    return status ? status->marked : 0;
   }
 };
 
@@ -111,8 +111,9 @@ TEST(StoredQueues, a_redrive_that_is_asked_for_again_goes_on_and_marks_no_letter
   stored.leave(1 << 20);
   const auto whole = stored.queues->redrive("jobs-dead", {});
   ASSERT_TRUE(whole) << whole.error().message;
-  EXPECT_EQ(whole->state, RedriveState::completed);
-  EXPECT_EQ(whole->moved, Full::kLetters) << "those of the first times, too";
+  EXPECT_EQ(whole->state, RedriveState::marked);
+  EXPECT_EQ(whole->moved, 0U) << "they go when the engine starts";
+  EXPECT_EQ(whole->marked, Full::kLetters) << "those of the first times, too";
   const std::string once = stored.file();
   EXPECT_EQ(std::ranges::count(once, '\n'), 2 * std::int64_t{Full::kLetters}) << "a letter and a mark each, nothing torn";
   ASSERT_TRUE(stored.queues->redrive("jobs-dead", {}));
@@ -126,12 +127,40 @@ TEST(StoredQueues, a_letter_that_is_marked_for_another_queue_is_marked_anew) {
   stored.pipeline.queues.push_back(spare);
   ASSERT_TRUE(stored.queues->redrive("jobs-dead", {}));
   ASSERT_TRUE(stored.queues->redrive("jobs-dead", {.to = "spare"}));
-  EXPECT_EQ(stored.queues->redrive_status("jobs-dead")->moved_to.at("spare"), 2U);
+  EXPECT_EQ(stored.queues->redrive_status("jobs-dead")->marked_for.at("spare"), 2U);
 }
 
-TEST(StoredQueues, on_a_full_disk_marks_that_cannot_be_taken_away_are_told_of) {
+TEST(StoredQueues, that_are_marked_say_so_whether_all_could_be_or_not) {
+  for (const std::uint64_t room : {3000, 1 << 20}) {
+    Full stored;
+    stored.leave(room);
+    (void)stored.queues->redrive("jobs-dead", {});
+    const auto status = stored.queues->redrive_status("jobs-dead");
+    ASSERT_TRUE(status);
+    EXPECT_EQ(status->state, RedriveState::marked);
+    EXPECT_EQ(status->moved, 0U);
+    EXPECT_TRUE(status->moved_to.empty());
+    EXPECT_EQ(status->marked_for.at("jobs"), status->marked);
+  }
+}
+
+TEST(StoredQueues, a_full_disk_has_room_to_take_marks_away) {
+  Full stored;
+  const std::string before = stored.file();
+  stored.leave(3000);
+  EXPECT_FALSE(stored.queues->redrive("jobs-dead", {}));
+  const auto cancelled = stored.queues->cancel_redrive("jobs-dead");
+  ASSERT_TRUE(cancelled) << cancelled.error().message;
+  EXPECT_EQ(cancelled->state, RedriveState::cancelled);
+  EXPECT_GT(cancelled->marked, 0U);
+  EXPECT_EQ(stored.file(), before);
+}
+
+/// An engine was stopped in the middle of their redrive, say.
+TEST(StoredQueues, on_a_full_disk_marks_amid_letters_that_cannot_be_taken_away_are_told_of) {
   Full stored;
   ASSERT_TRUE(stored.queues->redrive("jobs-dead", {}));
+  stored.storage.put(kFile, stored.file() + Stored::letter(0, "damaged"));
   stored.leave(3000);
   const auto refused = stored.queues->cancel_redrive("jobs-dead");
   ASSERT_FALSE(refused);
