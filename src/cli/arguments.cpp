@@ -13,15 +13,18 @@
 namespace sluice::core {
 namespace {
 
-/// Of a first word that is neither a command nor an option; empty if it is one.
-std::string unknown_command(const CLI::App& app, std::string_view word) {
+/// Of a first word, behind `path`, that is neither a command nor an option; empty if it is one.
+std::string unknown_command(const CLI::App& app, std::string_view word, std::string_view path) {
   std::vector<std::string_view> known;
   for (const CLI::App* command : app.get_subcommands({}))
     known.push_back(command->get_name());
   if (word.starts_with("-") || std::find(known.begin(), known.end(), word) != known.end())
     return {};
   const std::string near = word.size() > 100 ? "" : did_you_mean(nearest_name(word, known));
-  return fmt::format("there is no command {}{} (see sluice --help)", in_quotes(word), near);
+  const std::string all =
+      path.empty() ? "" : fmt::format(" ({}takes {})", path, fmt::join(known, ", "));
+  return fmt::format("there is no command {}{}{} (see sluice {}--help)", in_quotes(word), all, near,
+                     path);
 }
 
 /// What CLI11 fills in before it becomes Arguments.
@@ -203,7 +206,7 @@ void add_scale(CLI::App& app, Raw& raw) {
 constexpr const char* kQueueHelp =
     R"(Looks at the queues of a pipeline and operates them: through the admin address of the engine that runs it, or,
 where none does, on what its state folder holds, which are the dead letters. PIPELINE is its configuration, or
-the admin address itself, as http://127.0.0.1:9640. Examples:
+the admin address itself, as 127.0.0.1:9640. Examples:
   sluice queue list configs/icons.json
   sluice queue peek configs/icons.json resize-16-dead --limit 3
   sluice queue redrive configs/icons.json resize-16-dead --reason "access denied" --dry-run
@@ -217,7 +220,7 @@ CLI::App& queue_command(CLI::App& queue, Raw& raw, const char* name, const char*
   CLI::App& action = command(queue, name, help, examples);
   action
       .add_option("PIPELINE", raw.queue.pipeline,
-                  "Its configuration, or http://ADDR:PORT of its admin address")
+                  "Its configuration, or its admin address, as 127.0.0.1:9640")
       ->required();
   add_sets(action, raw.sets);
   add_plugin_dirs(action, raw.queue.plugin_dirs);
@@ -389,7 +392,10 @@ Arguments parse_arguments(int argc, const char* const* argv) {
     return Farewell{
         exit_code(Errc::usage),
         "a command is needed, such as: sluice run configs/icons.json (see sluice --help)"};
-  const std::string unknown = unknown_command(app, argv[1]);
+  const bool has_action = argc > 2 && std::string_view(argv[1]) == "queue";
+  const std::string unknown = has_action
+                                  ? unknown_command(*app.get_subcommand("queue"), argv[2], "queue ")
+                                  : unknown_command(app, argv[1], "");
   if (!unknown.empty())
     return Farewell{exit_code(Errc::usage), unknown};
   try {

@@ -39,7 +39,7 @@ struct Opened {
 };
 
 Result<Opened> open_remote(std::string_view url) {
-  std::string_view address = url.substr(kHttp.size());
+  std::string_view address = url.substr(url.starts_with(kHttp) ? kHttp.size() : 0);
   while (address.ends_with('/'))
     address.remove_suffix(1);
   const std::size_t colon = address.rfind(':');
@@ -84,7 +84,7 @@ bool writes(const QueueArguments& arguments) {
 }
 
 Result<Opened> open_queues(const QueueArguments& arguments, Registry& registry) {
-  if (arguments.pipeline.starts_with(kHttp))
+  if (arguments.pipeline.starts_with(kHttp) || parse_listen_address(arguments.pipeline))
     return open_remote(arguments.pipeline);
   if (arguments.pipeline.starts_with("https://"))
     return fail(Errc::usage,

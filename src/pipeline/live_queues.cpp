@@ -108,7 +108,7 @@ Result<RedriveStatus> LiveQueues::cancel_redrive(const std::string& queue) {
     return std::unexpected(from.error());
   }
   if (!graph_.dead_letters->cancel_redrive(**from)) {
-    return fail(Errc::unavailable, fmt::format("queue '{}': no redrive is under way", queue));
+    return fail(Errc::missing_input, fmt::format("queue '{}': no redrive is under way", queue));
   }
   return redrive_status(queue);
 }

@@ -69,7 +69,7 @@ TEST_F(Operate, a_running_engine_through_its_admin_address) {
   engine.until("the work", [&] { return out() == 3; });
   EXPECT_NE(queue("redrive", {"jobs-dead", "--status"}).out.find("COMPLETED: 3 of 3"),
             std::string::npos);
-  EXPECT_EQ(queue("redrive", {"jobs-dead", "--cancel"}).exit, 69);
+  EXPECT_EQ(queue("redrive", {"jobs-dead", "--cancel"}).exit, 66);
 
   engine.send(SIGTERM);
   const Ended ended = engine.wait();
