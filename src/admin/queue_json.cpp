@@ -59,6 +59,7 @@ Object queue_object(const QueueFacts& queue) {
   object["ApproximateAgeOfOldestMessage"] = queue.age_of_oldest_s;
   object["capacity"] = queue.capacity;
   object["has_service"] = queue.has_service;
+  object["fifo"] = queue.fifo;
   object["is_dead_letter_queue"] = queue.keeps_letters;
   if (!queue.dead_letter_queue.empty())
     object["dead_letter_queue"] = queue.dead_letter_queue;
@@ -170,6 +171,7 @@ Result<QueueFacts> read_queue(const Json& json) {
   queue.age_of_oldest_s = static_cast<std::int64_t>(*age);
   queue.capacity = static_cast<std::int64_t>(*capacity);
   queue.has_service = read_flag(json, "has_service");
+  queue.fifo = read_flag(json, "fifo");
   queue.keeps_letters = read_flag(json, "is_dead_letter_queue");
   queue.dead_letter_queue = read_text(json, "dead_letter_queue");
   return queue;

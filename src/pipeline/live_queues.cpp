@@ -34,6 +34,7 @@ QueueFacts LiveQueues::facts(const Queue& queue) const {
   facts.over_limit = queue.over_limit.load(std::memory_order_relaxed);
   facts.capacity = queue.options().capacity;
   facts.has_service = queue.has_service();
+  facts.fifo = queue.options().fifo;
   facts.keeps_letters = graph_.dead_letters->keeps_letters_of(queue);
   if (queue.dead_letter_queue() != nullptr) {
     facts.dead_letter_queue = queue.dead_letter_queue()->name();

@@ -19,6 +19,7 @@ struct QueueFacts : QueueCounters {
   std::uint64_t over_limit = 0;      ///< receives that got nothing since too much was in flight
   std::int64_t capacity = 0;
   bool has_service = false;
+  bool fifo = false;
   bool keeps_letters = false;     ///< it is a dead-letter queue
   std::string dead_letter_queue;  ///< empty: it has none
 };

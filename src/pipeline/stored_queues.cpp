@@ -83,6 +83,7 @@ QueueFacts StoredQueues::facts(const QueueDescription& queue) {
   facts.capacity = queue.capacity;
   facts.keeps_letters = keeps_letters(queue);
   facts.has_service = has_service(queue);
+  facts.fifo = queue.fifo;
   if (queue.redrive_policy) {
     facts.dead_letter_queue = pipeline_.queues[queue.redrive_policy->dead_letter_queue].name;
   }

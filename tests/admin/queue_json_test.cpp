@@ -41,11 +41,13 @@ TEST(QueueJson, is_read_as_it_was_written) {
   queue.redriven = 14;
   queue.age_of_oldest_s = 15;
   queue.capacity = 16;
-  queue.keeps_letters = queue.has_service = true;
+  queue.keeps_letters = queue.has_service = queue.fifo = true;
   queue.dead_letter_queue = "jobs-dead";
   const std::string text = core::queue_json(queue);
   const core::Result<core::QueueFacts> back = core::read_queue(parsed(text));
   ASSERT_TRUE(back);
+  EXPECT_EQ(parsed(text).find("fifo")->boolean, true);
+  EXPECT_TRUE(back->fifo);
   EXPECT_EQ(core::queue_json(*back), text);
 }
 

@@ -52,6 +52,7 @@ TEST_F(Operate, a_running_engine_through_its_admin_address) {
   engine.until("the letters",
                [&] { return listed("jobs-dead")["ApproximateNumberOfMessages"] == 3; });
   EXPECT_EQ(listed("jobs")["NumberOfMessagesSent"], 3);
+  EXPECT_EQ(listed("jobs")["fifo"], false);
   EXPECT_NE(queue("list").out.find("jobs-dead"), std::string::npos);
 
   const Ended peeked = queue("peek", {"jobs-dead", "--limit", "1"});
