@@ -22,6 +22,7 @@
 #include "config/diagnostics.hpp"
 #include "config/keys.hpp"
 #include "config/load.hpp"
+#include "pipeline/leftovers.hpp"
 #include "pipeline/stored_queues.hpp"
 
 namespace sluice::core {
@@ -160,6 +161,9 @@ int list(Opened& opened, const QueueArguments& arguments) {
   const Result<std::vector<QueueFacts>> queues = opened.queues->list();
   if (!queues)
     return report(queues.error());
+  for (const std::string& text : opened.description ? forgotten_dead_letters(*opened.description)
+                                                    : std::vector<std::string>())
+    print_warning(text);
   if (arguments.json) {
     print(queues_json(opened.pipeline, *queues) + "\n");
     return 0;

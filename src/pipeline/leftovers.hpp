@@ -9,7 +9,7 @@
 namespace sluice::core {
 
 /// A text for each file of dead letters whose queue is no dead-letter queue of `pipeline`: nothing
-/// counts or delivers what lies there. By name. [control], while the state folder is locked.
+/// counts or delivers what lies there, and nobody writes to it. By name.
 std::vector<std::string> forgotten_dead_letters(const PipelineDescription& pipeline);
 
 }  // namespace sluice::core

@@ -126,6 +126,16 @@ TEST_F(Operate, a_stopped_engine_through_its_state_folder) {
   EXPECT_EQ(summary["dead_letters"], 0);
   EXPECT_EQ(summary["queues"]["jobs"]["moved_in"], 3);
   EXPECT_EQ(queue("redrive", {"jobs-dead", "--status"}).exit, 66);
+  EXPECT_EQ(queue("redrive", {"jobs-dead", "--cancel"}).exit, 66);
+}
+
+TEST_F(Operate, letters_of_a_queue_that_keeps_none_any_more_are_told_of) {
+  run(pipeline({"--until-idle"}));
+  const std::filesystem::path folder_of_letters = folder() / "state/dead-letters";
+  std::filesystem::rename(folder_of_letters / "jobs-dead.jsonl", folder_of_letters / "old-dead.jsonl");
+  const Ended list = queue("list", {"--json"});
+  EXPECT_EQ(list.exit, 0) << list.err;
+  EXPECT_NE(list.err.find("old-dead.jsonl' holds 3 dead letters of queue 'old-dead'"), std::string::npos) << list.err;
 }
 
 /// Messages of a topic's branches have the same id.
