@@ -29,19 +29,26 @@ constexpr double rate_bar([[maybe_unused]] double product) {
 #endif
 }
 
+/// Of at least one value.
+inline double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
 /// The rate of `with` as a part of that of `without`; each does one round of the same work and returns the seconds
 /// that it took. The median of rounds that take turns.
-inline double rate_beside(const std::function<double()>& with, const std::function<double()>& without) {
+inline double rate_beside(const std::function<double()>& with, const std::function<double()>& without,
+                          std::uint64_t rounds = 15 + scaled(40)) {
   std::vector<double> ratios;
-  for (std::uint64_t round = 0; round < 15 + scaled(40); ++round) {
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     double with_seconds = 0, without_seconds = 0;
     for (const bool with_first : {round % 2 == 0, round % 2 != 0}) {
       (with_first ? with_seconds : without_seconds) = (with_first ? with : without)();
     }
     ratios.push_back(without_seconds / with_seconds);
   }
-  std::ranges::nth_element(ratios, ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2));
-  return ratios[ratios.size() / 2];
+  return median(ratios);
 }
 
 }  // namespace sluice::test

@@ -22,6 +22,9 @@ using core::Queue;
 using core::WhenFull;
 
 constexpr std::uint64_t kPerSecond = 192;
+/// Ten minutes, at any length of the tests: of more rounds each would be so short that it begins and ends with what the
+/// other side has left in the caches.
+constexpr std::uint64_t kRounds = 21, kSecondsOfRound = 29;
 constexpr std::uint64_t kOneIn = 50;                            // goes to a slow branch that has a filter policy
 constexpr std::int64_t kCapacityBytes = std::int64_t{5} << 20;  // of a slow branch that does not block
 constexpr std::int64_t kNeverFull = std::int64_t{64} << 20;
@@ -150,40 +153,49 @@ struct Case {
   std::uint32_t siblings;
 };
 
+/// Ten minutes of one pair of forks. What the siblings keep of their rate.
+double ten_minutes(const Case& each, const std::string& name) {
+  Fork beside_slow(each.when_full, each.filtered, true, each.siblings), beside_read(each.when_full, each.filtered, false, each.siblings);
+  std::uint64_t seconds = 0;
+  auto round = [&](Fork& fork) {
+    double sum = 0;
+    for (std::uint64_t second = 0; second < kSecondsOfRound; ++second) {
+      sum += fork.second();
+    }
+    return sum;
+  };
+  const double rate = rate_beside([&] { seconds += kSecondsOfRound; return round(beside_slow); }, [&] { return round(beside_read); }, kRounds);
+  testing::Test::RecordProperty("slabs_" + name, std::to_string(beside_slow.slab_bytes()) + ":" + std::to_string(beside_slow.most_charged));
+  EXPECT_GE(seconds, 600u) << "ten minutes";
+  EXPECT_EQ(beside_slow.slow_received, seconds) << "a message a second";
+  EXPECT_EQ(beside_slow.received, beside_slow.sent * each.siblings);
+  beside_slow.expect_slabs_within_credit();
+  const core::QueueCounters counters = beside_slow.slow.counters();
+  if (each.when_full == WhenFull::block) {
+    EXPECT_EQ(counters.dropped, 0u);
+  } else {
+    EXPECT_LE(beside_slow.most_charged, kCapacityBytes + kBeside);
+    EXPECT_GT(counters.dropped, 0u) << "it was full";
+    EXPECT_GT(beside_slow.slab_bytes(), kCapacityBytes / 2) << "with slabs";
+  }
+  EXPECT_EQ(conservation_gap(counters), 0);
+  return rate;
+}
+
+/// The median of several pairs: where their slabs lie in the caches is each pair's lot, and is worth a tenth.
 TEST(SlowBranch, of_a_message_a_second_costs_its_siblings_no_twentieth_of_their_rate_and_no_slab_beyond_its_credit) {
-  const std::uint64_t seconds_of_round = 600 / (15 + scaled(40)) + 1;  // as many rounds as rate_beside() makes
   // Who drops the oldest for the newest ends one message for each that it publishes. That is work, if little: one sibling
   // that does nothing with its messages keeps 0.9 to 1 of its rate, and each of many loses less.
   for (const Case& each : {Case{WhenFull::block, false, 1}, Case{WhenFull::drop_new, false, 1}, Case{WhenFull::drop_old, false, 7},
                            Case{WhenFull::block, true, 1}, Case{WhenFull::drop_new, true, 1}, Case{WhenFull::drop_old, true, 7}}) {
     const std::string name = std::to_string(static_cast<int>(each.when_full)) + (each.filtered ? "_filtered" : "");
     SCOPED_TRACE("when_full " + name);
-    Fork beside_slow(each.when_full, each.filtered, true, each.siblings), beside_read(each.when_full, each.filtered, false, each.siblings);
-    std::uint64_t seconds = 0;
-    auto round = [&](Fork& fork) {
-      double sum = 0;
-      for (std::uint64_t second = 0; second < seconds_of_round; ++second) {
-        sum += fork.second();
-      }
-      return sum;
-    };
-    const double rate = rate_beside([&] { seconds += seconds_of_round; return round(beside_slow); }, [&] { return round(beside_read); });
-    RecordProperty("rate_" + name, std::to_string(rate));
-    RecordProperty("slabs_" + name, std::to_string(beside_slow.slab_bytes()) + ":" + std::to_string(beside_slow.most_charged));
-    EXPECT_GE(rate, rate_bar(0.95));
-    EXPECT_GE(seconds, 600u) << "ten minutes";
-    EXPECT_EQ(beside_slow.slow_received, seconds) << "a message a second";
-    EXPECT_EQ(beside_slow.received, beside_slow.sent * each.siblings);
-    beside_slow.expect_slabs_within_credit();
-    const core::QueueCounters counters = beside_slow.slow.counters();
-    if (each.when_full == WhenFull::block) {
-      EXPECT_EQ(counters.dropped, 0u);
-    } else {
-      EXPECT_LE(beside_slow.most_charged, kCapacityBytes + kBeside);
-      EXPECT_GT(counters.dropped, 0u) << "it was full";
-      EXPECT_GT(beside_slow.slab_bytes(), kCapacityBytes / 2) << "with slabs";
+    std::vector<double> rates;
+    for (std::uint64_t pair = 0; pair < 1 + scaled(10); ++pair) {
+      rates.push_back(ten_minutes(each, name));
     }
-    EXPECT_EQ(conservation_gap(counters), 0);
+    RecordProperty("rate_" + name, std::to_string(median(rates)));
+    EXPECT_GE(median(rates), rate_bar(0.95));
   }
 }
 
