@@ -121,8 +121,7 @@ Result<std::uint64_t> LiveQueues::purge(const std::string& queue) {
   }
   const Result<std::uint64_t> purged = graph_.dead_letters->keeps_letters_of(**found) ? graph_.dead_letters->purge(**found)
                                                                                       : Result<std::uint64_t>((*found)->purge());
-  graph_.timers.end_purged(**found);
-  return purged;
+  return purged ? Result<std::uint64_t>(*purged + graph_.timers.end_purged(**found).get()) : purged;
 }
 
 }  // namespace sluice::core

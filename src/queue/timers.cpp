@@ -58,7 +58,13 @@ void Timers::show_at(Queue& queue, LaneMessage& message, std::int64_t tick) {
 
 void Timers::look_again(Queue& queue, std::int64_t tick) { post({Item::Kind::look, 0, 0, tick, &queue, nullptr, {}}); }
 
-void Timers::end_purged(Queue& queue) { post({Item::Kind::purged, 0, 0, now_tick(), &queue, nullptr, {}}); }
+std::future<std::uint64_t> Timers::end_purged(Queue& queue) {
+  Item item{Item::Kind::purged, 0, 0, now_tick(), &queue, {}, {}};
+  item.ended = new std::promise<std::uint64_t>();  // which the ticker deletes
+  std::future<std::uint64_t> ended = item.ended->get_future();
+  post(item);
+  return ended;
+}
 
 void Timers::every(std::int64_t period_ms, std::function<void()> task) {
   tasks_.push_back({period_ms, std::move(task)});
@@ -140,14 +146,7 @@ void Timers::handle(Item& item) {
       }
       item.queue->notify();
       break;
-    case Item::Kind::purged:
-      wheel_.take_if(
-          [&item](const Item& other) {
-            return (other.kind == Item::Kind::returned || other.kind == Item::Kind::delayed) && other.queue == item.queue &&
-                   other.purges != item.queue->purges();
-          },
-          [this](Item purged) { handle(purged); });
-      break;
+    case Item::Kind::purged: end_purged(item); break;
     case Item::Kind::task: {
       const Task& task = tasks_[item.purges];
       task.run();
@@ -156,6 +155,21 @@ void Timers::handle(Item& item) {
       break;
     }
   }
+}
+
+void Timers::end_purged(Item& item) {
+  const std::unique_ptr<std::promise<std::uint64_t>> ended(item.ended);
+  std::uint64_t count = 0;
+  wheel_.take_if(
+      [&item](const Item& other) {
+        return (other.kind == Item::Kind::returned || other.kind == Item::Kind::delayed) && other.queue == item.queue &&
+               other.purges != item.queue->purges();
+      },
+      [this, &count](Item purged) {
+        count += bit_count(purged.taken.mask);
+        handle(purged);
+      });
+  ended->set_value(count);
 }
 
 /// The wheel keeps no order within a tick.

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <vector>
@@ -50,8 +51,8 @@ class Timers {
   void delay(Queue& queue, Taken taken, std::int64_t tick);
   /// A message of a FIFO queue that was put back hidden is to be shown at `tick`. [any]
   void show_at(Queue& queue, LaneMessage& message, std::int64_t tick);
-  /// Ends what is hidden or delayed of a queue that was purged. [any]
-  void end_purged(Queue& queue);
+  /// Ends what is hidden or delayed of a queue that was purged; how many messages, once the ticker has done so. [any]
+  std::future<std::uint64_t> end_purged(Queue& queue);
   /// The queue's consumers look again at `tick`. [any]
   void look_again(Queue& queue, std::int64_t tick);
   /// Calls `task` every `period_ms` on the ticker. [control, before it runs]
@@ -84,6 +85,7 @@ class Timers {
       LeaseSlot* slot;       ///< lease
       LaneMessage* message;  ///< hidden
       std::uint64_t number;  ///< delayed: in the order of publishing, in FIFO queues
+      std::promise<std::uint64_t>* ended;  ///< purged
     };
     Taken taken;           ///< returned and delayed
   };
@@ -107,6 +109,7 @@ class Timers {
   void post(const Item& item);
   void interrupt();
   void handle(Item& item);
+  void end_purged(Item& item);
   void hand_over_arrived();
   void look_at_lease(Item& item);
   std::int64_t next_look(const LeaseSlot& slot, std::uint64_t word, std::int64_t now) const;

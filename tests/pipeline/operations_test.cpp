@@ -25,6 +25,28 @@ std::unique_ptr<Script> failing_stage(const std::string& name, std::atomic<std::
   });
 }
 
+TEST(Operations, a_purge_tells_of_what_was_delayed_too) {
+  Plan plan;
+  auto source = counting_source(300);
+  core::QueueDescription later;
+  later.name = "later";
+  later.delay_ms = 900'000;
+  plan.source(*source, Plan::to(plan.queue(later)));
+  auto engine = plan.start();
+  ASSERT_TRUE(engine);
+  core::QueueControl& queues = (*engine)->queues();
+  while ((*queues.list())[0].delayed != 300) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(queues.purge("later"), 300u);
+  EXPECT_EQ((*queues.list())[0].purged, 300u);
+  EXPECT_EQ(queues.purge("later"), 0u);
+  (*engine)->request_stop();
+  while (!(*engine)->wait_for_end(std::chrono::milliseconds(100))) {
+  }
+  (void)(*engine)->finish();
+}
+
 TEST(Operations, purges_redrives_and_peeks_at_once_leave_each_letter_in_one_place) {
   Plan plan;
   std::atomic<std::uint64_t> turn{0};

@@ -261,8 +261,9 @@ TEST(Purge, ends_what_is_delayed_or_hidden_at_the_next_turn_and_nothing_that_com
   lane.emit("delayed too", 60);
   lane.queue.purge();
   lane.emit("delayed after", 500);
-  lane.line.timers.end_purged(lane.queue);
+  std::future<std::uint64_t> ended = lane.line.timers.end_purged(lane.queue);
   lane.line.timers.advance();
+  EXPECT_EQ(ended.get(), 3u);
   const core::QueueCounters counters = lane.queue.counters();
   EXPECT_EQ(counters.purged, 3u);
   EXPECT_EQ(counters.delayed, 1u);
