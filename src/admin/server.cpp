@@ -31,13 +31,14 @@ using tcp = asio::ip::tcp;
 constexpr std::uint32_t kHeaderBytesMax = 8 << 10;
 constexpr std::uint64_t kBodyBytesMax = 64 << 10;
 constexpr std::chrono::seconds kReadTimeout{10}, kWriteTimeout{60};
-/// Each may hold an answer of kPeekBytesMax.
 constexpr std::uint32_t kConnectionsMax = 32;
 /// Refused ones that stay open, unread. One that is closed before it was read is reset, which may
 /// take its answer along; so it is closed when so many more were refused.
 constexpr std::size_t kRefusedMax = 32;
 /// One may be reading a long file of dead letters while the other answers for health.
 constexpr int kThreads = 2;
+/// Each connection may hold an answer, and each thread makes one, in two pieces.
+static_assert((kConnectionsMax + 2 * kThreads) * kPeekBytesMax <= kAdminBytesMax);
 
 std::string_view view(beast::string_view text) {
   return {text.data(), text.size()};

@@ -6,6 +6,7 @@
 #include "message/chunk.hpp"
 #include "queue/deduplication.hpp"
 #include "queue/lanes.hpp"
+#include "queue/timers.hpp"
 
 namespace sluice::core {
 namespace {
@@ -142,11 +143,13 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
   MemoryBound bound;
   for (const QueueDescription& queue : pipeline.queues) {
     bound.queues += queue.capacity_bytes;
+    bound.timers += Timers::bytes_max(std::min(queue.capacity, queue.capacity_bytes / kCreditUnit));
     if (queue.when_full == WhenFull::dead_letter)  // letters that are not stored yet
       bound.queues += std::max(queue.capacity_bytes / 4, static_cast<std::int64_t>(kChunkBytesMax));
     if (queue.fifo)
       bound.fifo += Deduplication::bytes_max(queue.deduplication_capacity) + Lanes::bytes_max(queue.capacity);
   }
+  bound.admin = pipeline.admin ? kAdminBytesMax : 0;
   for (const TopicDescription& topic : pipeline.topics)
     bound.filters += topic.filter != nullptr ? static_cast<std::int64_t>(topic.filter->bytes()) : 0;
   bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) *
@@ -166,7 +169,7 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
 }
 
 std::int64_t MemoryBound::total() const {
-  return sum(sum(sum(queues, producers), sum(workers, emissions)), sum(filters, fifo));
+  return sum(sum(sum(queues, producers), sum(workers, emissions)), sum(sum(filters, fifo), sum(timers, admin)));
 }
 
 }  // namespace sluice::core

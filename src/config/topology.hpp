@@ -35,9 +35,13 @@ std::vector<std::uint32_t> stalling_queues(const PipelineDescription& pipeline,
 std::vector<std::vector<std::uint32_t>> find_cycles(
     const std::vector<std::vector<std::uint32_t>>& edges);
 
+/// Answers of the admin address that wait to be read, or are made.
+constexpr std::int64_t kAdminBytesMax = std::int64_t{40} << 20;
+
 /// The most memory that messages take, in bytes.
 struct MemoryBound {
   std::int64_t queues = 0;     ///< sum of capacity_bytes, dead-letter queues included; a quarter more where letters wait
+  std::int64_t timers = 0;     ///< of messages that are delayed, or hidden after a failure: where they wait for their time
   std::int64_t fifo = 0;       ///< of FIFO queues: deduplication ids, and the lanes of as many groups as messages
   std::int64_t producers = 0;  ///< one chunk for each worker that publishes; also the slabs in rotation and begun blocks for each source
   std::int64_t workers = 0;    ///< one batch of bodies of max_body_bytes in each worker's hands
@@ -45,6 +49,7 @@ struct MemoryBound {
   /// it may overdraw by 64 bodies of max_body_bytes for each message.
   std::int64_t emissions = 0;
   std::int64_t filters = 0;    ///< filter policies, compiled; twice of it for a moment while they are changed
+  std::int64_t admin = 0;      ///< answers that show messages
   std::int64_t total() const;
 };
 MemoryBound memory_bound(const PipelineDescription& pipeline);

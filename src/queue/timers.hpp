@@ -30,6 +30,13 @@ class Timers {
  public:
   explicit Timers(Clock& clock);
 
+  /// What messages that wait for their time may take, beside themselves: each its place in the inbox and in a slot of the
+  /// wheel, and that again while the slot grows to twice its size.
+  static constexpr std::int64_t bytes_max(std::int64_t messages) {
+    constexpr std::int64_t kEntry = sizeof(Item) + sizeof(std::int64_t);
+    return messages * (std::int64_t{sizeof(Item)} + 3 * kEntry);
+  }
+
   /// The current tick. [any]
   std::int64_t now_tick() const { return (clock_.steady_ns() - start_ns_) / 1'000'000; }
   Clock& clock() const { return clock_; }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "queue/timers.hpp"
 #include "config_fixture.hpp"
 
 namespace sluice::core {
@@ -53,7 +54,26 @@ TEST(Topology, the_memory_bound_counts_queues_producers_batches_in_hand_and_what
   EXPECT_EQ(bound.producers, (4 << 20) + (63 << 19)) << "four chunks, seven slab classes of one source";
   EXPECT_EQ(bound.workers, 30 << 20);
   EXPECT_EQ(bound.emissions, std::int64_t{30 * 64} << 20);
-  EXPECT_EQ(bound.total(), (std::int64_t{46} << 20) + (63 << 19) + bound.emissions);
+  EXPECT_EQ(bound.admin, 0);
+  EXPECT_EQ(bound.total(), (std::int64_t{46} << 20) + (63 << 19) + bound.emissions + bound.timers);
+}
+
+/// As many as `capacity` lets in, or `capacity_bytes` of the smallest ones.
+TEST(Topology, the_memory_bound_counts_what_messages_take_in_the_timers) {
+  const auto timers = [](const std::string& keys) {
+    const Loaded loaded(R"({"queues": {"q": {)" + keys + "}}}");
+    EXPECT_TRUE(loaded.result) << loaded.text();
+    return memory_bound(loaded.pipeline()).timers;
+  };
+  EXPECT_EQ(timers(R"("capacity": 1000)"), Timers::bytes_max(1000));
+  EXPECT_EQ(timers(R"("capacity": 1000000000, "capacity_bytes": "64KiB")"), Timers::bytes_max(1024));
+  EXPECT_GE(Timers::bytes_max(1), 200);
+}
+
+TEST(Topology, the_memory_bound_counts_answers_of_the_admin_address) {
+  const Loaded loaded(R"({"queues": {"q": {}}, "admin": {"listen": "127.0.0.1:0"}})");
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  EXPECT_EQ(memory_bound(loaded.pipeline()).admin, kAdminBytesMax);
 }
 
 TEST(Topology, the_memory_bound_counts_what_a_fifo_queue_remembers) {
@@ -64,7 +84,7 @@ TEST(Topology, the_memory_bound_counts_what_a_fifo_queue_remembers) {
   };
   EXPECT_EQ(bound("").fifo, 0);
   const MemoryBound small = bound(R"(, "fifo": true, "deduplication_capacity": 1000)");
-  EXPECT_EQ(small.total(), small.fifo + (1 << 20));
+  EXPECT_EQ(small.total(), small.fifo + small.timers + (1 << 20));
   EXPECT_GT(small.fifo, 100'000 * 100) << "a lane for each message";
   EXPECT_GT(bound(R"(, "fifo": true)").fifo - small.fifo, 10'000'000 * 30LL);
 }
