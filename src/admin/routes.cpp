@@ -102,8 +102,9 @@ AdminAnswer peek(const AdminSubject& subject, const std::string& queue, std::str
       return refuse(400, fmt::format("'{}': messages takes ?limit=N, 1 to {}", query, kPeekMax));
   }
   return answer_with(subject.queues.peek(queue, limit),
-                     [](const std::vector<std::string>& messages) {
-                       return fmt::format("{{\"messages\":[{}]}}", fmt::join(messages, ","));
+                     [limit](const std::vector<std::string>& messages) {
+                       return fmt::format("{{\"messages\":[{}]{}}}", fmt::join(messages, ","),
+                                          ends_early(messages, limit) ? ",\"more\":true" : "");
                      });
 }
 

@@ -18,6 +18,7 @@
 #include "admin/beast.hpp"
 #include "base/atomic.hpp"
 #include "base/log.hpp"
+#include "config/topology.hpp"
 
 namespace sluice::core {
 namespace {

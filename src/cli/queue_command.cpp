@@ -181,6 +181,10 @@ int peek(Opened& opened, const QueueArguments& arguments) {
     return report(messages.error());
   for (const std::string& message : *messages)
     print(message + "\n");
+  if (ends_early(*messages, arguments.limit)) {
+    print_warning(fmt::format("{} shown, and there may be more: no more than {} MiB are shown at once",
+                              count_text(messages->size(), "message"), kPeekBytesMax >> 20));
+  }
   return 0;
 }
 

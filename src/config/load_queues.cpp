@@ -70,6 +70,13 @@ void Loader::read_queues() {
     queue.delay_ms = *fields.number("delay");
     queue.retention_ms = fields.number("retention").value_or(kRetentionMs);
     keeps_letters_.push_back(!fields.number("retention").has_value());
+    if (queue.retention_ms != 0 && queue.delay_ms >= queue.retention_ms) {
+      reporter_.warning(fields.offset("delay"),
+                        fmt::format("{}: with a \"delay\" of {} no message is ever received: it is kept for a "
+                                    "\"retention\" of {}",
+                                    fields.who(), format_duration(queue.delay_ms),
+                                    format_duration(queue.retention_ms)));
+    }
     queue.in_flight_max = static_cast<std::uint32_t>(*fields.number("in_flight_max"));
     read_subscriptions(index, fields);
     read_redrive_policy(index, fields);

@@ -49,8 +49,10 @@ class QueueControl {
   virtual std::vector<Error> unreadable() const { return {}; }
 };
 
-/// So many bytes of messages are shown at once.
-constexpr std::size_t kPeekBytesMax = 8 << 20;
+/// So many bytes of messages are shown at once, and the last message whole.
+constexpr std::size_t kPeekBytesMax = 1 << 20;
+/// Messages of a peek at `count_max` end where they do for that reason: there may be more.
+bool ends_early(const std::vector<std::string>& messages, std::uint32_t count_max);
 
 /// missing_input: there is no queue `name`; the nearest one is named.
 std::unexpected<Error> no_queue(std::string_view name, const std::vector<std::string_view>& known);

@@ -262,7 +262,7 @@ std::string DeadLetters::line_of(const DeadLetter& letter) {
   sluice_message message = *views.pointers()[index];
   message.receive_count = lineage.receive_count;
   DeadLetterNote note{letter.to()->name(), letter.service, letter.stage, letter.reason, letter.detail,
-                      lineage.first_received_ms, letter.last_ms,
+                      lineage.first_received_ms != 0 ? lineage.first_received_ms : letter.last_ms, letter.last_ms,
                       letter.is_part ? std::string() : letter.from->name(), letter.is_part};
   return message_to_json(message, &note);
 }

@@ -41,6 +41,13 @@ TEST(StoredQueues, tell_it_once_whatever_was_asked_of_them) {
   EXPECT_EQ(stored.queues->unreadable().size(), 1U);
 }
 
+TEST(Peek, that_ends_for_its_size_says_that_there_may_be_more) {
+  const std::string half(core::kPeekBytesMax / 2, 'x');
+  EXPECT_FALSE(core::ends_early({half}, 10));
+  EXPECT_TRUE(core::ends_early({half, half}, 10));
+  EXPECT_FALSE(core::ends_early({half, half}, 2)) << "all that was asked for";
+}
+
 TEST(StoredQueues, that_are_purged_tell_where_the_rest_of_the_file_is_now) {
   Stored stored;
   stored.storage.put(kFile, stored.file() + "who wrote this\n");
