@@ -116,7 +116,7 @@ struct Model {
   void erase(const std::string& name) {
     std::erase_if(groups[name[0]], [&](const Message& message) { return message.name == name; });
   }
-  /// A message in hand comes back; hidden for a time if that is above 0.
+  /// A message in hand comes back; hidden for a time if that is above 0, but for no longer than it is kept.
   void put_back(const std::string& name, int purges_seen, std::int64_t hidden_until) {
     if (purges_seen != purges) {
       erase(name);
@@ -125,7 +125,7 @@ struct Model {
     }
     Message& message = *find(name);
     message.state = hidden_until > now ? Message::State::hidden : Message::State::visible;
-    message.shown_at = hidden_until;
+    message.shown_at = std::min(hidden_until, std::max(message.sent + kRetention, now) + 1);
   }
   void pass(std::int64_t ms) {
     now += ms;
