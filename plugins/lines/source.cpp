@@ -25,6 +25,13 @@ bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r") == std::string_view::npos;
 }
 
+/// What is wrong with a message that the host answers so; empty: nothing.
+std::string_view refusal(std::int32_t status) {
+  return status == SLUICE_INVALID     ? "an attribute that no message can have"
+         : status == SLUICE_TOO_LARGE ? "attributes and group are too long for a message"
+                                      : "";
+}
+
 }  // namespace
 
 LinesSource::LinesSource(const Config& config)
@@ -33,7 +40,7 @@ LinesSource::LinesSource(const Config& config)
       stops_(config.text("on_error") == "stop"),
       input_(std::string(config.text("path"))),
       checkpoint_(config.state_folder()),
-      unsettled_(config.state_folder()),
+      unsettled_(config),
       start_(start()),
       progress_(start_),
       splitter_(static_cast<std::size_t>(config.integer("max_line_bytes")), start_.offset,
@@ -90,16 +97,7 @@ std::int32_t LinesSource::emit_left_behind(Out& out) {
   Splitter splitter(SIZE_MAX / 2, 0, 1);
   for (;;) {
     while (const std::optional<Line> line = splitter.next()) {
-      Message message = support::read_message_json(reader_, line->text);
-      if (message && !message->id)
-        message = std::unexpected("the message has no id");
-      if (!message) {
-        config_.log(SLUICE_LOG_ERROR,
-                    fmt::format("{}:{}: {}; the line is passed over", unsettled_.left_behind(),
-                                line->number, message.error()));
-        continue;
-      }
-      if (const std::int32_t status = emit(out, *line, *std::move(message)); status != SLUICE_OK)
+      if (const std::int32_t status = take_left_behind(out, *line); status != SLUICE_OK)
         return status;
     }
     const std::span<char> room = splitter.room();
@@ -110,7 +108,29 @@ std::int32_t LinesSource::emit_left_behind(Out& out) {
       break;
     splitter.added(static_cast<std::size_t>(got));
   }
+  if (const std::optional<Line> line = splitter.rest()) {
+    if (const std::int32_t status = take_left_behind(out, *line); status != SLUICE_OK)
+      return status;
+  }
   unsettled_.left_behind_emitted();
+  return SLUICE_OK;
+}
+
+std::int32_t LinesSource::take_left_behind(Out& out, const Line& line) {
+  if (is_blank(line.text))
+    return SLUICE_OK;
+  Message message = support::read_message_json(reader_, line.text);
+  if (message && !message->id)
+    message = std::unexpected("the message has no id");
+  if (message) {
+    const std::int32_t status = emit(out, line, *std::move(message));
+    if (refusal(status).empty())
+      return status;
+    message = std::unexpected(std::string(refusal(status)));
+  }
+  config_.log(SLUICE_LOG_ERROR, fmt::format("{}:{}: {}; the line is kept", unsettled_.left_behind(),
+                                            line.number, message.error()));
+  unsettled_.damaged(line.text);
   return SLUICE_OK;
 }
 
@@ -158,8 +178,13 @@ std::int32_t LinesSource::take(Out& out, const Line& line) {
     return SLUICE_OK;
   }
   Message message = read(line);
-  if (message)
-    return emit(out, line, *std::move(message));
+  if (message) {
+    const std::int32_t status = emit(out, line, *std::move(message));
+    if (refusal(status).empty())
+      return status;
+    fault(line, refusal(status));
+    return SLUICE_OK;
+  }
   fault(line, message.error());
   // The end of the file may be a line that somebody still writes: the next start looks again.
   if (!line.unterminated)
@@ -188,6 +213,7 @@ LinesSource::Message LinesSource::read(const Line& line) {
   return message;
 }
 
+/// OK, CANCELLED, or a status with a refusal().
 std::int32_t LinesSource::emit(Out& out, const Line& line, support::MessageText message) {
   std::vector<sluice_attribute> attributes;
   std::vector<const sluice_attribute*> pointers;
@@ -206,13 +232,9 @@ std::int32_t LinesSource::emit(Out& out, const Line& line, support::MessageText 
   emission.cookie =
       is_file() ? progress_.emitted({line.begin, line.end}, line.number) : unsettled_.add(message);
   const std::int32_t status = out.emit(emission);
-  if (status == SLUICE_INVALID || status == SLUICE_TOO_LARGE) {
+  if (!refusal(status).empty())
     refused(emission.cookie);
-    fault(line, status == SLUICE_INVALID ? "an attribute that no message can have"
-                                         : "attributes and group are too long for a message");
-    return SLUICE_OK;
-  }
-  if (status != SLUICE_OK && status != SLUICE_CANCELLED)
+  else if (status != SLUICE_OK && status != SLUICE_CANCELLED)
     throw Failure(status, fmt::format("{}:{}: cannot be emitted", input_.path(), line.number));
   return status;
 }

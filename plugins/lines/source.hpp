@@ -34,6 +34,7 @@ class LinesSource {
   bool is_file() const { return input_.kind() == Input::Kind::file; }
   Position start();
   std::int32_t emit_left_behind(Out& out);
+  std::int32_t take_left_behind(Out& out, const Line& line);
   Input::Wait wait(Out& out);
   std::int32_t at_end(Out& out);
   std::int32_t take(Out& out, const Line& line);

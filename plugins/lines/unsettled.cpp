@@ -48,8 +48,8 @@ std::string to_json(const support::MessageText& message) {
 
 }  // namespace
 
-Unsettled::Unsettled(std::string_view state_folder)
-    : path_(std::string(state_folder) + "/unsettled.jsonl") {
+Unsettled::Unsettled(const Config& config)
+    : config_(config), folder_(config.state_folder()), path_(folder_ + "/unsettled.jsonl") {
   if (::access(path_.c_str(), F_OK) == 0)
     left_behind_ = path_;
 }
@@ -68,6 +68,7 @@ void Unsettled::tidy() {
                       (!messages_.empty() && messages_.begin()->first < left_behind_until_);
   if (left_behind_.empty() || needed)
     return;
+  set_damaged_aside();
   if (::unlink(path_.c_str()) != 0 && errno != ENOENT)
     fail_io(SLUICE_IO, "remove", path_);
   left_behind_.clear();
@@ -79,6 +80,7 @@ void Unsettled::save() {
   const bool whole = left_behind_.empty() || left_behind_until_ != UINT64_MAX;
   if (messages_.empty() || !whole)
     return;
+  set_damaged_aside();
   std::string piece;
   auto at = messages_.begin();
   const auto next = [&]() -> std::string_view {
@@ -87,6 +89,21 @@ void Unsettled::save() {
     return piece;
   };
   replace_file(path_, next, true);
+}
+
+void Unsettled::set_damaged_aside() {
+  if (damaged_.empty())
+    return;
+  std::string beside = folder_ + "/unsettled.damaged.jsonl";
+  for (int number = 2; ::access(beside.c_str(), F_OK) == 0; ++number)
+    beside = fmt::format("{}/unsettled.damaged-{}.jsonl", folder_, number);
+  replace_file(beside, damaged_, true);
+  config_.log(SLUICE_LOG_WARNING,
+              fmt::format("lines of \"{}\" that cannot be read: {}; they are kept in \"{}\": mend "
+                          "them and append them to the first file while the pipeline does not run, "
+                          "or remove the second",
+                          path_, std::count(damaged_.begin(), damaged_.end(), '\n'), beside));
+  damaged_.clear();
 }
 
 }  // namespace sluice::lines

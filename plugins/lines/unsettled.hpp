@@ -3,7 +3,9 @@
 //
 // File "unsettled.jsonl" in the state folder: messages as JSON (DESIGN §4), one per line, each with
 // its id, and with its "deduplication_id" and "delay" where it has any. It goes once all that
-// stands in it is acknowledged.
+// stands in it is acknowledged. Lines of it that no message can be made of are written beside it
+// before it goes, to "unsettled.damaged.jsonl", or "unsettled.damaged-2.jsonl" and so on where
+// there is one already: nobody reads them but who runs the pipeline.
 //
 // In memory each is its JSON and less than 200 bytes, beside what the queues hold of it: `sluice
 // validate` says so. It is there until the message is acknowledged, also where all that is left of
@@ -16,6 +18,7 @@
 
 #include <cstdint>
 #include <map>
+#include <sluice/plugin.hpp>
 #include <string>
 #include <string_view>
 
@@ -25,11 +28,13 @@ namespace sluice::lines {
 
 class Unsettled {
  public:
-  explicit Unsettled(std::string_view state_folder);
+  explicit Unsettled(const Config& config);
 
   /// The file that an earlier process left; empty: none.
   const std::string& left_behind() const { return left_behind_; }
-  /// All that stands in it has been emitted.
+  /// A line of it that cannot be emitted: it outlives the file.
+  void damaged(std::string_view line) { (damaged_ += line) += '\n'; }
+  /// All that stands in it has been emitted, or is damaged.
   void left_behind_emitted() { left_behind_until_ = next_cookie_; }
 
   /// A message is about to be emitted: the cookie for it.
@@ -44,8 +49,12 @@ class Unsettled {
   void save();
 
  private:
-  const std::string path_;
+  void set_damaged_aside();
+
+  const Config config_;
+  const std::string folder_, path_;
   std::string left_behind_;
+  std::string damaged_;                           ///< lines of that file
   std::uint64_t left_behind_until_ = UINT64_MAX;  ///< cookies below came from the file
   std::uint64_t next_cookie_ = 1;
   std::map<std::uint64_t, std::string> messages_;  ///< as JSON, by cookie

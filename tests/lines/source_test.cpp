@@ -61,6 +61,9 @@ class LinesSource : public testing::Test {
 };
 
 const std::string kText = R"(,"format":"text")";
+const std::string kLeftBehind = "components/events/unsettled.jsonl";  // in the state folder
+const std::string kDamaged = "components/events/unsettled.damaged.jsonl";
+const std::string kDamagedNext = "components/events/unsettled.damaged-2.jsonl";
 
 TEST_F(LinesSource, each_line_is_a_message_with_its_attributes_and_its_id) {
   folder_.write(
@@ -414,6 +417,64 @@ TEST_F(LinesFifo, what_was_taken_from_it_and_not_emitted_comes_at_the_next_start
   EXPECT_EQ(bodies(through("a\nb\n", {}, SLUICE_CANCELLED)), Words{});
   EXPECT_EQ(bodies(through("", {"a", "b"})), (Words{"a", "b"}));
   EXPECT_EQ(bodies(through("", {})), Words{});
+}
+
+TEST_F(LinesFifo, lines_left_behind_that_cannot_be_read_are_told_with_their_place_and_kept) {
+  through("a\nb\n", {});
+  state_.write(kLeftBehind, state_.read(kLeftBehind) + "was a message\n" + R"({"body":"torn)");
+
+  EXPECT_EQ(bodies(through("", {"a"})), (Words{"a", "b"}));
+  EXPECT_EQ(log_.with(state_.at(kLeftBehind) + ":3: ").size(), 1U);
+  EXPECT_EQ(log_.with(state_.at(kLeftBehind) + ":4: ").size(), 1U);
+  EXPECT_EQ(log_.with("kept in \"" + state_.at(kDamaged) + "\"").size(), 1U);
+  EXPECT_EQ(state_.read(kDamaged), "was a message\n{\"body\":\"torn\n");
+
+  EXPECT_EQ(bodies(through("", {"b"})), Words{"b"});
+  EXPECT_FALSE(state_.exists(kLeftBehind));
+}
+
+TEST_F(LinesFifo, damaged_lines_never_take_the_place_of_earlier_ones) {
+  through("a\n", {});
+  for (const char* damaged : {"first\n", "second\n"}) {
+    state_.write(kLeftBehind, damaged);
+    through("", {});
+  }
+  EXPECT_FALSE(state_.exists(kLeftBehind));
+  EXPECT_EQ(state_.read(kDamaged), "first\n");
+  EXPECT_EQ(state_.read(kDamagedNext), "second\n");
+}
+
+TEST_F(LinesFifo, a_damaged_file_is_left_as_it_is_until_what_stands_in_it_is_acknowledged) {
+  through("a\n", {});
+  const std::string left = state_.read(kLeftBehind) + "was a message\n";
+  state_.write(kLeftBehind, left);
+  {
+    Receiver out;
+    const auto source = make(kText);
+    source->cancel();
+    EXPECT_EQ(source->functions<sluice_source>().run(source->self(), &out), SLUICE_CANCELLED);
+    EXPECT_EQ(bodies(out), Words{"a"});
+  }  // no finish(): as after kill -9
+  EXPECT_EQ(state_.read(kLeftBehind), left);
+  EXPECT_FALSE(state_.exists(kDamaged));
+}
+
+TEST_F(LinesFifo, the_last_line_left_behind_may_lack_its_end) {
+  through("a\n", {});
+  std::string left = state_.read(kLeftBehind);
+  left.pop_back();
+  state_.write(kLeftBehind, left);
+  EXPECT_EQ(bodies(through("", {"a"})), Words{"a"});
+  EXPECT_FALSE(state_.exists(kLeftBehind));
+}
+
+TEST_F(LinesFifo, a_message_left_behind_that_no_queue_can_hold_is_kept_as_a_damaged_line) {
+  through("a\n", {});
+  const std::string left = state_.read(kLeftBehind);
+  through("", {}, SLUICE_TOO_LARGE, kText + R"(,"on_error":"stop")");
+  EXPECT_EQ(log_.with(state_.at(kLeftBehind) + ":1: ").size(), 1U);
+  EXPECT_EQ(state_.read(kDamaged), left);
+  EXPECT_FALSE(state_.exists(kLeftBehind));
 }
 
 TEST_F(LinesSource, a_missing_file_or_a_folder_is_an_error_of_the_start) {
