@@ -41,12 +41,17 @@ void replace_file(const std::string& path, const std::function<std::string_view(
   const File file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file)
     fail_io(SLUICE_IO, "open", beside);
-  for (std::string_view piece = next(); !piece.empty(); piece = next())
-    write_all(file, beside, piece);
-  if (sync && ::fdatasync(file.get()) != 0)
-    fail_io(SLUICE_IO, "sync", beside);
-  if (::rename(beside.c_str(), path.c_str()) != 0)
-    fail_io(SLUICE_IO, "rename", beside);
+  try {
+    for (std::string_view piece = next(); !piece.empty(); piece = next())
+      write_all(file, beside, piece);
+    if (sync && ::fdatasync(file.get()) != 0)
+      fail_io(SLUICE_IO, "sync", beside);
+    if (::rename(beside.c_str(), path.c_str()) != 0)
+      fail_io(SLUICE_IO, "rename", beside);
+  } catch (...) {
+    ::unlink(beside.c_str());
+    throw;
+  }
 }
 
 }  // namespace sluice::lines

@@ -41,7 +41,7 @@ inline bool is_standard(std::string_view path) {
 [[noreturn]] void fail_io(int status, std::string_view doing, const std::string& path);
 
 /// Replaces the file `path` by these bytes: whole or not at all, over kill -9; with `sync`, over a
-/// loss of power. Throws Failure IO.
+/// loss of power. Throws Failure IO, and then leaves nothing beside it.
 void replace_file(const std::string& path, std::string_view bytes, bool sync);
 /// By the pieces that `next` gives until it gives an empty one; each lives until the next call.
 void replace_file(const std::string& path, const std::function<std::string_view()>& next,

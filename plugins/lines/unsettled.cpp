@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <sluice/plugin.hpp>
 #include <vector>
 
@@ -75,6 +76,23 @@ void Unsettled::tidy() {
 }
 
 void Unsettled::save() {
+  try {
+    write();
+  } catch (const Failure& failure) {
+    // What came from the file that is still there comes again.
+    const auto lost =
+        left_behind_.empty() ? messages_.begin() : messages_.lower_bound(left_behind_until_);
+    if (lost == messages_.end())
+      throw;
+    throw Failure(failure.status(),
+                  fmt::format("{}; messages that came through a pipe and could not be kept: {}; "
+                              "they come again only if who wrote them writes them again; make room "
+                              "before the next start",
+                              failure.what(), std::distance(lost, messages_.end())));
+  }
+}
+
+void Unsettled::write() {
   tidy();
   // Until all that was left behind has been emitted, its file holds what is not in hand.
   const bool whole = left_behind_.empty() || left_behind_until_ != UINT64_MAX;

@@ -45,10 +45,11 @@ class Unsettled {
   std::size_t in_hand() const { return messages_.size(); }
   /// Removes the file if nothing in it is of use any more. Throws Failure IO.
   void tidy();
-  /// Writes down what is left. Throws Failure IO.
+  /// Writes down what is left. Throws Failure IO, which says how many messages are lost.
   void save();
 
  private:
+  void write();
   void set_damaged_aside();
 
   const Config config_;

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "directory/temporary_folder.hpp"
+#include "support/file_limit.hpp"
 
 namespace sluice::test {
 namespace {
@@ -23,21 +23,6 @@ namespace {
 using lines::Appender;
 
 const std::atomic<bool> kRunning{false};
-
-/// While it lives, no file grows beyond this size.
-class FileLimit {
- public:
-  explicit FileLimit(rlim_t bytes) {
-    std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 TEST(Appender, appends_to_what_is_there) {
   const TemporaryFolder folder;

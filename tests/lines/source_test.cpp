@@ -10,6 +10,7 @@
 
 #include "directory/temporary_folder.hpp"
 #include "object_stages/harness.hpp"
+#include "support/file_limit.hpp"
 #include "support/log_lines.hpp"
 
 namespace sluice::test {
@@ -475,6 +476,29 @@ TEST_F(LinesFifo, a_message_left_behind_that_no_queue_can_hold_is_kept_as_a_dama
   EXPECT_EQ(log_.with(state_.at(kLeftBehind) + ":1: ").size(), 1U);
   EXPECT_EQ(state_.read(kDamaged), left);
   EXPECT_FALSE(state_.exists(kLeftBehind));
+}
+
+TEST_F(LinesFifo, on_a_full_disk_the_messages_that_are_lost_are_counted_and_no_half_file_stays) {
+  through("a\n", {});
+  const std::string left = state_.read(kLeftBehind);
+  {
+    Receiver out;
+    const auto source = make(kText);
+    const auto& functions = source->functions<sluice_source>();
+    out.on_exhausted = [&] { source->cancel(); };
+    const int writer = open_writer();
+    write(writer, "b\nc\n");
+    ::close(writer);
+    EXPECT_EQ(functions.run(source->self(), &out), SLUICE_CANCELLED);
+    EXPECT_EQ(bodies(out), (Words{"a", "b", "c"}));
+
+    const FileLimit full(left.size() + 1);
+    sluice_str error{};
+    EXPECT_EQ(functions.finish(source->self(), &error), SLUICE_IO);
+    EXPECT_NE(view(error).find("could not be kept: 2;"), std::string::npos) << view(error);
+  }
+  EXPECT_FALSE(state_.exists(kLeftBehind + ".new"));
+  EXPECT_EQ(state_.read(kLeftBehind), left);
 }
 
 TEST_F(LinesSource, a_missing_file_or_a_folder_is_an_error_of_the_start) {
