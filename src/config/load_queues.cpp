@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/units.hpp"
 #include "config/loader.hpp"
 #include "filter/parse_policy.hpp"
 
