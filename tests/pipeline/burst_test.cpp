@@ -20,12 +20,6 @@ using core::host;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kResidentCounts = false;  // sanitizers keep back what was freed, and notes of their own
-#else
-constexpr bool kResidentCounts = true;
-#endif
-
 /// A source that emits what it is told, when it is told. Calls return when all of it is settled.
 class Tide {
  public:

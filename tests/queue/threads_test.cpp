@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "support/line.hpp"
+#include "support/resident.hpp"
 #include "support/scale.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -33,9 +34,11 @@ TEST(Threads, that_come_and_go_leave_nothing_behind_in_a_queue) {
   ASSERT_TRUE(line.open());
   const std::uint64_t threads = std::max<std::uint64_t>(1500, scaled(10'000));
   std::size_t after_a_thousand = 0;
+  std::int64_t resident_after_a_thousand = 0;
   for (std::uint64_t i = 0; i < threads; ++i) {
     if (i == 1000) {
       after_a_thousand = heap_bytes();
+      resident_after_a_thousand = resident_bytes();
     }
     line.publish(publisher, {"a"});
     std::thread([&] {  // each is a producer of its own to the moodycamel queue of what came back
@@ -46,8 +49,13 @@ TEST(Threads, that_come_and_go_leave_nothing_behind_in_a_queue) {
     ASSERT_EQ(hand.drain(), 1u);
   }
   const std::size_t at_the_end = heap_bytes();
+  const std::int64_t resident_at_the_end = resident_bytes();
   const std::size_t settlements = threads * 4 * sizeof(Settlements::Settlement);  // the test's own notes, and their growth
-  EXPECT_LT(at_the_end, after_a_thousand + settlements + (std::size_t{1} << 20)) << "after " << threads << " threads";
+  const std::size_t growth_max = settlements + (std::size_t{1} << 20);
+  EXPECT_LT(at_the_end, after_a_thousand + growth_max) << "after " << threads << " threads";
+  if (kResidentCounts) {
+    EXPECT_LT(resident_at_the_end, resident_after_a_thousand + static_cast<std::int64_t>(growth_max)) << "after " << threads << " threads";
+  }
   EXPECT_EQ(line.settled.count(), threads);
 }
 

@@ -11,6 +11,12 @@
 
 namespace sluice::test {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kResidentCounts = false;  // sanitizers keep back what was freed, and notes of their own
+#else
+constexpr bool kResidentCounts = true;
+#endif
+
 /// Of the process.
 inline std::int64_t resident_bytes() {
   std::int64_t pages = 0, resident = 0;
