@@ -7,6 +7,9 @@
 //   queue/fifo/gN/sluice   the pass of 64 through a FIFO queue, its messages in N groups in turn, without
 //                          deduplication; and by content, in one group.
 //   queue/lease/sluice     a lease is opened, watched and settled; items are leases.
+//   queue/sweep/N/sluice   N lease slots are looked at as their entries in the timers' wheel come due, by a ticker that
+//                          sleeps from each to the next: 10 000 over a second, a million over 12 hours. Every tenth has a
+//                          lease that was extended; none expires. Items are looks.
 //   queue/expire/bN/sluice a lease of N messages expires: copied out, visible again; items are messages.
 //   queue/redelivery/sluice   every message fails once (visibility 0) and is received again.
 //   queue/waiting/sluice   10 million messages wait. Counters: bytes_each (of memory, as the system counts it), and
@@ -26,6 +29,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/random.hpp"
 #include "queue/consumer.hpp"
 #include "service/worker.hpp"
 #include "topic/publisher.hpp"
@@ -209,6 +213,41 @@ void lease(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
+void sweep(benchmark::State& state, std::uint32_t count, std::int64_t timeout_ms) {
+  Line line(kBatch, {.name = "q"});
+  LeaseHolder holder{.queue = &line.queue, .visibility_timeout_ms = timeout_ms, .ack_deadline_ms = kInvisibleMaxMs};
+  std::vector<LeaseSlot> slots(count);
+  Random random(1);
+  for (LeaseSlot& slot : slots) {
+    slot.holder = &holder;
+    const auto deadline = static_cast<std::int64_t>(1 + random.next() % static_cast<std::uint64_t>(timeout_ms));
+    slot.open(nullptr, 1, deadline, 0);
+    line.timers.watch(slot, deadline);
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (i % 10 != 0) {
+      slots[i].close(slots[i].word.load());
+    }
+  }
+  std::int64_t next = line.timers.advance();
+  for (auto _ : state) {
+    state.PauseTiming();
+    for (std::uint32_t i = 0; i < count; i += 10) {
+      std::uint64_t word = slots[i].word.load();
+      slots[i].extend(&word, LeaseSlot::deadline_of(word) + timeout_ms);
+    }
+    state.ResumeTiming();
+    for (const std::int64_t end = line.timers.now_tick() + timeout_ms; line.timers.now_tick() < end;) {
+      line.clock.advance_ms(std::min(next, end) - line.timers.now_tick());
+      next = line.timers.advance();
+    }
+  }
+  if (line.timers.expirations() != 0) {
+    state.SkipWithError("a lease expired");
+  }
+  state.SetItemsProcessed(state.iterations() * count);
+}
+
 void expire(benchmark::State& state, std::uint32_t batch) {
   Line line(batch, {.name = "q", .visibility_timeout_ms = 100});
   line.send(batch);
@@ -355,6 +394,8 @@ void add_all() {
   }
   benchmark::RegisterBenchmark("queue/fifo/content/sluice", pass_fifo, 1u, true)->UseRealTime();
   benchmark::RegisterBenchmark("queue/lease/sluice", lease)->UseRealTime();
+  benchmark::RegisterBenchmark("queue/sweep/10000/sluice", sweep, 10'000u, std::int64_t{1000})->UseRealTime();
+  benchmark::RegisterBenchmark("queue/sweep/1000000/sluice", sweep, 1'000'000u, std::int64_t{12 * 3'600'000})->UseRealTime();
   for (const std::uint32_t batch : {1u, kBatch}) {
     benchmark::RegisterBenchmark(fmt::format("queue/expire/b{}/sluice", batch).c_str(), expire, batch)->UseRealTime();
   }
