@@ -15,6 +15,9 @@ namespace {
 constexpr std::int64_t kSlabsMax =
     std::int64_t{ChunkPool::kClasses} * (ChunkPool::kRotation + std::int64_t{SlabBlocks::kBlockBytes});
 
+/// A message in hand keeps the slab that it lies in, whose other messages may have ended.
+constexpr std::int64_t kSlabMax = ChunkPool::kSlabBytes[ChunkPool::kClasses - 1];
+
 /// Emissions of one message by a stage that does not split (plugin.h: emit).
 constexpr std::int64_t kEmissionsMax = 64;
 
@@ -162,8 +165,8 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
       bound.emissions = sum(bound.emissions, product(workers * kEmissionsMax, service.batch_size,
                                                      service.max_body_bytes));
     }
-    bound.workers =
-        sum(bound.workers, product(workers, service.batch_size, service.max_body_bytes));
+    const std::int64_t in_hand = std::max(service.max_body_bytes, kSlabMax);
+    bound.workers = sum(bound.workers, product(workers, service.batch_size, in_hand));
   }
   return bound;
 }

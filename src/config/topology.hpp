@@ -44,7 +44,7 @@ struct MemoryBound {
   std::int64_t timers = 0;     ///< of messages that are delayed, or hidden after a failure: where they wait for their time
   std::int64_t fifo = 0;       ///< of FIFO queues: deduplication ids, and the lanes of as many groups as messages
   std::int64_t producers = 0;  ///< one chunk for each worker that publishes; also the slabs in rotation and begun blocks for each source
-  std::int64_t workers = 0;    ///< one batch of bodies of max_body_bytes in each worker's hands
+  std::int64_t workers = 0;    ///< one batch in each worker's hands: bodies of max_body_bytes, or a slab each where that is more
   /// What a batch becomes in a worker of the CPU pool that publishes: it never waits for credit, so
   /// it may overdraw by 64 bodies of max_body_bytes for each message.
   std::int64_t emissions = 0;
