@@ -5,8 +5,8 @@
  * reads a component's options and flags as data, then calls its functions.
  *
  * Thread tags. Every function below carries one:
- *   [control]  the host's control thread, one call at a time, at start and stop; check() also while
- *              instances are at work, when the configuration is read again
+ *   [control]  the host's control thread, one call at a time, at start and stop and as workers come
+ *              and go; check() also while instances are at work, when the configuration is read again
  *   [worker]   the thread that serves this instance now; never two calls at once for one instance
  *   [source]   the source's own thread
  *   [any]      any thread, also several at the same time

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "admin/queue_json.hpp"
+#include "admin/service_json.hpp"
 #include "base/listen_address.hpp"
 
 namespace sluice::core {
 namespace {
 
-constexpr std::string_view kQueues = "/api/v1/queues";
+constexpr std::string_view kQueues = "/api/v1/queues", kServices = "/api/v1/services";
 
 int http_status(Errc code) {
   switch (code) {
@@ -193,9 +194,13 @@ AdminAnswer answer(const AdminSubject& subject, const AdminRequest& asked) {
                                                  })
                                    : wrong_method(path, "GET, HEAD");
   }
+  if (path == kServices) {
+    return request.method == "GET" ? AdminAnswer{200, services_json(subject.pipeline, subject.snapshot().services)}
+                                   : wrong_method(path, "GET, HEAD");
+  }
   if (const std::optional<QueuePath> queue = queue_path(path))
     return answer_for_queue(subject, request, *queue, query);
-  return refuse(404, fmt::format("there is nothing at '{}': /healthz, or {}", path, kQueues));
+  return refuse(404, fmt::format("there is nothing at '{}': /healthz, {} or {}", path, kQueues, kServices));
 }
 
 }  // namespace sluice::core

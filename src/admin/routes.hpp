@@ -9,6 +9,7 @@
 //   GET    /api/v1/queues/NAME/redrive            how the last one goes
 //   DELETE /api/v1/queues/NAME/redrive            cancels it
 //   POST   /api/v1/queues/NAME/purge              {"purged":N}
+//   GET    /api/v1/services                       all services, and the last decision on each that scales
 //
 // An error is {"error":TEXT,"exit":N} with the exit code that the command line ends with.
 #pragma once
@@ -18,6 +19,7 @@
 #include <string_view>
 
 #include "pipeline/queue_control.hpp"
+#include "pipeline/summary.hpp"
 
 namespace sluice::core {
 
@@ -40,6 +42,7 @@ struct AdminAnswer {
 struct AdminSubject {
   std::string pipeline;
   QueueControl& queues;
+  std::function<Snapshot()> snapshot;
   bool on_loopback;  ///< only this machine reaches it
   std::function<bool()> is_stopping;
 };

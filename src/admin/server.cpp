@@ -206,9 +206,9 @@ Result<std::unique_ptr<AdminServer>> AdminServer::listen(const ListenAddress& ad
 }
 
 void AdminServer::serve(std::string pipeline, QueueControl& queues,
-                        std::function<bool()> is_stopping) {
-  state_->subject.emplace(AdminSubject{std::move(pipeline), queues, state_->address.is_loopback(),
-                                       std::move(is_stopping)});
+                        std::function<Snapshot()> snapshot, std::function<bool()> is_stopping) {
+  state_->subject.emplace(AdminSubject{std::move(pipeline), queues, std::move(snapshot),
+                                       state_->address.is_loopback(), std::move(is_stopping)});
   asio::co_spawn(state_->context, state_->accept(), asio::detached);
   for (int i = 0; i < kThreads; ++i)
     state_->threads.emplace_back([context = &state_->context] { context->run(); });

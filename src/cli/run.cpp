@@ -297,8 +297,10 @@ int run_pipeline(const RunArguments& arguments) {
   log_info("", "{}", what);
   if (*admin) {
     log_info("", "admin answers at http://{}", to_text((*admin)->address()));
-    (*admin)->serve(name, (*engine)->queues(),
-                    [&running = **engine] { return running.is_stopping(); });
+    Engine& running = **engine;
+    (*admin)->serve(
+        name, running.queues(), [&running] { return running.snapshot(); },
+        [&running] { return running.is_stopping(); });
   }
   std::optional<AddressFile> address_file(
       std::in_place, state, *admin ? std::optional((*admin)->address()) : std::nullopt);

@@ -65,11 +65,6 @@ std::string seconds_text(std::int64_t ms) {
 std::string maybe_text(std::optional<double> number) {
   return number ? fmt::format("{}", *number) : "null";
 }
-std::string_view action_text(ScalingDecision::Action action) {
-  return action == ScalingDecision::Action::out  ? "out"
-         : action == ScalingDecision::Action::in ? "in"
-                                                 : "";
-}
 
 std::string sample_line(const ScalingPolicy& policy, const SimulatedSample& simulated,
                         bool explained) {
@@ -77,7 +72,7 @@ std::string sample_line(const ScalingPolicy& policy, const SimulatedSample& simu
   std::string line = fmt::format(
       R"({{"t":{},"visible":{},"in_flight":{},"count":{},"metric":{},"desired":{},"action":"{}")",
       seconds_text(sample.time_ms), sample.visible, sample.in_flight, sample.count,
-      maybe_text(decision.metric), decision.desired, action_text(decision.action));
+      maybe_text(decision.metric), decision.desired, name_of(decision.action));
   if (explained) {
     line += fmt::format(
         R"(,"judged":{},"scale_out_cooldown_left":{},"scale_in_cooldown_left":{},"reason":{})",

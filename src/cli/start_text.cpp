@@ -35,7 +35,7 @@ std::string sources_text(const PipelineDescription& pipeline) {
 std::string start_text(const PipelineDescription& pipeline) {
   std::uint64_t workers = 0;
   for (const ServiceDescription& service : pipeline.services)
-    workers += service.desired_capacity;
+    workers += service.scaling.desired_capacity;
   return fmt::format(
       "{} runs, state in '{}': {}, {}, {}, {} with {}", pipeline.name, pipeline.state,
       sources_text(pipeline), count_text(pipeline.topics.size(), "topic"),

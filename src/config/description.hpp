@@ -13,6 +13,7 @@
 #include "base/listen_address.hpp"
 #include "plugin/options.hpp"
 #include "queue/queue.hpp"
+#include "scaling/policy.hpp"
 #include "topic/topic_filter.hpp"
 
 namespace sluice::core {
@@ -80,7 +81,7 @@ struct ServiceDescription {
   std::int64_t max_body_bytes = std::int64_t{64} << 20;
   std::vector<std::unique_ptr<sluice_config>> stages;  ///< options are copied for each worker
   std::optional<Target> publish_to;
-  std::uint32_t min_capacity = 1, max_capacity = 1, desired_capacity = 1;
+  ScalingPolicy scaling;
 };
 
 struct PipelineDescription {

@@ -92,8 +92,10 @@ std::string service_text(const PipelineDescription& pipeline, const ServiceDescr
                       : edge(node_name("bucket", bucket), name, "style=dotted");
     }
   }
-  label += fmt::format("\n{} worker{}", service.desired_capacity,
-                       service.desired_capacity == 1 ? "" : "s");
+  const ScalingPolicy& scaling = service.scaling;
+  label += scaling.tracks_target
+               ? fmt::format("\n{} to {} workers", scaling.min_capacity, scaling.max_capacity)
+               : "\n" + count_text(scaling.desired_capacity, "worker");
   if (service.publish_to)
     edges += edge(name, target_name(pipeline, *service.publish_to));
   return node("service", service.name, label, "shape=component, fillcolor=\"#dcfce7\"") + edges;

@@ -159,24 +159,6 @@ constexpr Key kQueueKeys[] = {
 constexpr Key kStageKeys[] = {
     {.name = "type", .type = T::string, .help = "The stage plugin.", .required = true},
 };
-constexpr Key kScalingKeys[] = {
-    {.name = "min_capacity",
-     .type = T::integer,
-     .help = "Fewest workers.",
-     .default_json = "1",
-     .minimum = 1,
-     .maximum = 1000},
-    {.name = "max_capacity",
-     .type = T::integer,
-     .help = "Most workers. Default: the greater of min_capacity and desired_capacity.",
-     .minimum = 1,
-     .maximum = 1000},
-    {.name = "desired_capacity",
-     .type = T::integer,
-     .help = "Workers that run. Default: min_capacity.",
-     .minimum = 1,
-     .maximum = 1000},
-};
 constexpr Key kServiceKeys[] = {
     {.name = "queue",
      .type = T::name,
@@ -223,7 +205,7 @@ constexpr Key kServiceKeys[] = {
     {.name = "scaling",
      .type = T::object,
      .help = "How many workers run.",
-     .shape = &kScalingShape},
+     .shape = &kScalingPolicyShape},
 };
 constexpr Key kAdminKeys[] = {
     {.name = "listen",
@@ -280,7 +262,6 @@ const Shape kSubscriptionShape{"subscription", kSubscriptionKeys};
 const Shape kRedrivePolicyShape{"redrive policy", kRedrivePolicyKeys};
 const Shape kQueueShape{"queue", kQueueKeys};
 const Shape kStageShape{"stage", kStageKeys, "stage"};
-const Shape kScalingShape{"scaling", kScalingKeys};
 const Shape kServiceShape{"service", kServiceKeys};
 const Shape kAdminShape{"admin", kAdminKeys};
 const Shape kPipelineShape{"pipeline", kPipelineKeys};

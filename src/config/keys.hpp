@@ -54,10 +54,10 @@ struct Shape {
 /// The whole file.
 extern const Shape kPipelineShape;
 extern const Shape kBucketShape, kAccessPointShape, kSourceShape, kTopicShape, kQueueShape,
-    kSubscriptionShape, kRedrivePolicyShape, kServiceShape, kStageShape, kScalingShape, kAdminShape;
-/// What `sluice scale` reads (scaling_keys.cpp).
-extern const Shape kSimulationShape;
-extern const Shape kLoadShape, kScalingPolicyShape, kScalingMetricShape, kScalingEvaluationShape;
+    kSubscriptionShape, kRedrivePolicyShape, kServiceShape, kStageShape, kAdminShape;
+/// `scaling` of a service, and the file that `sluice scale` reads (scaling_keys.cpp).
+extern const Shape kScalingPolicyShape, kScalingMetricShape, kScalingEvaluationShape;
+extern const Shape kSimulationShape, kLoadShape;
 
 /// Actions of an access point: sluice_bucket_ref::Action bits by name.
 struct ActionName {

@@ -9,6 +9,7 @@
 
 #include "base/units.hpp"
 #include "config/loader.hpp"
+#include "config/scaling.hpp"
 
 namespace sluice::core {
 namespace {
@@ -247,7 +248,8 @@ void Loader::read_services() {
       if (found)
         serving.emplace(*found, member.name);
     }
-    read_scaling(service, fields);
+    if (const Json* scaling = fields.find("scaling"))
+      service.scaling = read_scaling_policy(reporter_, *scaling, fmt::format("scaling of service {}", in_quotes(service.name)));
     read_stages(service, fields);
     if (serving.contains(service.queue))
       check_window(service, fields);
@@ -276,29 +278,6 @@ void Loader::read_stages(ServiceDescription& service, const ObjectReader& fields
     }
   }
   check_chain(service, fields, offsets);
-}
-
-void Loader::read_scaling(ServiceDescription& service, const ObjectReader& fields) {
-  const Json* object = fields.find("scaling");
-  if (object == nullptr)
-    return;
-  const ObjectReader scaling(reporter_, *object, kScalingShape,
-                             fmt::format("scaling of service {}", in_quotes(service.name)));
-  const std::int64_t least = *scaling.number("min_capacity");
-  const std::int64_t desired = scaling.number("desired_capacity").value_or(least);
-  const std::int64_t most = scaling.number("max_capacity").value_or(std::max(least, desired));
-  if (most < least) {
-    reporter_.error(scaling.offset("max_capacity"),
-                    fmt::format("{}: \"max_capacity\" {} is below \"min_capacity\" {}",
-                                scaling.who(), most, least));
-  } else if (desired < least || desired > most) {
-    reporter_.error(scaling.offset("desired_capacity"),
-                    fmt::format("{}: \"desired_capacity\" must be {} to {}, found {}",
-                                scaling.who(), least, most, desired));
-  }
-  service.min_capacity = static_cast<std::uint32_t>(least);
-  service.max_capacity = static_cast<std::uint32_t>(most);
-  service.desired_capacity = static_cast<std::uint32_t>(desired);
 }
 
 }  // namespace sluice::core

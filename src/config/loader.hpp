@@ -34,7 +34,6 @@ class Loader {
   void read_sources();
   void read_services();
   void read_stages(ServiceDescription& service, const ObjectReader& fields);
-  void read_scaling(ServiceDescription& service, const ObjectReader& fields);
 
   // load_queues.cpp: topics, queues, what names them.
   void read_topics();

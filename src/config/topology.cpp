@@ -158,7 +158,7 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
   bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) *
                     (static_cast<std::int64_t>(kChunkBytesMax) + kSlabsMax);
   for (const ServiceDescription& service : pipeline.services) {
-    const auto workers = static_cast<std::int64_t>(service.max_capacity);
+    const auto workers = static_cast<std::int64_t>(service.scaling.most_workers());
     if (service.publish_to)
       bound.producers += workers * static_cast<std::int64_t>(kChunkBytesMax);
     if (service.publish_to && runs_on_pool(service)) {

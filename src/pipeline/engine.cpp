@@ -44,6 +44,7 @@ struct Engine::State {
   // Control thread.
   Phase phase = Phase::running;
   std::int64_t started_ns = 0, phase_ends_ns = 0;
+  std::int64_t scales_at_ns = INT64_MAX;  ///< the scaler is to be asked again
 
   void ring() {
     event.fetch_add(1, std::memory_order_seq_cst);
@@ -145,6 +146,7 @@ struct Engine::State {
     if (phase == Phase::running && (stop || (options.until_idle && is_idle()))) {
       begin_drain();
     }
+    scales_at_ns = phase == Phase::running ? graph->scaler.step() : INT64_MAX;
     if (phase == Phase::draining && all_returned()) {
       phase = Phase::ended;
     }
@@ -251,7 +253,9 @@ struct Engine::State {
         numbers.stale += counters.stale.load(std::memory_order_relaxed);
         numbers.ignored += counters.ignored.load(std::memory_order_relaxed);
       }
-      numbers.workers = numbers.workers_max = static_cast<std::uint32_t>(service->workers().size());
+      numbers.workers = service->wanted();
+      numbers.workers_max = service->most_wanted();
+      numbers.scaling = graph->scaler.facts(*service);
       snapshot.services.push_back(std::move(numbers));
     }
   }
@@ -363,6 +367,7 @@ bool Engine::wait_for_end(std::chrono::milliseconds limit) {
       return state.phase == State::Phase::ended;
     }
     bool polls = state.phase != State::Phase::running || state.options.until_idle;
+    left = std::min(left, std::max<std::int64_t>(1, state.scales_at_ns - state.clock.steady_ns()));
     futex_wait(state.event, seen, polls ? std::min(left, kIdleStepNs) : left);
   }
 }

@@ -71,11 +71,16 @@ class Builder {
   }
 
   Result<Instance> create(std::unique_ptr<sluice_config> config) {
-    config->bucket = [refs = &graph_->bucket_refs](std::string_view reference) -> sluice_bucket_ref* {
+    return create(*graph_, pipeline_, std::move(config));
+  }
+
+  /// Also while it runs.
+  static Result<Instance> create(Graph& graph, const PipelineDescription& pipeline, std::unique_ptr<sluice_config> config) {
+    config->bucket = [refs = &graph.bucket_refs](std::string_view reference) -> sluice_bucket_ref* {
       auto found = refs->find(reference);
       return found != refs->end() ? &found->second : nullptr;
     };
-    config->state_root = pipeline_.state;
+    config->state_root = pipeline.state;
     return Instance::create(std::move(config));
   }
 
@@ -142,7 +147,7 @@ class Builder {
         });
     std::uint32_t pool_workers = 0;
     for (const ServiceDescription& service : pipeline_.services) {
-      pool_workers += runs_on_pool(service) ? service.desired_capacity : 0;
+      pool_workers += runs_on_pool(service) ? service.scaling.most_workers() : 0;
     }
     graph->pool = std::make_unique<Pool>(
         PoolOptions{std::min(pool_threads, pool_workers), options_.pool_cores, &graph->stopping}, *graph->ready,
@@ -158,31 +163,43 @@ class Builder {
   Result<void> make_service(ServiceDescription& description, std::uint32_t index) {
     Queue& queue = *graph_->queues[description.queue];
     bool own_threads = !runs_on_pool(description);
-    WorkerOptions options{description.name, description.batch_size, description.desired_capacity,
+    WorkerOptions options{description.name, description.batch_size, description.scaling.most_workers(),
                           description.visibility_timeout_ms, description.ack_deadline_ms, description.batch_window_ms,
                           description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, own_threads,
                           description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
                           description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};
-    std::vector<std::unique_ptr<Worker>> workers;
-    for (std::uint32_t worker = 0; worker < description.desired_capacity; ++worker) {
+    auto make_stages = [&description, &pipeline = pipeline_, graph = graph_.get()]() -> Result<std::vector<Instance>> {
       std::vector<Instance> stages;
       for (const std::unique_ptr<sluice_config>& stage : description.stages) {
-        Result<Instance> instance = create(std::make_unique<sluice_config>(*stage));
+        Result<Instance> instance = create(*graph, pipeline, std::make_unique<sluice_config>(*stage));
         if (!instance) {
           return std::unexpected(instance.error());
         }
         stages.push_back(std::move(*instance));
       }
-      workers.push_back(std::make_unique<Worker>(std::move(stages), queue, graph_->timers, *graph_->dead_letters, options));
+      return stages;
+    };
+    std::vector<std::unique_ptr<Worker>> workers;
+    for (std::uint32_t worker = 0; worker < description.scaling.most_workers(); ++worker) {
+      workers.push_back(std::make_unique<Worker>(queue, graph_->timers, *graph_->dead_letters, options));
+      if (worker >= description.scaling.desired_capacity) {
+        continue;
+      }
+      Result<std::vector<Instance>> stages = make_stages();
+      if (!stages) {
+        return std::unexpected(stages.error());
+      }
+      workers.back()->open(std::move(*stages));
     }
     auto failed = [failed = failed_](const std::string& service) {
       failed({Errc::internal, fmt::format("a stage of service '{}' failed and cannot go on; its log line says why", service)});
     };
     graph_->services.push_back(std::make_unique<Service>(
         ServiceOptions{description.name, index, own_threads, description.batch_window_ms, &graph_->stopping,
-                       std::move(failed)}, queue,
+                       std::move(failed), std::move(make_stages)}, queue,
         graph_->timers, *graph_->ready, std::move(workers)));
     queue.set_service(graph_->ready.get(), index);
+    graph_->scaler.add(*graph_->services.back(), description.scaling);
     if (!own_threads) {
       graph_->pool->add(*graph_->services.back());
       for (Queue* target : options.publish_to) {

@@ -14,6 +14,7 @@
 #include "base/storage.hpp"
 #include "config/description.hpp"
 #include "pipeline/engine.hpp"
+#include "pipeline/scaler.hpp"
 #include "plugin/host.hpp"
 #include "queue/dead_letters.hpp"
 #include "queue/timers.hpp"
@@ -26,7 +27,8 @@ namespace sluice::core {
 struct Graph {
   explicit Graph(Clock& used_clock)
       : clock(used_clock),
-        timers(used_clock) {}
+        timers(used_clock),
+        scaler(used_clock) {}
 
   Clock& clock;
   Atomic<bool> stopping{false};   ///< nothing more is received
@@ -40,6 +42,7 @@ struct Graph {
   std::vector<std::unique_ptr<Queue>> queues;
   std::unique_ptr<DeadLetters> dead_letters;
   std::vector<std::unique_ptr<Service>> services;
+  Scaler scaler;
   std::unique_ptr<Pool> pool;
   std::vector<std::unique_ptr<Source>> sources;
   std::vector<std::vector<Publisher*>> topic_publishers;  ///< by topic: the workers' and sources' that publish to it

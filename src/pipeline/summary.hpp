@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "queue/queue.hpp"
+#include "scaling/controller.hpp"
 #include "topic/fanout.hpp"
 
 namespace sluice::core {
@@ -31,11 +33,20 @@ struct QueueNumbers : QueueCounters {
   std::string name;
 };
 
+/// A service that scales, when it was last sampled.
+struct ScalingFacts {
+  ScalingDecision decision;
+  std::string reason;        ///< of it, in words
+  std::int64_t time_ms = 0;  ///< wall clock
+  std::uint64_t visible = 0, in_flight = 0;
+};
+
 struct ServiceNumbers {
   std::string name;
   std::uint64_t processed = 0;  ///< received messages settled ok
   std::uint64_t retried = 0, rejected = 0, stale = 0, ignored = 0;
-  std::uint32_t workers = 0, workers_max = 0;
+  std::uint32_t workers = 0, workers_max = 0;  ///< that are meant to run; the most that ever were
+  std::optional<ScalingFacts> scaling;         ///< nullopt: there is no policy, or no sample yet
 };
 
 struct Snapshot {

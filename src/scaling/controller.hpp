@@ -19,6 +19,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "scaling/policy.hpp"
 
@@ -55,6 +56,9 @@ struct ScalingDecision {
   double wanted = 0;       ///< rounded up, before the limits
   std::int64_t scale_out_cooldown_left_ms = 0, scale_in_cooldown_left_ms = 0;
 };
+
+/// "out" "in", "" for none.
+std::string_view name_of(ScalingDecision::Action action);
 
 /// Why, in words: "metric 150 is above the target of 100: 2 x 150 / 100 rounds up to 3".
 std::string reason_text(const ScalingPolicy& policy, const ScalingDecision& decision);

@@ -37,6 +37,8 @@ struct ScalingPolicy {
   ScalingEvaluation evaluation;
 
   double low_value() const { return low_fraction * target_value; }
+  /// Workers that there may ever be at once.
+  std::uint32_t most_workers() const { return tracks_target ? max_capacity : desired_capacity; }
 };
 
 }  // namespace sluice::core

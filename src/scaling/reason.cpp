@@ -45,6 +45,12 @@ std::string pending_text(const ScalingPolicy& policy, const ScalingDecision& dec
 
 }  // namespace
 
+std::string_view name_of(ScalingDecision::Action action) {
+  return action == ScalingDecision::Action::out  ? "out"
+         : action == ScalingDecision::Action::in ? "in"
+                                                 : "";
+}
+
 std::string reason_text(const ScalingPolicy& policy, const ScalingDecision& decision) {
   using Reason = ScalingDecision::Reason;
   switch (decision.reason) {

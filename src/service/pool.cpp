@@ -150,9 +150,10 @@ bool Pool::work(Service& service, Worker& worker, PoolThread& thread, bool is_lo
   if (!is_long && ++thread.batches % kTimedEvery != 0) {
     return worker.work(thread.work);
   }
+  const std::uint32_t messages = worker.in_hand();
   std::int64_t begin = timers_.clock().steady_ns();
   bool fine = worker.work(thread.work);
-  service.timed(timers_.clock().steady_ns() - begin);
+  service.timed(timers_.clock().steady_ns() - begin, messages);
   return fine;
 }
 

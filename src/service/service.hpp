@@ -2,13 +2,16 @@
 // each on a thread of its own (DESIGN §2.7).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/futex.hpp"
+#include "base/result.hpp"
 #include "queue/ready.hpp"
 #include "service/thread.hpp"
 #include "service/worker.hpp"
@@ -22,10 +25,12 @@ struct ServiceOptions {
   std::int64_t batch_window_ms = 0;  ///< own threads: how long a batch may gather; 0: not at all
   const Atomic<bool>* stopping;
   std::function<void(const std::string& service)> failed;  ///< a stage failed fatally
+  std::function<Result<std::vector<Instance>>()> make_stages = {};  ///< of one worker. [control]
 };
 
 class Service {
  public:
+  /// `workers`: all that it may have; those that are open run from the start.
   Service(ServiceOptions options, Queue& queue, Timers& timers, ReadySet& ready,
           std::vector<std::unique_ptr<Worker>> workers);
   ~Service();
@@ -38,8 +43,17 @@ class Service {
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   Queue& queue() { return queue_; }
 
-  /// Own threads: starts them.
+  /// Own threads: starts those of its open workers.
   void start();
+  /// Workers that are meant to run: those that still finish what they hold are not among them. [any]
+  std::uint32_t wanted() const { return wanted_.load(std::memory_order_relaxed); }
+  /// The most that ever were. [any]
+  std::uint32_t most_wanted() const { return most_wanted_.load(std::memory_order_relaxed); }
+  /// From now on so many are, at most workers().size(): opens those that lack, and lets the last ones leave. One that still
+  /// leaves is kept. Where stages cannot be made, as many run as there are, and the error is the stage's. [control]
+  Result<void> run_workers(std::uint32_t count);
+  /// Ends those that have left. True: some still finish what they hold. [control]
+  bool retire_workers();
   /// Own threads: wakes one that is parked. [any]
   void wake_one();
   void wake_all();  ///< [any] to see `stopping`
@@ -61,9 +75,15 @@ class Service {
   bool is_held_up() const;
   /// Batches take long (50 us and more) or were never timed: others are woken before one is run.
   bool is_long() const { return batch_ns_.load(std::memory_order_relaxed) >= kLongNs; }
-  void timed(std::int64_t ns) {
-    std::int64_t before = batch_ns_.load(std::memory_order_relaxed);
-    batch_ns_.store(before == kUntimed ? ns : before + (ns - before) / 4, std::memory_order_relaxed);
+  /// A batch of so many messages took as long.
+  void timed(std::int64_t ns, std::uint32_t messages) {
+    average(batch_ns_, ns);
+    average(message_ns_, ns / std::max(messages, 1u));
+  }
+  /// What a worker lately took for a message; nullopt: none was timed yet. [any]
+  std::optional<double> message_seconds() const {
+    const std::int64_t ns = message_ns_.load(std::memory_order_relaxed);
+    return ns == kUntimed ? std::nullopt : std::optional(static_cast<double>(ns) / 1e9);
   }
   void failed() { options_.failed(options_.name); }
 
@@ -71,17 +91,26 @@ class Service {
   bool has_worker_for_news() const;
   static constexpr std::int64_t kLongNs = 50'000;
   static constexpr std::int64_t kUntimed = INT64_MAX;
+  static void average(Atomic<std::int64_t>& lately, std::int64_t ns) {
+    const std::int64_t before = lately.load(std::memory_order_relaxed);
+    lately.store(before == kUntimed ? ns : before + (ns - before) / 4, std::memory_order_relaxed);
+  }
+  Result<void> open(std::size_t worker);
+  void start_thread(std::size_t worker);
   void run(Worker& worker);
+  bool leaves(Worker& worker);
+  bool must_end(const Worker& worker) const;
   void gather(Worker& worker);
-  void park(std::int64_t timeout_ns = -1);
+  void park(const Worker& worker, std::int64_t timeout_ns = -1);
 
   const ServiceOptions options_;
   Queue& queue_;
   Timers& timers_;
   ReadySet& ready_;
   const std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<Thread> threads_;
-  Atomic<std::int64_t> batch_ns_{kUntimed};
+  std::vector<Thread> threads_;  ///< of the worker with that number, if it has one
+  Atomic<std::uint32_t> wanted_{0}, most_wanted_{0};
+  Atomic<std::int64_t> batch_ns_{kUntimed}, message_ns_{kUntimed};
   alignas(kCacheLine) Atomic<std::uint32_t> parked_{0};
   Atomic<std::uint32_t> epoch_{0};
   Atomic<std::uint32_t> running_{0};

@@ -13,8 +13,7 @@ void add(Atomic<std::uint64_t>& counter, std::uint64_t amount) {
 
 }  // namespace
 
-Worker::Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadLetters& dead_letters,
-               WorkerOptions options)
+Worker::Worker(Queue& queue, Timers& timers, DeadLetters& dead_letters, WorkerOptions options)
     : options_(std::move(options)),
       timers_(timers),
       consumer_(queue, timers, dead_letters, pool_,
@@ -31,11 +30,16 @@ Worker::Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadL
                                             },
                                         .step_ms = std::max<std::int64_t>(1, queue.options().visibility_timeout_ms / 4)}},
                            timers, dead_letters)
-                     : nullptr),
-      chain_(std::move(stages), consumer_, publisher_.get(),
-             ChainOptions{options_.service, options_.max_body_bytes, options_.permits, options_.aborting, options_.may_wait}) {}
+                     : nullptr) {}
 
 Worker::~Worker() = default;
+
+void Worker::open(std::vector<Instance> stages) {
+  chain_.emplace(std::move(stages), consumer_, publisher_.get(),
+                 ChainOptions{options_.service, options_.max_body_bytes, options_.permits, options_.aborting, options_.may_wait});
+}
+
+void Worker::retire() { chain_.reset(); }
 
 std::uint32_t Worker::receive(std::int64_t now_tick) {
   if (options_.stopping->load(std::memory_order_relaxed)) {
@@ -71,12 +75,15 @@ bool Worker::has_credit() {
     return true;
   }
   bool credit = publisher_->has_credit();
-  bool waited = waits_for_credit_.load(std::memory_order_relaxed);
-  if (credit == waited) {
-    publisher_->announce_wait(!credit);
-    waits_for_credit_.store(!credit, std::memory_order_seq_cst);
-  }
+  announce_wait(!credit);
   return credit || publisher_->has_credit();
+}
+
+void Worker::announce_wait(bool waits) {
+  if (waits_for_credit_.load(std::memory_order_relaxed) != waits) {
+    publisher_->announce_wait(waits);
+    waits_for_credit_.store(waits, std::memory_order_seq_cst);
+  }
 }
 
 /// The batch as an array of pointers: a part of the views' own where the messages follow one another.
@@ -102,9 +109,9 @@ const sluice_message* const* Worker::show(ViewCache& views, std::uint32_t count)
 }
 
 bool Worker::work(WorkThread& thread) {
-  int32_t status = chain_.run(show(thread.views, in_hand_), in_hand_);
+  int32_t status = chain_->run(show(thread.views, in_hand_), in_hand_);
   if (status == SLUICE_OK) {
-    count(consumer_.end(chain_.failures(), thread.releases));
+    count(consumer_.end(chain_->failures(), thread.releases));
   } else {
     // Nothing of it counts: all become visible again.
     std::vector<Failure> all;
@@ -116,7 +123,7 @@ bool Worker::work(WorkThread& thread) {
     }
     consumer_.end(all, thread.releases);
   }
-  chain_.finish();
+  chain_->finish();
   in_hand_ = 0;
   return status != SLUICE_FATAL;
 }
@@ -126,12 +133,13 @@ void Worker::count(const Settled& settled) {
   add(counters_.retried, settled.retried);
   add(counters_.rejected, settled.rejected);
   add(counters_.stale, settled.stale);
-  add(counters_.ignored, chain_.ignored());
+  add(counters_.ignored, chain_->ignored());
 }
 
 void Worker::close() {
   consumer_.idle();
   if (publisher_ != nullptr) {
+    announce_wait(false);
     publisher_->close();
   }
 }

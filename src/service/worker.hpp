@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "message/message_view.hpp"
@@ -42,13 +43,20 @@ struct WorkerOptions {
 
 class Worker {
  public:
-  Worker(std::vector<Instance> stages, Queue& queue, Timers& timers, DeadLetters& dead_letters, WorkerOptions options);
+  Worker(Queue& queue, Timers& timers, DeadLetters& dead_letters, WorkerOptions options);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
+  /// Gives it stages: until then it must not be given work. [control, while no thread has it]
+  void open(std::vector<Instance> stages);
+  /// Ends them. After close(). [control, while no thread has it]
+  void retire();
+  bool is_open() const { return chain_.has_value(); }  ///< [control]
+
   /// Takes a batch. The number of messages in hand; 0: nothing there, or no credit to publish.
   std::uint32_t receive(std::int64_t now_tick);
+  std::uint32_t in_hand() const { return in_hand_; }
   /// The last receive() took all that was there.
   bool caught_up() const { return in_hand_ < options_.batch_size; }
   /// Adds to the batch what has come since. True: no more fits.
@@ -57,11 +65,15 @@ class Worker {
   bool work(WorkThread& thread);
   /// Nothing was received: gives back credit that it gathered.
   void idle() { consumer_.idle(); }
-  /// Publishes and lets go of what it holds. Before destruction, when no batch is in hand.
+  /// Publishes and lets go of what it holds. Before retire() or destruction, when no batch is in hand.
   void close();
 
-  void cancel() const { chain_.cancel(); }   ///< [any]
-  bool blocks() const { return chain_.blocks(); }
+  /// Asks stages that are at work to return soon. [control]
+  void cancel() const {
+    if (chain_) {
+      chain_->cancel();
+    }
+  }
   /// A pool worker that could not receive for want of credit, and still lacks it. [any]
   bool lacks_credit() const {
     return waits_for_credit_.load(std::memory_order_seq_cst) && !publisher_->queues_have_credit();
@@ -69,10 +81,19 @@ class Worker {
   Publisher* publisher() { return publisher_.get(); }
   const WorkerCounters& counters() const { return counters_; }
 
-  Atomic<bool> busy{false};  ///< pool: a thread has it
+  /// What it is meant to do. Control's, but for the last step of one with a thread of its own.
+  enum class State : std::uint8_t {
+    closed,   ///< no thread may have it
+    working,
+    leaving,  ///< finishes what it holds, and receives nothing more
+    gone      ///< its own thread has ended, or is about to
+  };
+  Atomic<State> state{State::closed};
+  Atomic<bool> busy{false};  ///< pool: a thread has it, or control
 
  private:
   bool has_credit();
+  void announce_wait(bool waits);
   const sluice_message* const* show(ViewCache& views, std::uint32_t count);
   void count(const Settled& settled);
 
@@ -81,7 +102,7 @@ class Worker {
   ChunkPool pool_;
   Consumer consumer_;
   std::unique_ptr<Publisher> publisher_;
-  Chain chain_;
+  std::optional<Chain> chain_;  ///< while it is open
   std::uint32_t in_hand_ = 0;
   Atomic<bool> waits_for_credit_{false};  ///< announced to the queues that it publishes to
   std::vector<const sluice_message*> messages_;

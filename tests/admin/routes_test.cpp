@@ -22,7 +22,9 @@ class Routes : public testing::Test {
 
   Stored stored;
   bool stopping = false;
-  core::AdminSubject subject{"p", *stored.queues, true, [this] { return stopping; }};
+  core::Snapshot snapshot;
+  core::AdminSubject subject{"p", *stored.queues, [this] { return snapshot; }, true,
+                             [this] { return stopping; }};
 };
 
 TEST_F(Routes, health_is_ok_until_the_engine_stops) {
@@ -40,6 +42,35 @@ TEST_F(Routes, queues_are_listed_and_told_one_by_one) {
   EXPECT_EQ(dead["ApproximateNumberOfMessages"], 2);
   EXPECT_EQ(dead["ApproximateAgeOfOldestMessage"], 60);
   EXPECT_EQ(dead["is_dead_letter_queue"], true);
+}
+
+TEST_F(Routes, services_are_listed_with_the_last_decision_on_those_that_scale) {
+  core::ScalingFacts facts{
+      .reason = "metric 450 is above the target of 100", .time_ms = 5, .visible = 21, .in_flight = 3};
+  facts.decision.action = core::ScalingDecision::Action::out;
+  facts.decision.count = 1;
+  facts.decision.desired = 5;
+  facts.decision.metric = 450;
+  facts.decision.scale_out_cooldown_left_ms = 60'000;
+  snapshot.services = {{.name = "fixed", .processed = 7, .workers = 2, .workers_max = 2},
+                       {.name = "scales", .workers = 5, .workers_max = 5, .scaling = facts}};
+  const auto all = json("GET", "/api/v1/services");
+  EXPECT_EQ(all["pipeline"], "p");
+  ASSERT_EQ(all["services"].size(), 2u);
+  EXPECT_EQ(all["services"][0]["name"], "fixed");
+  EXPECT_EQ(all["services"][0]["workers"], 2);
+  EXPECT_EQ(all["services"][0]["processed"], 7);
+  EXPECT_FALSE(all["services"][0].contains("scaling"));
+  const auto& scaling = all["services"][1]["scaling"];
+  EXPECT_EQ(scaling["metric"], 450);
+  EXPECT_EQ(scaling["count"], 1);
+  EXPECT_EQ(scaling["desired"], 5);
+  EXPECT_EQ(scaling["action"], "out");
+  EXPECT_EQ(scaling["visible"], 21);
+  EXPECT_EQ(scaling["in_flight"], 3);
+  EXPECT_EQ(scaling["scale_out_cooldown_left"], 60);
+  EXPECT_EQ(scaling["reason"], facts.reason);
+  EXPECT_EQ(ask("POST", "/api/v1/services").status, 405);
 }
 
 TEST_F(Routes, a_peek_shows_messages_with_their_reasons) {

@@ -57,7 +57,8 @@ class Server : public testing::Test {
     core::Result<std::unique_ptr<AdminServer>> listening = AdminServer::listen({"127.0.0.1", 0});
     EXPECT_TRUE(listening);
     server = std::move(*listening);
-    server->serve("p", *stored.queues, [] { return false; });
+    server->serve(
+        "p", *stored.queues, [] { return core::Snapshot(); }, [] { return false; });
     port = server->address().port;
   }
 

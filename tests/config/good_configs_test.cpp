@@ -31,7 +31,7 @@ TEST(GoodConfig, names_become_indices_and_defaults_are_filled_in) {
   EXPECT_EQ(pipeline.services[1].queue, 1U);
   EXPECT_EQ(pipeline.services[0].batch_size, 10U);
   EXPECT_EQ(pipeline.services[0].max_body_bytes, std::int64_t{64} << 20);
-  EXPECT_EQ(pipeline.services[0].desired_capacity, 1U);
+  EXPECT_EQ(pipeline.services[0].scaling.desired_capacity, 1U);
   EXPECT_EQ(warnings(loaded), "");
 }
 
@@ -154,10 +154,10 @@ TEST(GoodConfig, workers_default_to_the_least_and_the_most_to_the_desired) {
                      {"/services/small/scaling={\"min_capacity\": 2, \"max_capacity\": 5}"});
   const Loaded desired(kGoodConfig, {"/services/small/scaling={\"desired_capacity\": 4}"});
   ASSERT_TRUE(least.result && desired.result) << least.text() << desired.text();
-  EXPECT_EQ(least.pipeline().services[0].desired_capacity, 2U);
-  EXPECT_EQ(least.pipeline().services[0].max_capacity, 5U);
-  EXPECT_EQ(desired.pipeline().services[0].desired_capacity, 4U);
-  EXPECT_EQ(desired.pipeline().services[0].max_capacity, 4U);
+  EXPECT_EQ(least.pipeline().services[0].scaling.desired_capacity, 2U);
+  EXPECT_EQ(least.pipeline().services[0].scaling.max_capacity, 5U);
+  EXPECT_EQ(desired.pipeline().services[0].scaling.desired_capacity, 4U);
+  EXPECT_EQ(desired.pipeline().services[0].scaling.max_capacity, 4U);
 }
 
 TEST(GoodConfig, a_retry_through_the_dead_letter_queue_is_no_cycle) {

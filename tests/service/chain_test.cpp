@@ -34,7 +34,8 @@ struct Shop {
     options.may_wait = true;
     options.stopping = &stopping;
     options.aborting = &aborting;
-    worker = std::make_unique<core::Worker>(std::move(instances), queue, line.timers, line.letters, options);
+    worker = std::make_unique<core::Worker>(queue, line.timers, line.letters, options);
+    worker->open(std::move(instances));
     hand = std::make_unique<Hand>(next, line.timers, line.letters, 64, 1);
     EXPECT_TRUE(line.open());
   }

@@ -46,7 +46,8 @@ struct Sleeper {
     std::vector<core::Instance> instances;
     instances.push_back(stage->instance("svc"));
     std::vector<std::unique_ptr<core::Worker>> workers;
-    workers.push_back(std::make_unique<core::Worker>(std::move(instances), queue, line.timers, line.letters, options));
+    workers.push_back(std::make_unique<core::Worker>(queue, line.timers, line.letters, options));
+    workers.back()->open(std::move(instances));
     service = std::make_unique<core::Service>(
         core::ServiceOptions{.name = "svc", .index = 0, .own_threads = !on_pool, .stopping = &stopping, .failed = {}}, queue, line.timers,
         ready, std::move(workers));

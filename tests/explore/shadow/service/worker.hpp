@@ -28,10 +28,16 @@ class Worker {
     work_(in_hand_);
     return true;
   }
+  std::uint32_t in_hand() const { return in_hand_; }
   void idle() {}
+  void open(std::vector<Instance>) {}
+  bool is_open() const { return true; }
   void close() {}
+  void retire() {}
   bool lacks_credit() const { return false; }
 
+  enum class State : std::uint8_t { closed, working, leaving, gone };
+  Atomic<State> state{State::closed};
   Atomic<bool> busy{false};
 
  private:

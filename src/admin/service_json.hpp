@@ -1,0 +1,14 @@
+// What the admin address says of services, as JSON: how many workers run, and why.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/summary.hpp"
+
+namespace sluice::core {
+
+/// {"pipeline","services":[{"name","workers",...,"scaling":{"metric","desired","reason",...}}]}
+std::string services_json(const std::string& pipeline, const std::vector<ServiceNumbers>& services);
+
+}  // namespace sluice::core

@@ -1,0 +1,73 @@
+#include "pipeline/scaler.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+
+namespace sluice::core {
+
+void Scaler::add(Service& service, const ScalingPolicy& policy) {
+  if (policy.tracks_target) {
+    scaled_.emplace_back(service, policy);
+  }
+}
+
+std::int64_t Scaler::due_ns(const Scaled& scaled) const {
+  return start_ns_ + (scaled.samples + 1) * scaled.policy.period_ms * 1'000'000;
+}
+
+std::int64_t Scaler::step() {
+  const std::int64_t now_ns = clock_.steady_ns();
+  std::int64_t next_ns = INT64_MAX;
+  for (Scaled& each : scaled_) {
+    if (due_ns(each) <= now_ns) {
+      decide(each);
+      // A period that was slept through, as a stopped process does, is not made up for.
+      each.samples = (now_ns - start_ns_) / (each.policy.period_ms * 1'000'000);
+    } else if (each.some_leave) {
+      each.some_leave = each.service.retire_workers();
+    }
+    next_ns = std::min({next_ns, due_ns(each), each.some_leave ? now_ns + kLeavingNs : INT64_MAX});
+  }
+  return next_ns;
+}
+
+ScalingSample Scaler::sample(const Scaled& scaled) const {
+  Queue& queue = scaled.service.queue();
+  const QueueCounters counters = queue.counters();
+  const std::int64_t oldest_ms = queue.oldest_ms();
+  return {.time_ms = (clock_.steady_ns() - start_ns_) / 1'000'000,
+          .visible = counters.visible,
+          .in_flight = counters.in_flight,
+          .count = scaled.service.wanted(),
+          .oldest_s = oldest_ms == AgeWindow::kNone ? 0 : static_cast<double>(std::max<std::int64_t>(0, clock_.wall_ms() - oldest_ms)) / 1000,
+          .message_s = scaled.service.message_seconds()};
+}
+
+void Scaler::decide(Scaled& scaled) {
+  const ScalingSample seen = sample(scaled);
+  const ScalingDecision decision = scaled.controller.decide(seen);
+  std::string reason = reason_text(scaled.policy, decision);
+  const std::string& name = scaled.service.name();
+  if (decision.action == ScalingDecision::Action::none) {
+    log_debug(name, "{} of {} workers: {}", decision.count, scaled.policy.max_capacity, reason);
+  } else {
+    log_info(name, "scales {} from {} to {} workers: {}; {} visible, {} in flight",
+             decision.action == ScalingDecision::Action::out ? "out" : "in", decision.count, decision.desired, reason,
+             seen.visible, seen.in_flight);
+  }
+  if (Result<void> run = scaled.service.run_workers(decision.desired); !run) {
+    log_warning(name, "{} of {} workers run: {}; it is tried again", scaled.service.wanted(), decision.desired, run.error().message);
+  }
+  scaled.some_leave = scaled.service.retire_workers();
+  const std::lock_guard lock(mutex_);
+  scaled.facts = ScalingFacts{decision, std::move(reason), clock_.wall_ms(), seen.visible, seen.in_flight};
+}
+
+std::optional<ScalingFacts> Scaler::facts(const Service& service) const {
+  const auto found = std::ranges::find(scaled_, &service, [](const Scaled& scaled) { return &scaled.service; });
+  const std::lock_guard lock(mutex_);
+  return found != scaled_.end() ? found->facts : std::nullopt;
+}
+
+}  // namespace sluice::core
