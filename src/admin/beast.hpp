@@ -1,5 +1,5 @@
-// Boost.Beast, whose parser g++ 12 suspects of reading what was not set (basic_parser.hpp: an empty optional is copied).
-// Heavy: only in .cpp files.
+// Boost.Beast, whose parser g++ 12 suspects of reading what was not set (basic_parser.hpp: an empty
+// optional is copied). Heavy: only in .cpp files.
 #pragma once
 
 #pragma GCC diagnostic push

@@ -195,12 +195,14 @@ AdminAnswer answer(const AdminSubject& subject, const AdminRequest& asked) {
                                    : wrong_method(path, "GET, HEAD");
   }
   if (path == kServices) {
-    return request.method == "GET" ? AdminAnswer{200, services_json(subject.pipeline, subject.snapshot().services)}
-                                   : wrong_method(path, "GET, HEAD");
+    return request.method == "GET"
+               ? AdminAnswer{200, services_json(subject.pipeline, subject.snapshot().services)}
+               : wrong_method(path, "GET, HEAD");
   }
   if (const std::optional<QueuePath> queue = queue_path(path))
     return answer_for_queue(subject, request, *queue, query);
-  return refuse(404, fmt::format("there is nothing at '{}': /healthz, {} or {}", path, kQueues, kServices));
+  return refuse(
+      404, fmt::format("there is nothing at '{}': /healthz, {} or {}", path, kQueues, kServices));
 }
 
 }  // namespace sluice::core

@@ -22,7 +22,8 @@ Object scaling_object(const ScalingFacts& facts) {
   object["desired"] = decision.desired;
   object["action"] = name_of(decision.action);
   object["reason"] = facts.reason;
-  object["scale_out_cooldown_left"] = static_cast<double>(decision.scale_out_cooldown_left_ms) / 1000;
+  object["scale_out_cooldown_left"] =
+      static_cast<double>(decision.scale_out_cooldown_left_ms) / 1000;
   object["scale_in_cooldown_left"] = static_cast<double>(decision.scale_in_cooldown_left_ms) / 1000;
   return object;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/units.hpp"
 
 namespace sluice::core {
 
@@ -52,8 +53,8 @@ void Scaler::decide(Scaled& scaled) {
   if (decision.action == ScalingDecision::Action::none) {
     log_debug(name, "{} of {} workers: {}", decision.count, scaled.policy.max_capacity, reason);
   } else {
-    log_info(name, "scales {} from {} to {} workers: {}; {} visible, {} in flight",
-             decision.action == ScalingDecision::Action::out ? "out" : "in", decision.count, decision.desired, reason,
+    log_info(name, "scales {} from {} to {}: {}; {} visible, {} in flight",
+             decision.action == ScalingDecision::Action::out ? "out" : "in", decision.count, count_text(decision.desired, "worker"), reason,
              seen.visible, seen.in_flight);
   }
   if (Result<void> run = scaled.service.run_workers(decision.desired); !run) {

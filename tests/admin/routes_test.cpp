@@ -45,8 +45,10 @@ TEST_F(Routes, queues_are_listed_and_told_one_by_one) {
 }
 
 TEST_F(Routes, services_are_listed_with_the_last_decision_on_those_that_scale) {
-  core::ScalingFacts facts{
-      .reason = "metric 450 is above the target of 100", .time_ms = 5, .visible = 21, .in_flight = 3};
+  core::ScalingFacts facts{.reason = "metric 450 is above the target of 100",
+                           .time_ms = 5,
+                           .visible = 21,
+                           .in_flight = 3};
   facts.decision.action = core::ScalingDecision::Action::out;
   facts.decision.count = 1;
   facts.decision.desired = 5;
