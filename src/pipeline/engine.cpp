@@ -44,7 +44,7 @@ struct Engine::State {
   // Control thread.
   Phase phase = Phase::running;
   std::int64_t started_ns = 0, phase_ends_ns = 0;
-  std::int64_t scales_at_ns = INT64_MAX;  ///< the scaler is to be asked again
+  std::int64_t scales_at_ns = 0;  ///< when the scaler is to be asked again
 
   void ring() {
     event.fetch_add(1, std::memory_order_seq_cst);
@@ -146,7 +146,9 @@ struct Engine::State {
     if (phase == Phase::running && (stop || (options.until_idle && is_idle()))) {
       begin_drain();
     }
-    scales_at_ns = phase == Phase::running ? graph->scaler.step() : INT64_MAX;
+    if (phase == Phase::running && clock.steady_ns() >= scales_at_ns) {
+      scales_at_ns = graph->scaler.step();
+    }
     if (phase == Phase::draining && all_returned()) {
       phase = Phase::ended;
     }
@@ -367,7 +369,9 @@ bool Engine::wait_for_end(std::chrono::milliseconds limit) {
       return state.phase == State::Phase::ended;
     }
     bool polls = state.phase != State::Phase::running || state.options.until_idle;
-    left = std::min(left, std::max<std::int64_t>(1, state.scales_at_ns - state.clock.steady_ns()));
+    if (state.phase == State::Phase::running) {
+      left = std::min(left, std::max<std::int64_t>(1, state.scales_at_ns - state.clock.steady_ns()));
+    }
     futex_wait(state.event, seen, polls ? std::min(left, kIdleStepNs) : left);
   }
 }

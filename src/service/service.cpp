@@ -52,8 +52,8 @@ Result<void> Service::run_workers(std::uint32_t count) {
       return opened;
     }
     wanted_.store(i + 1, std::memory_order_relaxed);
+    most_wanted_.store(std::max(i + 1, most_wanted()), std::memory_order_relaxed);
   }
-  most_wanted_.store(std::max(wanted(), most_wanted()), std::memory_order_relaxed);
   const std::uint32_t before = wanted();
   wanted_.store(count, std::memory_order_relaxed);
   for (std::uint32_t i = count; i < before; ++i) {
@@ -149,7 +149,8 @@ void Service::run(Worker& worker) {
 /// It was told to, and no longer hears otherwise. What it was woken for another is to look at.
 bool Service::leaves(Worker& worker) {
   Worker::State state = Worker::State::leaving;
-  if (worker.state.load(std::memory_order_relaxed) != state || !worker.state.compare_exchange_strong(state, Worker::State::gone, std::memory_order_seq_cst, std::memory_order_seq_cst)) {
+  if (worker.state.load(std::memory_order_relaxed) != state ||
+      !worker.state.compare_exchange_strong(state, Worker::State::gone, std::memory_order_seq_cst, std::memory_order_seq_cst)) {
     return false;
   }
   ready_.clear(options_.index);
