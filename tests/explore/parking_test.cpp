@@ -30,7 +30,8 @@ struct Served {
       made.push_back(std::make_unique<Worker>(queue, 1, [this](std::uint32_t count) { note(count); }));
     }
     service = std::make_unique<Service>(
-        core::ServiceOptions{.name = "s", .index = 0, .own_threads = !pool_threads, .stopping = &stopping, .failed = {}}, queue,
+        core::ServiceOptions{.name = "s", .index = 0, .own_threads = !pool_threads, .stopping = &stopping, .failed = {},
+                             .make_stages = [] { return std::vector<core::Instance>(); }}, queue,
         line.timers, ready, std::move(made));
     if (pool_threads) {
       pool = std::make_unique<core::Pool>(core::PoolOptions{workers, {}, &stopping}, ready, line.timers, permits);
@@ -138,6 +139,33 @@ TEST(Pool, of_two_threads_that_sleep_is_woken_for_what_comes) {
   verify(coming_back(2, true), {.store_buffer = 2, .begins_parked = true});
   verify(publishing(2, true, 1), {.store_buffer = 2, .begins_parked = true});
 }
+
+/// One of two workers is told to leave as a message comes: it may be the one that is woken for it.
+Scenario leaving(bool pool) {
+  return [=](Trial& trial) {
+    Served served(2, pool, 1);
+    trial.threads({[&] { served.publish(); }, [&] { (void)served.service->run_workers(1); }});
+    trial.expect(served.received == 1, "the other receives it");
+  };
+}
+
+TEST(Service, whose_worker_leaves_gives_what_comes_to_another) { verify(leaving(false), {.store_buffer = 2, .begins_parked = true}); }
+
+TEST(Pool, whose_worker_leaves_gives_what_comes_to_another) { verify(leaving(true), {.store_buffer = 2, .begins_parked = true}); }
+
+/// It is wanted again before it has gone.
+Scenario staying(bool pool) {
+  return [=](Trial& trial) {
+    Served served(1, pool, 1);
+    trial.threads({[&] { served.publish(); }, [&] {
+                     (void)served.service->run_workers(0);
+                     (void)served.service->run_workers(1);
+                   }});
+    trial.expect(served.received == 1, "it is there again");
+  };
+}
+
+TEST(Pool, whose_worker_leaves_and_stays_receives_what_came_meanwhile) { verify(staying(true), {.store_buffer = 2, .begins_parked = true}); }
 
 TEST(ReadySet, is_told_twice_and_wakes_once) {
   verify([](Trial& trial) {

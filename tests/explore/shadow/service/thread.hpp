@@ -10,7 +10,9 @@ namespace sluice::core {
 
 class Thread {
  public:
+  Thread() = default;
   Thread(const std::string&, std::function<void()> body, int = -1) { explore::add_thread(std::move(body)); }
+  void join() {}  // who leaves has nothing left to do but its end
   void abandon() {}
 };
 
