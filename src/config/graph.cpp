@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/units.hpp"
+
 namespace sluice::core {
 namespace {
 
