@@ -168,7 +168,7 @@ class Builder {
                           description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, own_threads,
                           description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
                           description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};
-    auto make_stages = [&description, &pipeline = pipeline_, graph = graph_.get()]() -> Result<std::vector<Instance>> {
+    auto open_worker = [&description, &pipeline = pipeline_, graph = graph_.get()](Worker& worker) -> Result<void> {
       std::vector<Instance> stages;
       for (const std::unique_ptr<sluice_config>& stage : description.stages) {
         Result<Instance> instance = create(*graph, pipeline, std::make_unique<sluice_config>(*stage));
@@ -177,7 +177,8 @@ class Builder {
         }
         stages.push_back(std::move(*instance));
       }
-      return stages;
+      worker.open(std::move(stages));
+      return {};
     };
     std::vector<std::unique_ptr<Worker>> workers;
     for (std::uint32_t worker = 0; worker < description.scaling.most_workers(); ++worker) {
@@ -185,18 +186,16 @@ class Builder {
       if (worker >= description.scaling.desired_capacity) {
         continue;
       }
-      Result<std::vector<Instance>> stages = make_stages();
-      if (!stages) {
-        return std::unexpected(stages.error());
+      if (Result<void> opened = open_worker(*workers.back()); !opened) {
+        return opened;
       }
-      workers.back()->open(std::move(*stages));
     }
     auto failed = [failed = failed_](const std::string& service) {
       failed({Errc::internal, fmt::format("a stage of service '{}' failed and cannot go on; its log line says why", service)});
     };
     graph_->services.push_back(std::make_unique<Service>(
         ServiceOptions{description.name, index, own_threads, description.batch_window_ms, &graph_->stopping,
-                       std::move(failed), std::move(make_stages)}, queue,
+                       std::move(failed), std::move(open_worker)}, queue,
         graph_->timers, *graph_->ready, std::move(workers)));
     queue.set_service(graph_->ready.get(), index);
     graph_->scaler.add(*graph_->services.back(), description.scaling);

@@ -78,12 +78,10 @@ Result<void> Service::open(std::size_t number) {
     threads_[number].join();
     worker.retire();
   }
-  Result<std::vector<Instance>> stages = options_.make_stages();
-  if (!stages) {
+  if (Result<void> opened = options_.open_worker(worker); !opened) {
     worker.state.store(Worker::State::closed, std::memory_order_relaxed);
-    return std::unexpected(stages.error());
+    return opened;
   }
-  worker.open(std::move(*stages));
   worker.state.store(Worker::State::working, std::memory_order_relaxed);
   if (options_.own_threads) {
     start_thread(number);

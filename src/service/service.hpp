@@ -25,7 +25,7 @@ struct ServiceOptions {
   std::int64_t batch_window_ms = 0;  ///< own threads: how long a batch may gather; 0: not at all
   const Atomic<bool>* stopping;
   std::function<void(const std::string& service)> failed;  ///< a stage failed fatally
-  std::function<Result<std::vector<Instance>>()> make_stages = {};  ///< of one worker. [control]
+  std::function<Result<void>(Worker& worker)> open_worker = {};  ///< gives it stages. [control]
 };
 
 class Service {

@@ -108,7 +108,7 @@ TEST(Topology, a_bound_beyond_all_numbers_stays_one) {
   PipelineDescription pipeline;
   for (int i = 0; i < 4096; ++i) {
     ServiceDescription& service = pipeline.services.emplace_back();
-    service.max_capacity = 1000;
+    service.scaling.desired_capacity = 1000;
     service.batch_size = 10'000;
     service.max_body_bytes = std::int64_t{1} << 30;
   }

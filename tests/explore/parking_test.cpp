@@ -31,7 +31,7 @@ struct Served {
     }
     service = std::make_unique<Service>(
         core::ServiceOptions{.name = "s", .index = 0, .own_threads = !pool_threads, .stopping = &stopping, .failed = {},
-                             .make_stages = [] { return std::vector<core::Instance>(); }}, queue,
+                             .open_worker = [](Worker&) { return core::Result<void>(); }}, queue,
         line.timers, ready, std::move(made));
     if (pool_threads) {
       pool = std::make_unique<core::Pool>(core::PoolOptions{workers, {}, &stopping}, ready, line.timers, permits);

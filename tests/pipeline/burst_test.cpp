@@ -273,8 +273,8 @@ TEST(Burst, through_fifo_queues_and_threads_of_their_own_takes_no_memory_once_it
   auto sink = gate.sink(), blocking = gate.sink(SLUICE_BLOCKS);
   const std::vector<std::uint32_t> queues{plan.queue(queue_of("a", true)), plan.queue(queue_of("b")), plan.queue(queue_of("c", true))};
   plan.source(tide.script(), plan.topic(queues));
-  plan.service("a", queues[0], {blocking.get()}).desired_capacity = 2;
-  plan.service("b", queues[1], {blocking.get()}).desired_capacity = 2;
+  plan.service("a", queues[0], {blocking.get()}).scaling.desired_capacity = 2;
+  plan.service("b", queues[1], {blocking.get()}).scaling.desired_capacity = 2;
   plan.service("c", queues[2], {sink.get()});
   Tides tides(plan, tide, gate);
   tides.warm_up();

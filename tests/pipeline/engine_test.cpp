@@ -25,7 +25,7 @@ TEST(Engine, until_idle_ends_with_everything_acknowledged) {
   std::uint32_t qa = plan.queue("a"), qb = plan.queue("b");
   plan.source(*source, plan.topic({qa, qb}));
   plan.service("a", qa, {stage_a.get()});
-  plan.service("b", qb, {stage_b.get()}).desired_capacity = 3;
+  plan.service("b", qb, {stage_b.get()}).scaling.desired_capacity = 3;
   Summary summary = plan.run();
   EXPECT_EQ(summary.exit, 0);
   EXPECT_EQ(a.size(), 1000u);
@@ -174,7 +174,7 @@ TEST(Engine, services_that_feed_each_other_through_narrow_queues_neither_deadloc
     plan.service("s0", q[0], {one.get()}).publish_to = Plan::to(q[1]);
     core::ServiceDescription& middle = plan.service("s1", q[1], {two.get()});
     middle.publish_to = Plan::to(q[2]);
-    middle.desired_capacity = 2;
+    middle.scaling.desired_capacity = 2;
     plan.service("s2", q[2], {three.get()}).publish_to = Plan::to(q[3]);
     plan.service("s3", q[3], {last.get()}).batch_size = 1;
     Summary summary = plan.run(pool_threads);
@@ -199,7 +199,7 @@ TEST(Engine, many_services_on_few_threads_all_come_to_rest_again_and_again) {
     for (std::uint32_t queue : queues) {
       core::ServiceDescription& service = plan.service("s" + std::to_string(queue), queue, {stage.get()});
       service.batch_size = 1 + queue * 3;
-      service.desired_capacity = 1 + queue % 2;
+      service.scaling.desired_capacity = 1 + queue % 2;
     }
     Summary summary = plan.run(3);
     ASSERT_EQ(summary.exit, 0);
@@ -345,7 +345,7 @@ TEST(Engine, is_not_idle_while_a_worker_still_publishes_what_comes_too_late) {
   const std::uint32_t slow = plan.queue_with_dead("slow", 1, 20), out = plan.queue("out");
   plan.source(*source, Plan::to(slow));
   core::ServiceDescription& service = plan.service("sleeps", slow, {sleep.get()});
-  service.desired_capacity = 2;
+  service.scaling.desired_capacity = 2;
   service.publish_to = Plan::to(out);
   plan.service("last", out, {keep.get()});
   auto engine = plan.start();

@@ -149,7 +149,7 @@ class Join {
     plan_.pipeline().sources.back().name = "dying";
     plan_.service("one", one, {pool_way_.get()}).publish_to = Plan::to(joined);
     plan_.service("two", two, {thread_way_.get()}).publish_to = Plan::to(joined);
-    plan_.service("judge", joined, {judge_.get()}).desired_capacity = 2;
+    plan_.service("judge", joined, {judge_.get()}).scaling.desired_capacity = 2;
   }
   Plan& plan() { return plan_; }
   /// Lets go on what waits for the death of the one.

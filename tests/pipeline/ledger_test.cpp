@@ -91,7 +91,7 @@ TEST(Engine, the_oracle_finds_no_fault_in_a_run_with_retries_and_rejects_on_ever
   plan.source(*source, plan.topic(queues));
   for (std::uint32_t branch = 0; branch < kBranches; ++branch) {
     core::ServiceDescription& service = plan.service("s" + std::to_string(branch), queues[branch], {stages[branch].get()});
-    service.desired_capacity = 1 + branch;
+    service.scaling.desired_capacity = 1 + branch;
     service.batch_size = branch == 0 ? 64 : 5;
   }
   core::Summary summary = plan.run(2);

@@ -60,8 +60,8 @@ TEST(Operations, purges_redrives_and_peeks_at_once_leave_each_letter_in_one_plac
   jobs.redrive_policy = core::RedrivePolicy{2, plan.queue(dead)};
   const std::uint32_t q = plan.queue(jobs);
   plan.source(*source, Plan::to(q));
-  plan.service("first", q, {first.get()}).desired_capacity = 2;
-  plan.service("second", q - 1, {second.get()}).desired_capacity = 2;
+  plan.service("first", q, {first.get()}).scaling.desired_capacity = 2;
+  plan.service("second", q - 1, {second.get()}).scaling.desired_capacity = 2;
   auto engine = plan.start();
   ASSERT_TRUE(engine);
   core::QueueControl& queues = (*engine)->queues();

@@ -281,7 +281,7 @@ void play(std::uint64_t seed, Seen& seen) {
     const int flags = (blocks ? SLUICE_BLOCKS : 0) | (graph.nodes[i].splits ? SLUICE_SPLITS : 0);
     scripts.push_back(stage_of(graph.nodes[i], i, arrivals, static_cast<std::uint32_t>(flags)));
     core::ServiceDescription& service = plan.service("s" + std::to_string(i), queues[i], {scripts.back().get()});
-    service.desired_capacity = 1 + static_cast<std::uint32_t>(random.next() % 2);
+    service.scaling.desired_capacity = 1 + static_cast<std::uint32_t>(random.next() % 2);
     service.batch_size = random.next() % 2 == 0 ? 64 : 5;
     if (!graph.nodes[i].targets.empty()) {
       service.publish_to = topic_of(graph.nodes[i].targets);

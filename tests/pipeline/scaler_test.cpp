@@ -50,10 +50,10 @@ struct Shop {
     for (std::uint32_t i = 0; i < kMost; ++i) {
       workers.push_back(std::make_unique<Worker>(queue, line.timers, line.letters, options));
     }
-    workers[0]->open(*make());
+    EXPECT_TRUE(open(*workers[0]));
     service = std::make_unique<core::Service>(
         core::ServiceOptions{.name = "svc", .index = 0, .own_threads = own_threads, .stopping = &stopping, .failed = {},
-                             .make_stages = [this] { return make(); }},
+                             .open_worker = [this](Worker& worker) { return open(worker); }},
         queue, line.timers, ready, std::move(workers));
     EXPECT_TRUE(line.open());
     service->start();
@@ -72,14 +72,15 @@ struct Shop {
     publisher.close();
     hand.consumer.idle();
   }
-  core::Result<std::vector<core::Instance>> make() {
+  core::Result<void> open(Worker& worker) {
     if (fails) {
       return core::fail(core::Errc::unavailable, "no such library");
     }
     ++made;
     std::vector<core::Instance> stages;
     stages.push_back(stage->instance("svc"));
-    return stages;
+    worker.open(std::move(stages));
+    return {};
   }
   void send(std::uint32_t messages) {
     for (std::uint32_t i = 0; i < messages; ++i) {

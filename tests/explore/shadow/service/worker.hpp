@@ -30,7 +30,6 @@ class Worker {
   }
   std::uint32_t in_hand() const { return in_hand_; }
   void idle() {}
-  void open(std::vector<Instance>) {}
   bool is_open() const { return true; }
   void close() {}
   void retire() {}
