@@ -40,7 +40,7 @@ ScalingSample Scaler::sample(const Scaled& scaled) const {
   return {.time_ms = (clock_.steady_ns() - start_ns_) / 1'000'000,
           .visible = counters.visible,
           .in_flight = counters.in_flight,
-          .count = scaled.service.wanted(),
+          .count = scaled.meant,
           .oldest_s = oldest_ms == AgeWindow::kNone ? 0 : static_cast<double>(std::max<std::int64_t>(0, clock_.wall_ms() - oldest_ms)) / 1000,
           .message_s = scaled.service.message_seconds()};
 }
@@ -57,7 +57,8 @@ void Scaler::decide(Scaled& scaled) {
              decision.action == ScalingDecision::Action::out ? "out" : "in", decision.count, count_text(decision.desired, "worker"), reason,
              seen.visible, seen.in_flight);
   }
-  if (Result<void> run = scaled.service.run_workers(decision.desired); !run) {
+  scaled.meant = decision.desired;
+  if (Result<void> run = scaled.service.run_workers(scaled.meant); !run) {
     log_warning(name, "{} of {} workers run: {}; it is tried again", scaled.service.wanted(), decision.desired, run.error().message);
   }
   scaled.some_leave = scaled.service.retire_workers();

@@ -33,10 +33,11 @@ class Scaler {
 
   struct Scaled {
     Scaled(Service& used_service, const ScalingPolicy& used_policy)
-        : service(used_service), policy(used_policy), controller(used_policy) {}
+        : service(used_service), policy(used_policy), controller(used_policy), meant(used_service.wanted()) {}
     Service& service;
     const ScalingPolicy& policy;
     ScalingController controller;
+    std::uint32_t meant;       ///< workers; where stages cannot be made, fewer run
     std::int64_t samples = 0;  ///< so far
     bool some_leave = false;
     std::optional<ScalingFacts> facts = {};  // guarded by mutex_
