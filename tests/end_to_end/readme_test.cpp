@@ -84,6 +84,14 @@ TEST_F(Readme, the_keys_of_a_queue_are_valid_and_their_defaults_true) {
   EXPECT_GE(defaults, 6);
 }
 
+TEST_F(Readme, the_scaling_policy_is_a_good_one) {
+  put_file(folder() / "scaling.json", R"({"name":"scaling","queues":{"q":{}},"services":{"work":{"queue":"q",)" + block("json scaling") +
+                                          R"(,"stages":[{"type":"lines","path":")" + file("out.jsonl") + R"("}]}}})");
+  const Ended ended = run({{"validate", file("scaling.json")}, {}});
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_NE(ended.out.find("scaling.json: ok"), std::string::npos) << ended.out;
+}
+
 TEST_F(Readme, the_fifo_queue_is_a_good_one) {
   put_file(folder() / "fifo.json", R"({"name":"fifo","queues":{)" + block("json fifo") + "}}");
   const Ended ended = run({{"validate", file("fifo.json")}, {}});
