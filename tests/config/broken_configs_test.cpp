@@ -80,8 +80,8 @@ const Broken kBroken[] = {
      "did you mean \"batch_size\"?"},
     {"an_unknown_scaling_key_is_refused",
      WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
-                 R"(], "scaling": {@"policy": "x"}}})"),
-     "unknown key \"policy\" in scaling of service \"s\""},
+                 R"(], "scaling": {@"polcy": "target_tracking"}}})"),
+     "did you mean \"policy\"?"},
     {"an_unknown_redrive_key_is_refused", QUEUE("\"redrive_policy\": {@\"max_recieve_count\": 3}"),
      "did you mean \"max_receive_count\"?"},
     {"an_unknown_option_names_the_nearest", SHAPE(R"(, "width": 1, @"enlrge": true)"),

@@ -78,8 +78,8 @@ TEST(Topology, the_memory_bound_counts_answers_of_the_admin_address) {
 
 TEST(Topology, the_memory_bound_counts_a_slab_at_least_for_each_message_in_hand) {
   const Loaded loaded(
-      R"({"queues": {"q": {}}, "sources": {"s": {"type": "test_source", "publish_to": "q"}},
-    "services": {"w": {"queue": "q", "batch_size": 100, "max_body_bytes": "1KiB", "scaling": {"desired_capacity": 2}, "stages": [{"type": "test_upper"}]}}})");
+      R"({"queues": {"q": {}, "r": {}}, "sources": {"s": {"type": "test_source", "publish_to": "q"}},
+    "services": {"w": {"queue": "q", "publish_to": "r", "batch_size": 100, "max_body_bytes": "1KiB", "scaling": {"desired_capacity": 2}, "stages": [{"type": "test_upper"}]}}})");
   ASSERT_TRUE(loaded.result) << loaded.text();
   EXPECT_EQ(memory_bound(loaded.pipeline()).workers, 200 << 16) << "its neighbours may have ended";
 }
