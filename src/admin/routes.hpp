@@ -9,8 +9,7 @@
 //   GET    /api/v1/queues/NAME/redrive            how the last one goes
 //   DELETE /api/v1/queues/NAME/redrive            cancels it
 //   POST   /api/v1/queues/NAME/purge              {"purged":N}
-//   GET    /api/v1/services                       all services, and the last decision on each that
-//   scales
+//   GET    /api/v1/services                       all, with the last decision on each that scales
 //
 // An error is {"error":TEXT,"exit":N} with the exit code that the command line ends with.
 #pragma once

@@ -32,7 +32,7 @@ class QueueControl {
 
   virtual Result<std::vector<QueueFacts>> list() = 0;
   /// The oldest visible messages as JSON (message_json.hpp), at most `count_max`, and no more than
-  /// some 8 MiB of them. It spends no receive.
+  /// kPeekBytesMax of them. It spends no receive.
   virtual Result<std::vector<std::string>> peek(const std::string& queue,
                                                 std::uint32_t count_max) = 0;
   /// Begins to redrive.
@@ -41,8 +41,8 @@ class QueueControl {
   /// The last one that was begun.
   virtual Result<RedriveStatus> redrive_status(const std::string& queue) = 0;
   virtual Result<RedriveStatus> cancel_redrive(const std::string& queue) = 0;
-  /// Removes all messages; those in flight or delayed as soon as they would become visible. How
-  /// many are gone now.
+  /// Removes what is visible, delayed or hidden after a failure, and what is in hand when it is put
+  /// back. How many are gone now.
   virtual Result<std::uint64_t> purge(const std::string& queue) = 0;
   /// What stands in the way of a whole answer to what was asked for so far: what cannot be read,
   /// where, why, and what to do. bad_data: what cannot be a letter; io: the rest.

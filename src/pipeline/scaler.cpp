@@ -9,7 +9,7 @@ namespace sluice::core {
 
 void Scaler::add(Service& service, const ScalingPolicy& policy) {
   if (policy.tracks_target) {
-    scaled_.emplace_back(service, policy);
+    scaled_.try_emplace(&service, service, policy);
   }
 }
 
@@ -20,7 +20,7 @@ std::int64_t Scaler::due_ns(const Scaled& scaled) const {
 std::int64_t Scaler::step() {
   const std::int64_t now_ns = clock_.steady_ns();
   std::int64_t next_ns = INT64_MAX;
-  for (Scaled& each : scaled_) {
+  for (auto& [service, each] : scaled_) {
     if (due_ns(each) <= now_ns) {
       decide(each);
       // A period that was slept through, as a stopped process does, is not made up for.
@@ -67,9 +67,9 @@ void Scaler::decide(Scaled& scaled) {
 }
 
 std::optional<ScalingFacts> Scaler::facts(const Service& service) const {
-  const auto found = std::ranges::find(scaled_, &service, [](const Scaled& scaled) { return &scaled.service; });
+  const auto found = scaled_.find(&service);
   const std::lock_guard lock(mutex_);
-  return found != scaled_.end() ? found->facts : std::nullopt;
+  return found != scaled_.end() ? found->second.facts : std::nullopt;
 }
 
 }  // namespace sluice::core

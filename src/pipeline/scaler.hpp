@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -48,7 +48,7 @@ class Scaler {
 
   Clock& clock_;
   const std::int64_t start_ns_;
-  std::deque<Scaled> scaled_;
+  std::map<const Service*, Scaled> scaled_;
   mutable std::mutex mutex_;
 };
 

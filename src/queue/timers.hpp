@@ -110,7 +110,7 @@ class Timers {
     Evacuator evacuator;
     std::uint64_t untold = 0;             ///< messages
     std::int64_t tells_again_tick = 0;
-    const LeaseHolder* holder = nullptr;  ///< the last
+    const LeaseHolder* holder = nullptr;  ///< the last; consumers outlive the ticker
     std::string stage = {};
   };
   void post(const Item& item);
