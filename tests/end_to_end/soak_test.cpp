@@ -188,9 +188,11 @@ void CrashSoak::expect_each_dead_letter_once() const {
     for (const Json& letter : dead_letters(way.name + "-dead")) {
       ++letters[key_of(letter)];
       EXPECT_TRUE(ids.insert(letter["id"]).second) << "twice: " << letter;
-      EXPECT_TRUE(letter["dead_letter"]["reason"] == "poison" ||
-                  letter["dead_letter"]["reason"] == "bad part" ||
-                  letter["dead_letter"]["detail"].get<std::string>().starts_with("poison"))
+      // The last receive of one that asks to be retried may be in a batch that outstays its lease for another's sake.
+      const auto& note = letter["dead_letter"];
+      const auto detail = note["detail"].get<std::string>();
+      EXPECT_TRUE(note["reason"] == "poison" || note["reason"] == "bad part" || detail.starts_with("poison") ||
+                  (letter["attributes"]["fate"]["value"] == "retry" && detail == "visibility timeout expired"))
           << letter;
     }
     for (std::uint32_t producer = 0; producer < kProducers; ++producer) {
