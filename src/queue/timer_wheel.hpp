@@ -19,6 +19,10 @@ namespace sluice::core {
 template <class T>
 class TimerWheel {
  public:
+  struct FetchNothing {
+    void operator()(const T&) const {}
+  };
+
   explicit TimerWheel(std::int64_t now_tick)
       : now_(now_tick) {
     spare_.reserve(kSpares);
@@ -27,15 +31,16 @@ class TimerWheel {
   std::size_t size() const { return size_; }
 
   /// An entry whose tick is not after now is due at the next advance().
-  void add(std::int64_t tick, T value) {
-    place({tick, std::move(value)});
+  void add(std::int64_t tick, const T& value) {
+    place(tick, value);
     ++size_;
   }
 
   /// Moves to `now_tick` and calls due(value, tick) for each entry whose tick has come, earlier ticks first
-  /// (order within a tick is that of adding, per level). `due` may add().
-  template <class Due>
-  void advance(std::int64_t now_tick, Due&& due) {
+  /// (order within a tick is that of adding, per level). `due` may add(). As an entry comes down to the
+  /// lowest level it calls ahead(value), which may fetch what `due` will read.
+  template <class Due, class Ahead = FetchNothing>
+  void advance(std::int64_t now_tick, Due&& due, Ahead&& ahead = {}) {
     fire(now_ & kSlotMask, due);  // what was added for the current tick or earlier
     while (now_ < now_tick) {
       if (size_ == 0) {
@@ -44,7 +49,7 @@ class TimerWheel {
       }
       std::int64_t next = next_stop(now_tick);
       now_ = next;
-      cascade();
+      cascade(ahead);
       fire(now_ & kSlotMask, due);
     }
   }
@@ -56,11 +61,11 @@ class TimerWheel {
       for (std::int64_t slot = 0; slot < kSlots; ++slot) {
         std::vector<Entry> entries = take_out(level, slot);
         size_ -= entries.size();
-        for (Entry& entry : entries) {
+        for (const Entry& entry : entries) {
           if (is_meant(entry.value)) {
-            each(std::move(entry.value));
+            each(entry.value);
           } else {
-            add_to(level, slot, std::move(entry));
+            add_to(level, slot, entry.tick, entry.value);
             ++size_;
           }
         }
@@ -89,20 +94,19 @@ class TimerWheel {
     T value;
   };
 
-  void place(Entry entry) {
-    std::int64_t tick = entry.tick < now_ ? now_ : entry.tick;
+  void place(std::int64_t tick, const T& value) {
+    const std::int64_t due = tick < now_ ? now_ : tick;
     for (int level = 0; level < kLevels; ++level) {
       int shift = level * kSlotBits;
-      if ((tick >> shift) - (now_ >> shift) < kSlots || level == kLevels - 1) {
-        std::int64_t slot = (tick >> shift) - (now_ >> shift) < kSlots ? tick >> shift
-                                                                       : (now_ >> shift) + kSlots - 1;
-        add_to(level, slot & kSlotMask, std::move(entry));
+      if ((due >> shift) - (now_ >> shift) < kSlots || level == kLevels - 1) {
+        std::int64_t slot = (due >> shift) - (now_ >> shift) < kSlots ? due >> shift : (now_ >> shift) + kSlots - 1;
+        add_to(level, slot & kSlotMask, tick, value);
         return;
       }
     }
   }
 
-  void add_to(int level, std::int64_t slot, Entry entry) {
+  void add_to(int level, std::int64_t slot, std::int64_t tick, const T& value) {
     std::vector<Entry>& entries = slots_[level][slot];
     if (entries.capacity() == 0) {
       if (spare_.empty()) {
@@ -112,7 +116,7 @@ class TimerWheel {
         spare_.pop_back();
       }
     }
-    entries.push_back(std::move(entry));
+    entries.emplace_back(tick, value);
     occupied_[level] |= std::uint64_t{1} << slot;
   }
 
@@ -146,7 +150,8 @@ class TimerWheel {
   }
 
   /// Brings down the entries of the slots that begin now.
-  void cascade() {
+  template <class Ahead>
+  void cascade(Ahead&& ahead) {
     for (int level = kLevels - 1; level > 0; --level) {
       int shift = level * kSlotBits;
       if ((now_ & ((std::int64_t{1} << shift) - 1)) != 0) {
@@ -157,8 +162,11 @@ class TimerWheel {
         continue;
       }
       std::vector<Entry> entries = take_out(level, slot);
-      for (Entry& entry : entries) {
-        place(std::move(entry));
+      for (const Entry& entry : entries) {
+        place(entry.tick, entry.value);
+        if (entry.tick - now_ < kSlots) {
+          ahead(entry.value);
+        }
       }
       keep(std::move(entries));
     }
@@ -172,7 +180,7 @@ class TimerWheel {
     std::vector<Entry> entries = take_out(0, slot);
     size_ -= entries.size();
     for (Entry& entry : entries) {
-      due(std::move(entry.value), entry.tick);
+      due(entry.value, entry.tick);
     }
     keep(std::move(entries));
   }

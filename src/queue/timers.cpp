@@ -21,7 +21,7 @@ Timers::Timers(Clock& clock)
 void Timers::watch(LeaseSlot& slot, std::int64_t deadline_tick) {
   if (!slot.watched) {
     slot.watched = true;
-    post({Item::Kind::lease, 0, 0, deadline_tick, slot.holder->queue, &slot, {}});
+    post(deadline_tick, {Item::Kind::lease, 0, 0, slot.holder->queue, {&slot}, {}});
   }
 }
 
@@ -39,45 +39,44 @@ std::int64_t Timers::hidden_until(const Queue& queue, const Taken& taken, std::i
 
 void Timers::return_at(Queue& queue, Taken taken, std::int64_t tick, std::uint32_t purges) {
   queue.invisible.fetch_add(bit_count(taken.mask), std::memory_order_relaxed);
-  post({Item::Kind::returned, queue.ages().come(oldest_of(taken)), purges, hidden_until(queue, taken, tick), &queue, nullptr, taken});
+  post(hidden_until(queue, taken, tick), {Item::Kind::returned, queue.ages().come(oldest_of(taken)), purges, &queue, {}, taken});
 }
 
 void Timers::delay(Queue& queue, Taken taken, std::int64_t tick) {
   queue.delayed.fetch_add(bit_count(taken.mask), std::memory_order_release);
-  Item item{Item::Kind::delayed, queue.ages().come(oldest_of(taken)), queue.purges(), hidden_until(queue, taken, tick),
-            &queue, {}, taken};
+  Item item{Item::Kind::delayed, queue.ages().come(oldest_of(taken)), queue.purges(), &queue, {}, taken};
   item.number = queue.fifo() != nullptr ? delays_.fetch_add(1, std::memory_order_relaxed) : 0;
-  post(item);
+  post(hidden_until(queue, taken, tick), item);
 }
 
 void Timers::show_at(Queue& queue, LaneMessage& message, std::int64_t tick) {
-  Item item{Item::Kind::hidden, 0, 0, tick, &queue, {}, {}};
+  Item item{Item::Kind::hidden, 0, 0, &queue, {}, {}};
   item.message = &message;
-  post(item);
+  post(tick, item);
 }
 
-void Timers::look_again(Queue& queue, std::int64_t tick) { post({Item::Kind::look, 0, 0, tick, &queue, nullptr, {}}); }
+void Timers::look_again(Queue& queue, std::int64_t tick) { post(tick, {Item::Kind::look, 0, 0, &queue, {}, {}}); }
 
 std::future<std::uint64_t> Timers::end_purged(Queue& queue) {
-  Item item{Item::Kind::purged, 0, 0, now_tick(), &queue, {}, {}};
+  Item item{Item::Kind::purged, 0, 0, &queue, {}, {}};
   item.ended = new std::promise<std::uint64_t>();  // which the ticker deletes
   std::future<std::uint64_t> ended = item.ended->get_future();
-  post(item);
+  post(now_tick(), item);
   return ended;
 }
 
 void Timers::every(std::int64_t period_ms, std::function<void()> task) {
   tasks_.push_back({period_ms, std::move(task)});
-  post({Item::Kind::task, 0, static_cast<std::uint32_t>(tasks_.size() - 1), now_tick() + period_ms, nullptr, nullptr, {}});
+  post(now_tick() + period_ms, {Item::Kind::task, 0, static_cast<std::uint32_t>(tasks_.size() - 1), nullptr, {}, {}});
 }
 
-void Timers::post(const Item& item) {
-  inbox_.enqueue(item);
+void Timers::post(std::int64_t tick, const Item& item) {
+  inbox_.enqueue({tick, item});
   // seq_cst pairs with sleep_until: either the ticker sees the count, or we see when it wakes. (The
   // inbox itself promises no such order.)
   posted_.fetch_add(1, std::memory_order_seq_cst);
   std::int64_t wakes_at = wakes_at_.load(std::memory_order_seq_cst);
-  if (wakes_at != 0 && item.tick < wakes_at) {
+  if (wakes_at != 0 && tick < wakes_at) {
     interrupt();
   }
 }
@@ -93,12 +92,19 @@ void Timers::interrupt() {
 }
 
 std::int64_t Timers::advance() {
-  Item item;
-  while (inbox_.try_dequeue(item)) {
+  Entry entry;
+  while (inbox_.try_dequeue(entry)) {
     ++received_;
-    wheel_.add(item.tick, item);
+    wheel_.add(entry.tick, entry.item);
   }
-  wheel_.advance(now_tick(), [this](Item due, std::int64_t) { handle(due); });
+  now_ = now_tick();
+  wheel_.advance(
+      now_, [this](Item& item, std::int64_t tick) { handle(item, tick); },
+      [](const Item& item) {
+        if (item.kind == Item::Kind::lease) {
+          __builtin_prefetch(item.slot);
+        }
+      });
   hand_over_arrived();
   if (has_untold_) {
     tell_expired();
@@ -118,7 +124,7 @@ void Timers::sleep_until(std::int64_t next_tick) {
   wakes_at_.store(0, std::memory_order_seq_cst);
 }
 
-void Timers::handle(Item& item) {
+void Timers::handle(Item& item, std::int64_t tick) {
   switch (item.kind) {
     case Item::Kind::lease: look_at_lease(item); break;
     case Item::Kind::returned:
@@ -128,7 +134,7 @@ void Timers::handle(Item& item) {
       break;
     case Item::Kind::delayed: {
       if (item.queue->fifo() != nullptr) {
-        arrived_.push_back(item);
+        arrived_.push_back({tick, item});
         break;
       }
       std::uint32_t count = bit_count(item.taken.mask);  // once it is back, it may end
@@ -150,8 +156,7 @@ void Timers::handle(Item& item) {
     case Item::Kind::task: {
       const Task& task = tasks_[item.purges];
       task.run();
-      item.tick = now_tick() + task.period_ms;
-      wheel_.add(item.tick, item);
+      wheel_.add(now_tick() + task.period_ms, item);
       break;
     }
   }
@@ -167,15 +172,15 @@ void Timers::end_purged(Item& item) {
       },
       [this, &count](Item purged) {
         count += bit_count(purged.taken.mask);
-        handle(purged);
+        handle(purged, now_);
       });
   ended->set_value(count);
 }
 
 /// The wheel keeps no order within a tick.
 void Timers::hand_over_arrived() {
-  std::ranges::sort(arrived_, [](const Item& a, const Item& b) { return std::tie(a.tick, a.number) < std::tie(b.tick, b.number); });
-  for (const Item& item : arrived_) {
+  std::ranges::sort(arrived_, [](const Entry& a, const Entry& b) { return std::tie(a.tick, a.item.number) < std::tie(b.tick, b.item.number); });
+  for (const auto& [tick, item] : arrived_) {
     std::uint32_t count = bit_count(item.taken.mask);  // once it is back, it may end
     item.queue->fifo()->arrive(item.taken, item.purges);
     item.queue->delayed.fetch_sub(count, std::memory_order_release);
@@ -188,9 +193,8 @@ void Timers::look_at_lease(Item& item) {
   LeaseSlot& slot = *item.slot;
   for (;;) {
     std::uint64_t word = slot.word.load(std::memory_order_acquire);
-    std::int64_t now = now_tick();
-    item.tick = next_look(slot, word, now);
-    if (item.tick <= now) {
+    std::int64_t next = next_look(slot, word);
+    if (next <= now_) {
       if ((word & LeaseSlot::kExpired) == 0) {
         expire(slot, word);
         continue;
@@ -198,19 +202,19 @@ void Timers::look_at_lease(Item& item) {
       if (give_up(slot, word)) {
         continue;
       }
-      item.tick = now + kIdleLookMs;
+      next = now_ + kIdleLookMs;
     }
-    wheel_.add(item.tick, item);
+    wheel_.add(next, item);
     return;
   }
 }
 
-std::int64_t Timers::next_look(const LeaseSlot& slot, std::uint64_t word, std::int64_t now) const {
+std::int64_t Timers::next_look(const LeaseSlot& slot, std::uint64_t word) const {
   if (word != 0 && (word & LeaseSlot::kExpired) == 0) {
     return LeaseSlot::deadline_of(word);
   }
   // A lease that is opened after this look ends no earlier than a visibility timeout from now.
-  const std::int64_t idle = now + std::max(slot.holder->visibility_timeout_ms, kIdleLookMs);
+  const std::int64_t idle = now_ + std::max(slot.holder->visibility_timeout_ms, kIdleLookMs);
   const bool is_held = (word & LeaseSlot::kExpired) != 0 && (word & LeaseSlot::kGivenUp) == 0;
   return is_held ? std::min(idle, slot.holder->gives_up_tick()) : idle;
 }

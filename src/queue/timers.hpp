@@ -33,8 +33,7 @@ class Timers {
   /// What messages that wait for their time may take, beside themselves: each its place in the inbox and in a slot of the
   /// wheel, and that again while the slot grows to twice its size.
   static constexpr std::int64_t bytes_max(std::int64_t messages) {
-    constexpr std::int64_t kEntry = sizeof(Item) + sizeof(std::int64_t);
-    return messages * (std::int64_t{sizeof(Item)} + 3 * kEntry);
+    return messages * 4 * std::int64_t{sizeof(Entry)};
   }
 
   /// The current tick. [any]
@@ -86,7 +85,6 @@ class Timers {
     enum class Kind : std::uint8_t { lease, returned, delayed, hidden, look, purged, task } kind;
     std::uint8_t age;      ///< returned and delayed: its place in the queue's AgeWindow
     std::uint32_t purges;  ///< returned and delayed: Queue::purges() when they were taken; task: its number
-    std::int64_t tick;
     Queue* queue;
     union {
       LeaseSlot* slot;       ///< lease
@@ -95,6 +93,11 @@ class Timers {
       std::promise<std::uint64_t>* ended;  ///< purged
     };
     Taken taken;           ///< returned and delayed
+  };
+  /// What is in the inbox, and with all its fields as the wheel has it.
+  struct Entry {
+    std::int64_t tick;
+    Item item;
   };
   struct Task {
     std::int64_t period_ms;
@@ -113,13 +116,13 @@ class Timers {
     const LeaseHolder* holder = nullptr;  ///< the last; consumers outlive the ticker
     std::string stage = {};
   };
-  void post(const Item& item);
+  void post(std::int64_t tick, const Item& item);
   void interrupt();
-  void handle(Item& item);
+  void handle(Item& item, std::int64_t tick);
   void end_purged(Item& item);
   void hand_over_arrived();
   void look_at_lease(Item& item);
-  std::int64_t next_look(const LeaseSlot& slot, std::uint64_t word, std::int64_t now) const;
+  std::int64_t next_look(const LeaseSlot& slot, std::uint64_t word) const;
   void expire(LeaseSlot& slot, std::uint64_t word);
   void reject(const LeaseHolder& holder, const std::string& stage, const std::vector<Taken>& copies);
   bool give_up(LeaseSlot& slot, std::uint64_t word);
@@ -129,7 +132,7 @@ class Timers {
   Clock& clock_;
   const std::int64_t start_ns_, start_wall_ms_;
   // Everybody's.
-  moodycamel::ConcurrentQueue<Item> inbox_;
+  moodycamel::ConcurrentQueue<Entry> inbox_;
   Atomic<std::int64_t> wakes_at_{0};  ///< the ticker sleeps until then; 0: it is awake
   Atomic<std::uint32_t> epoch_{0};
   Atomic<std::uint64_t> posted_{0};   ///< items ever put into the inbox
@@ -140,8 +143,9 @@ class Timers {
   // The ticker's.
   std::uint64_t received_ = 0;        ///< items ever taken from the inbox
   TimerWheel<Item> wheel_;
+  std::int64_t now_ = 0;              ///< tick of this advance()
   std::vector<Task> tasks_;
-  std::vector<Item> arrived_;         ///< delayed ones of FIFO queues that are due
+  std::vector<Entry> arrived_;        ///< delayed ones of FIFO queues that are due
   ChunkPool pool_;
   std::map<Queue*, Expirations> expired_;  ///< of queues that ever had an expired lease
   bool has_untold_ = false;
