@@ -1,12 +1,14 @@
 // The whole API of a FIFO queue against a sequential model: send with groups and ids, receive, settle in
 // every way, extend up to the ack deadline and beyond, purge, sweep, let time pass until leases, delays,
-// windows and messages end, delete and redrive dead letters. After each step the counters are those of the
-// model; each receive gives what the groups' states allow.
+// windows and messages end, delete and redrive dead letters, stop the engine or cut its power and start it anew over
+// what is stored. After each step the counters are those of the model; each receive gives what the groups' states allow;
+// after a crash each letter that was stored is there, and what was settled has come to its end.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "letters_model.hpp"
@@ -52,11 +54,13 @@ struct Model {
   std::int64_t now = 0;
   int purges = 0;
   std::uint64_t sent = 0, deleted = 0, deduplicated = 0, moved_in = 0, received = 0, expired = 0, purged = 0, ack_deadline_exceeded = 0;
-  std::uint64_t origins_ended = 0;
+  std::set<std::string> ended;  // of those that were sent
 
   void end(const std::string& name, std::uint64_t& counter) {
     ++counter;
-    origins_ended += letters.ends(name) ? 1 : 0;
+    if (letters.ends(name)) {
+      ended.insert(name);
+    }
   }
   /// Ends what `picks` says so of; how many is `counter`'s.
   template <class Messages, class Picks>
@@ -184,16 +188,26 @@ struct Model {
     }
     return sum;
   }
-  bool all_ended() const { return origins_ended == sent && letters.all_home(); }
+  bool all_ended() const { return ended.size() == sent && letters.all_home(); }
   /// Origins wait for a worker that may still emit something of messages that it may not settle any more.
   bool is_held_up() const {
     return std::ranges::any_of(hands, [](const Batch& batch) { return batch.is_expired && !batch.is_given_up; });
   }
 };
 
+/// What a crash leaves to the next engine.
+struct Remains {
+  TestStorage storage;
+  LettersModel::Remains letters;
+  std::uint64_t names = 0;         // given so far
+  std::vector<Message> unsettled;  // their source brings them again
+};
+
 struct Play {
-  Play(std::int64_t delay_ms, std::int64_t capacity_bytes)
-      : delay(delay_ms),
+  Play(std::int64_t delay_ms, std::int64_t capacity_bytes, const Remains& remains = {})
+      : line(remains.storage),
+        delay(delay_ms),
+        first_name(remains.names),
         dead(line.queue(LettersModel::options())),
         queue(line.queue({.name = "q", .capacity_bytes = capacity_bytes, .visibility_timeout_ms = kTimeout, .delay_ms = delay_ms, .retention_ms = kRetention, .fifo = true}, &dead)),
         publisher(line.publisher({&queue})),
@@ -201,6 +215,11 @@ struct Play {
         letters(line, queue, dead),
         model(letters) {
     RC_ASSERT(line.open().has_value());
+    letters.found(remains.letters);
+    for (const Message& message : remains.unsettled) {
+      append(message.group(), message.id);
+    }
+    publisher.flush(true);
   }
   ~Play() {  // where an assertion has failed
     hands[0]->settle();
@@ -210,21 +229,26 @@ struct Play {
   void send(int count, const std::vector<int>& choices) {
     for (int i = 0; i < count; ++i) {
       const int choice = choices.empty() ? 0 : choices[static_cast<std::size_t>(i) % choices.size()];
-      Message message;
-      message.name = std::string(1, static_cast<char>('a' + (choice + i) % 4)) + std::to_string(model.sent++);
-      message.id = choice % 3 == 0 ? "" : "id" + std::to_string((choice * 7 + i) % 9);
-      message.sent = model.now;
-      publisher.append({.body = bytes_of(message.name),
-                        .parts = {.group_id = std::string_view(message.name).substr(0, 1), .deduplication_id = message.id},
-                        .cookie = model.sent},
-                       core::Admission::overdraw);
-      if (delay != 0) {
-        model.delayed.emplace(model.now + delay, message);
-      } else {
-        model.unrouted.push_back(message);
-      }
+      append(static_cast<char>('a' + (choice + i) % 4), choice % 3 == 0 ? "" : "id" + std::to_string((choice * 7 + i) % 9));
     }
     publisher.flush(true);
+  }
+  void append(char group, const std::string& id) {
+    Message message;
+    message.name = group + std::to_string(first_name + sent.size());
+    message.id = id;
+    message.sent = model.now;
+    sent.push_back(message);
+    ++model.sent;
+    publisher.append({.body = bytes_of(message.name),
+                      .parts = {.group_id = std::string_view(message.name).substr(0, 1), .deduplication_id = message.id},
+                      .cookie = sent.size()},
+                     core::Admission::overdraw);
+    if (delay != 0) {
+      model.delayed.emplace(model.now + delay, message);
+    } else {
+      model.unrouted.push_back(message);
+    }
   }
   void purge() {
     queue.purge();
@@ -319,8 +343,26 @@ struct Play {
   }
   void store() {
     for (const LettersModel::Stored& each : letters.store()) {
-      model.origins_ended += each.had_origin ? 1 : 0;
+      if (each.had_origin) {
+        model.ended.insert(each.body);
+      }
     }
+  }
+  /// The power fails, at rest or while letters are written, of which so many bytes make it to the disk.
+  Remains crash(bool is_writing, std::uint64_t torn_bytes) {
+    line.cut_power(is_writing, torn_bytes);
+    std::set<std::uint64_t> settled;
+    for (const Settlements::Settlement& each : line.settled.all()) {
+      RC_ASSERT(model.ended.contains(sent[each.cookie - 1].name));
+      settled.insert(each.cookie);
+    }
+    Remains remains{line.storage, letters.remains(), first_name + sent.size(), {}};
+    for (std::uint64_t cookie = 1; cookie <= sent.size(); ++cookie) {
+      if (!settled.contains(cookie)) {
+        remains.unsettled.push_back(sent[cookie - 1]);
+      }
+    }
+    return remains;
   }
   /// What was redriven stands behind what its group has in the lanes, and before what is published and not routed.
   /// Not where what was sent before could come to stand behind a letter, which is younger then: it ends once it is
@@ -353,19 +395,21 @@ struct Play {
     RC_ASSERT(n.ack_deadline_exceeded == model.ack_deadline_exceeded);
     RC_ASSERT(conservation_gap(n) == 0);
     letters.check();
-    RC_ASSERT(line.settled.messages() <= model.origins_ended);
-    RC_ASSERT(line.settled.messages() == model.sent || model.origins_ended < model.sent || model.is_held_up());
+    RC_ASSERT(line.settled.messages() <= model.ended.size());
+    RC_ASSERT(line.settled.messages() == model.sent || model.ended.size() < model.sent || model.is_held_up());
     RC_ASSERT((line.timers.ended_late() == line.timers.expired_leases()) == !model.is_held_up());
   }
 
   Line line;
   const std::int64_t delay;
+  const std::uint64_t first_name;
   core::Queue& dead;
   core::Queue& queue;
   core::Publisher& publisher;
   Hand* hands[2];
   LettersModel letters;
   Model model;
+  std::vector<Message> sent;
 };
 
 /// Parts of the reasons that letters have here.
@@ -376,51 +420,61 @@ TEST(LanesModel, every_sequence_of_calls_leaves_a_fifo_queue_as_the_model_says) 
   LogLines quiet;  // each dead letter is a line
   const bool fine = rc::check("FIFO queue against model", [] {
     const auto steps = *rc::gen::container<std::vector<Step>>(
-        rc::gen::tuple(rc::gen::inRange(0, 23), rc::gen::inRange(0, 140), rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
+        rc::gen::tuple(rc::gen::inRange(0, 24), rc::gen::inRange(0, 140), rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
     // With little room, what waits is copied out of its chunks again and again.
     const std::int64_t capacity_bytes = *rc::gen::element(std::int64_t{256} << 20, std::int64_t{64} << 10);
-    Play play(*rc::gen::element(0, 0, 700), capacity_bytes);
+    const std::int64_t delay = *rc::gen::element(0, 0, 700);
+    auto play = std::make_unique<Play>(delay, capacity_bytes);
     for (const auto& [what, amount, choices] : steps) {
       const int who = amount % 2;
       switch (what) {
-        case 0: case 1: case 2: play.send(amount % 12, choices); break;
-        case 3: case 4: case 5: play.receive(who); break;
-        case 6: case 7: case 8: play.settle(who, choices); break;
-        case 9: play.extend(who); break;
-        case 10: play.store(); break;
-        case 11: play.sweep(); break;
+        case 0: case 1: case 2: play->send(amount % 12, choices); break;
+        case 3: case 4: case 5: play->receive(who); break;
+        case 6: case 7: case 8: play->settle(who, choices); break;
+        case 9: play->extend(who); break;
+        case 10: play->store(); break;
+        case 23: {
+          if (amount % 3 == 0) {  // the engine stops, and writes what waits
+            play->store();
+          }
+          const Remains remains = play->crash(amount % 3 == 1, static_cast<std::uint64_t>(amount) * 20);
+          play.reset();
+          play = std::make_unique<Play>(delay, capacity_bytes, remains);
+          break;
+        }
+        case 11: play->sweep(); break;
         case 12:
           if (amount < 30) {
-            play.purge();
+            play->purge();
           }
           break;
-        case 13: play.pass(amount * 1000); break;
-        case 14: play.pass(amount * 50); break;
-        case 15: play.letters.receive(); break;
-        case 16: play.letters.remove(); break;
-        case 17: case 18: play.redrive(kReasons[static_cast<std::size_t>(amount) % kReasons.size()], amount % 4 == 3); break;
-        case 19: case 20: play.report_progress(who, amount % 5); break;
-        default: play.pass(amount);
+        case 13: play->pass(amount * 1000); break;
+        case 14: play->pass(amount * 50); break;
+        case 15: play->letters.receive(); break;
+        case 16: play->letters.remove(); break;
+        case 17: case 18: play->redrive(kReasons[static_cast<std::size_t>(amount) % kReasons.size()], amount % 4 == 3); break;
+        case 19: case 20: play->report_progress(who, amount % 5); break;
+        default: play->pass(amount);
       }
-      play.check();
+      play->check();
     }
-    for (int round = 0; round < 100 && (!play.model.all_ended() || play.model.is_held_up()); ++round) {
+    for (int round = 0; round < 100 && (!play->model.all_ended() || play->model.is_held_up()); ++round) {
       for (int who : {0, 1}) {
-        play.settle(who, {});
-        play.receive(who);
-        play.settle(who, {});
+        play->settle(who, {});
+        play->receive(who);
+        play->settle(who, {});
       }
-      play.pass(500);
-      play.store();
+      play->pass(500);
+      play->store();
     }
-    play.check();
-    RC_ASSERT(play.line.settled.count() == play.model.sent);
-    play.letters.remove_all();
-    play.publisher.close();
-    play.hands[0]->consumer.idle();
-    play.hands[1]->consumer.idle();
-    RC_ASSERT(play.queue.credits().messages() == 100'000);
-    RC_ASSERT(play.queue.credits().units() == capacity_bytes / core::kCreditUnit);
+    play->check();
+    RC_ASSERT(play->line.settled.count() == play->model.sent);
+    play->letters.remove_all();
+    play->publisher.close();
+    play->hands[0]->consumer.idle();
+    play->hands[1]->consumer.idle();
+    RC_ASSERT(play->queue.credits().messages() == 100'000);
+    RC_ASSERT(play->queue.credits().units() == capacity_bytes / core::kCreditUnit);
   });
   EXPECT_TRUE(fine);
 }

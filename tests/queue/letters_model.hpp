@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/json.hpp"
@@ -50,12 +51,43 @@ class LettersModel {
     dying_[body] = {stage, reason, detail, receives_.at(body)};
   }
   std::size_t dying() const { return dying_.size(); }
+
+  /// What the next engine may expect of a file after a crash.
+  struct Remains {
+    Letters stored;   // must be there
+    Letters perhaps;  // were on their way into it or out of it
+    std::map<std::string, core::Uuid> ids;
+  };
+  Remains remains() const {
+    Remains all{letters_, dying_, ids_};
+    all.stored.insert(on_way_.begin(), on_way_.end());
+    all.perhaps.insert(removed_.begin(), removed_.end());
+    return all;
+  }
+  /// The engine was opened over it.
+  void found(const Remains& remains) {
+    ids_ = remains.ids;
+    for (const core::MessageText& text : new_letters()) {
+      const auto stored = remains.stored.find(text.body), perhaps = remains.perhaps.find(text.body);
+      const bool is_new = stored == remains.stored.end() || (perhaps != remains.perhaps.end() && is(text, perhaps->second));
+      RC_ASSERT(!is_new || perhaps != remains.perhaps.end());
+      RC_ASSERT(is(text, (is_new ? perhaps : stored)->second));
+      RC_ASSERT(letters_.insert(*(is_new ? perhaps : stored)).second);
+      order_.push_back(text.body);
+    }
+    for (const auto& [body, letter] : remains.stored) {
+      RC_ASSERT(letters_.contains(body));
+    }
+    found_ = letters_.size();
+    check();
+  }
+
   /// A message is at another end than that. True: an origin waited for it; a letter that was redriven has none.
   bool ends(const std::string& body) {
-    if (on_way_.erase(body) == 0) {
+    if (!on_way_.contains(body)) {
       return true;
     }
-    ++removals_;
+    removed_.insert(on_way_.extract(body));
     return false;
   }
 
@@ -66,7 +98,7 @@ class LettersModel {
   /// Writes what waits: all that dies, and `count` more of `others`.
   std::vector<Stored> store(const Letters& others = {}, std::size_t count = 0) {
     line_.letters.write_waiting();
-    removals_ = 0;
+    removed_.clear();
     if (dying_.empty() && count == 0) {
       return {};  // check() would see another in the counters
     }
@@ -78,7 +110,7 @@ class LettersModel {
         --count;
         known = dying_.insert(*others.find(text.body)).first;
       }
-      expect_letter(text, known->second);
+      RC_ASSERT(is(text, known->second));
       const bool came_back = on_way_.erase(text.body) != 0;
       came_back_ += came_back ? 1 : 0;
       stored.push_back({text.body, !came_back});
@@ -139,10 +171,9 @@ class LettersModel {
   }
   void remove() {
     RC_ASSERT(hand_.settle().ok == in_hand_.size());
-    removals_ += in_hand_.size();
     deleted_ += in_hand_.size();
     for (const std::string& body : in_hand_) {
-      letters_.erase(body);
+      removed_.insert(letters_.extract(body));
       std::erase(order_, body);
     }
     in_hand_.clear();
@@ -164,12 +195,12 @@ class LettersModel {
 
   void check() const {
     const core::QueueCounters n = dead_.counters();
-    RC_ASSERT(n.moved_in == buried_);
+    RC_ASSERT(n.moved_in == found_ + buried_);
     RC_ASSERT(n.visible == letters_.size() - in_hand_.size());
     RC_ASSERT(n.in_flight == in_hand_.size());
     RC_ASSERT(n.deleted == deleted_ + redriven_);
     RC_ASSERT(conservation_gap(n) == 0);
-    RC_ASSERT(line_.letters.stored() == letters_.size() + on_way_.size() + removals_);
+    RC_ASSERT(line_.letters.stored() == letters_.size() + on_way_.size() + removed_.size());
     if (const auto status = line_.letters.redrive_status(dead_)) {
       RC_ASSERT(status->came_back == came_back_);
     }
@@ -204,14 +235,11 @@ class LettersModel {
     }
     return letters;
   }
-  void expect_letter(const core::MessageText& text, const Letter& letter) const {
-    RC_ASSERT(text.receive_count == letter.receives);
-    RC_ASSERT(text.id == ids_.at(text.body));
-    RC_ASSERT(text.dead_letter->stage == letter.stage);
-    RC_ASSERT(text.dead_letter->reason == letter.reason);
-    RC_ASSERT(text.dead_letter->detail == letter.detail);
-    RC_ASSERT(text.dead_letter->source_queue == queue_.name());
-    RC_ASSERT(text.dead_letter->queue == dead_.name());
+  bool is(const core::MessageText& text, const Letter& letter) const {
+    const core::DeadLetterNote& note = *text.dead_letter;
+    return text.id == ids_.at(text.body) && note.source_queue == queue_.name() && note.queue == dead_.name() &&
+           std::tie(note.stage, note.reason, note.detail, text.receive_count) ==
+               std::tie(letter.stage, letter.reason, letter.detail, letter.receives);
   }
   void expect_redrive(const core::RedriveRequest& request, const core::RedriveStatus& expected) {
     RC_ASSERT(line_.letters.redrive(dead_, request).has_value());
@@ -235,12 +263,12 @@ class LettersModel {
   Hand& hand_;
   std::map<std::string, std::uint32_t> receives_;
   std::map<std::string, core::Uuid> ids_;
-  Letters dying_, letters_;         // letters_: stored, and not redriven
+  Letters dying_, letters_;         // on their way to the file; stored, and not redriven
   Letters on_way_;                  // redriven, and not at their end: stored as well
   std::vector<std::string> order_;  // of letters_, in the file
   std::set<std::string> in_hand_;
-  std::uint64_t removals_ = 0;      // waiting to be written
-  std::uint64_t buried_ = 0, deleted_ = 0, redriven_ = 0;
+  Letters removed_;                 // which is not written yet
+  std::uint64_t found_ = 0, buried_ = 0, deleted_ = 0, redriven_ = 0;
   std::uint64_t came_back_ = 0;     // since the last redrive began
   std::size_t read_ = 0;            // of the file
 };

@@ -1,12 +1,15 @@
 // The whole queue API against a small sequential model: send, delay, receive, settle in every way,
 // extend up to the ack deadline and beyond, purge, let time pass until leases, delays and messages
-// expire, store dead letters, delete and redrive them. After each step the counters are those of the model.
+// expire, store dead letters, delete and redrive them, stop the engine or cut its power and start it anew over what is
+// stored. After each step the counters are those of the model; after a crash each letter that was stored is there, and
+// what was settled has come to its end.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include <cstdlib>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -54,7 +57,7 @@ struct Model {
   std::int64_t now = 0;
   int purges = 0;
   std::uint64_t sent = 0, deleted = 0, moved_in = 0, received = 0, expired = 0, purged = 0, ack_deadline_exceeded = 0;
-  std::uint64_t origins_ended = 0;
+  std::set<std::string> ended;  // of those that were sent
 
   void show(const std::string& message, std::uint32_t receives, int purges_seen) {
     if (purges_seen != purges) {
@@ -65,7 +68,11 @@ struct Model {
     (receives >= kReceivesMax ? overdue : visible).insert(message);
   }
   void come_back(const std::string& message, int purges_seen) { show(message, letters.receives(message), purges_seen); }
-  void end(const std::string& message) { origins_ended += letters.ends(message) ? 1 : 0; }
+  void end(const std::string& message) {
+    if (letters.ends(message)) {
+      ended.insert(message);
+    }
+  }
   void end_all(std::set<std::string>& messages, std::uint64_t& counter) {
     counter += messages.size();
     std::ranges::for_each(std::exchange(messages, {}), [this](const std::string& message) { end(message); });
@@ -138,7 +145,7 @@ struct Model {
   bool is_held_up() const {
     return std::ranges::any_of(hands, [](const Batch& batch) { return batch.expired && !batch.given_up; });
   }
-  bool all_ended() const { return origins_ended == sent && letters.all_home(); }
+  bool all_ended() const { return ended.size() == sent && letters.all_home(); }
   std::uint64_t in_flight() const {
     std::uint64_t sum = waiting.size() - delayed() + letters.dying();
     for (const Batch& batch : hands) {
@@ -148,15 +155,27 @@ struct Model {
   }
 };
 
+/// What a crash leaves to the next engine.
+struct Remains {
+  TestStorage storage;
+  LettersModel::Remains letters;
+  std::uint64_t names = 0;      // given so far
+  std::uint64_t unsettled = 0;  // their source brings them again
+};
+
 struct Play {
-  Play()
-      : dead(line.queue(LettersModel::options())),
+  explicit Play(const Remains& remains = {})
+      : line(remains.storage),
+        first_name(remains.names),
+        dead(line.queue(LettersModel::options())),
         queue(line.queue({.name = "q", .visibility_timeout_ms = kTimeout, .max_receive_count = kReceivesMax, .retention_ms = kRetention}, &dead)),
         publisher(line.publisher({&queue})),
         hands{&line.hand(queue, 3, 2, kAckDeadline), &line.hand(queue, 10, 2, kAckDeadline)},
         letters(line, queue, dead),
         model(letters) {
     RC_ASSERT(line.open().has_value());
+    letters.found(remains.letters);
+    send(remains.unsettled, 0);
   }
 
   ~Play() {  // where an assertion has failed
@@ -164,9 +183,11 @@ struct Play {
     hands[1]->settle();
   }
 
-  void send(int count, std::int64_t delay_ms) {
-    for (int i = 0; i < count; ++i) {
-      std::string name = std::to_string(model.sent++);
+  std::string name_of(std::uint64_t number) const { return std::to_string(first_name + number); }
+
+  void send(std::uint64_t count, std::int64_t delay_ms) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::string name = name_of(model.sent++);
       publisher.append({.body = bytes_of(name), .delay_ms = delay_ms, .cookie = model.sent}, core::Admission::wait);
       model.sent_at[name] = model.now;
       if (delay_ms == 0) {
@@ -266,9 +287,20 @@ struct Play {
 
   void store(std::uint64_t overdue_met = 0) {
     for (const LettersModel::Stored& each : letters.store(model.letters_of_overdue(), overdue_met)) {
-      model.origins_ended += each.had_origin ? 1 : 0;
+      if (each.had_origin) {
+        model.ended.insert(each.body);
+      }
       model.overdue.erase(each.body);
     }
+  }
+  /// The power fails, at rest or while letters are written, of which so many bytes make it to the disk.
+  Remains crash(bool is_writing, std::uint64_t torn_bytes) {
+    line.cut_power(is_writing, torn_bytes);
+    const std::vector<Settlements::Settlement> settled = line.settled.all();
+    for (const Settlements::Settlement& each : settled) {
+      RC_ASSERT(model.ended.contains(name_of(each.cookie - 1)));
+    }
+    return {line.storage, letters.remains(), first_name + model.sent, model.sent - settled.size()};
   }
   void redrive(const std::string& reason, bool dry_run) {
     store();
@@ -295,8 +327,8 @@ struct Play {
     RC_ASSERT(conservation_gap(n) == 0);
     letters.check();
     // Messages of one chunk are counted down together: never early, at the latest when all are done.
-    RC_ASSERT(line.settled.messages() <= model.origins_ended);
-    RC_ASSERT(line.settled.messages() == model.sent || model.origins_ended < model.sent || model.is_held_up());
+    RC_ASSERT(line.settled.messages() <= model.ended.size());
+    RC_ASSERT(line.settled.messages() == model.sent || model.ended.size() < model.sent || model.is_held_up());
     RC_ASSERT((line.timers.ended_late() == line.timers.expired_leases()) == !model.is_held_up());
     for (int who : {0, 1}) {
       RC_ASSERT(model.hands[who].messages.empty() || hands[who]->consumer.is_given_up() == model.hands[who].given_up);
@@ -304,6 +336,7 @@ struct Play {
   }
 
   Line line;
+  const std::uint64_t first_name;
   core::Queue& dead;
   core::Queue& queue;
   core::Publisher& publisher;
@@ -320,51 +353,60 @@ TEST(QueueModel, every_sequence_of_calls_leaves_the_queue_as_the_model_says) {
   LogLines quiet;  // each dead letter is a line
   bool fine = rc::check("queue against model", [] {
     auto steps = *rc::gen::container<std::vector<Step>>(
-        rc::gen::tuple(rc::gen::inRange(0, 22), rc::gen::inRange(0, 140),
+        rc::gen::tuple(rc::gen::inRange(0, 23), rc::gen::inRange(0, 140),
                        rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 6))));
-    Play play;
+    auto play = std::make_unique<Play>();
     for (const auto& [what, amount, choices] : steps) {
       int who = amount % 2;
       switch (what) {
-        case 0: case 1: play.send(amount % 20, 0); break;
-        case 12: play.send(amount % 7, amount); break;
-        case 13: play.sweep(); break;
+        case 0: case 1: play->send(static_cast<std::uint64_t>(amount) % 20, 0); break;
+        case 12: play->send(static_cast<std::uint64_t>(amount) % 7, amount); break;
+        case 13: play->sweep(); break;
         case 14:
           if (amount < 20) {
-            play.purge();
+            play->purge();
           }
           break;
-        case 15: play.pass(amount * 5); break;
-        case 16: play.letters.receive(); break;
-        case 17: play.letters.remove(); break;
-        case 18: case 19: play.redrive(kReasons[static_cast<std::size_t>(amount) % kReasons.size()], amount % 4 == 3); break;
-        case 20: case 21: play.report_progress(who, amount % 5); break;
-        case 2: case 3: case 4: play.receive(who); break;
-        case 5: case 6: case 7: play.settle(who, choices); break;
-        case 8: play.extend(who); break;
-        case 9: play.store(); break;
-        default: play.pass(amount);
+        case 15: play->pass(amount * 5); break;
+        case 16: play->letters.receive(); break;
+        case 17: play->letters.remove(); break;
+        case 18: case 19: play->redrive(kReasons[static_cast<std::size_t>(amount) % kReasons.size()], amount % 4 == 3); break;
+        case 20: case 21: play->report_progress(who, amount % 5); break;
+        case 2: case 3: case 4: play->receive(who); break;
+        case 5: case 6: case 7: play->settle(who, choices); break;
+        case 8: play->extend(who); break;
+        case 9: play->store(); break;
+        case 22: {
+          if (amount % 3 == 0) {  // the engine stops, and writes what waits
+            play->store();
+          }
+          const Remains remains = play->crash(amount % 3 == 1, static_cast<std::uint64_t>(amount) * 20);
+          play.reset();
+          play = std::make_unique<Play>(remains);
+          break;
+        }
+        default: play->pass(amount);
       }
-      play.check();
+      play->check();
     }
-    for (int round = 0; round < 50 && (!play.model.all_ended() || play.model.is_held_up()); ++round) {
+    for (int round = 0; round < 50 && (!play->model.all_ended() || play->model.is_held_up()); ++round) {
       for (int who : {0, 1}) {
-        play.settle(who, {});
-        play.receive(who);
-        play.settle(who, {});
+        play->settle(who, {});
+        play->receive(who);
+        play->settle(who, {});
       }
-      play.pass(50);
-      play.sweep();
-      play.store();
+      play->pass(50);
+      play->sweep();
+      play->store();
     }
-    play.check();
-    RC_ASSERT(play.line.settled.count() == play.model.sent);
-    play.letters.remove_all();
-    play.publisher.close();
-    play.hands[0]->consumer.idle();
-    play.hands[1]->consumer.idle();
-    RC_ASSERT(play.queue.credits().messages() == 100'000);
-    RC_ASSERT(play.queue.credits().units() == (std::int64_t{256} << 20) / core::kCreditUnit);
+    play->check();
+    RC_ASSERT(play->line.settled.count() == play->model.sent);
+    play->letters.remove_all();
+    play->publisher.close();
+    play->hands[0]->consumer.idle();
+    play->hands[1]->consumer.idle();
+    RC_ASSERT(play->queue.credits().messages() == 100'000);
+    RC_ASSERT(play->queue.credits().units() == (std::int64_t{256} << 20) / core::kCreditUnit);
   });
   EXPECT_TRUE(fine);
 }

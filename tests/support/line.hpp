@@ -107,8 +107,9 @@ struct Hand {
 
 class Line {
  public:
-  Line()
-      : timers(clock),
+  explicit Line(TestStorage used_storage = TestStorage())
+      : storage(std::move(used_storage)),
+        timers(clock),
         letters(storage, "dead", timers, [this](const core::Error& error) { errors.push_back(error.message); }) {}
   ~Line() {
     hands_.clear();
@@ -166,6 +167,14 @@ class Line {
   void advance(std::int64_t ms) {
     clock.advance_ms(ms);
     timers.advance();
+  }
+  /// The power fails, at rest or while letters are written, of which so many bytes make it to the disk.
+  void cut_power(bool is_writing, std::uint64_t torn_bytes) {
+    if (is_writing) {
+      storage.fail_sync(1);
+      letters.write_waiting();
+    }
+    storage.cut_power(torn_bytes);
   }
   /// Stored letters of a queue, as JSON lines.
   std::string file(const core::Queue& queue) const { return storage.content("dead/" + queue.name() + ".jsonl"); }

@@ -102,6 +102,8 @@ void TestStorage::arm(std::uint64_t Disk::*knob, std::uint64_t value) {
 
 void TestStorage::cut_power(std::uint64_t torn_bytes) {
   std::lock_guard lock(disk_->mutex);
+  disk_->append_fails_in = disk_->sync_fails_in = 0;
+  disk_->append_fails = disk_->sync_fails = false;
   for (auto& [path, node] : disk_->files) {
     std::uint64_t kept = std::min<std::uint64_t>(node->bytes.size(), node->durable.size() + torn_bytes);
     node->bytes.resize(std::max<std::uint64_t>(kept, node->durable.size()));

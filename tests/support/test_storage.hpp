@@ -26,7 +26,7 @@ class TestStorage final : public core::Storage {
   void fail_sync(std::uint64_t nth) { arm(&Disk::sync_fails_in, nth); }
   /// What the disk holds at most; an append beyond it writes what fits and fails.
   void set_capacity(std::uint64_t bytes) { arm(&Disk::capacity, bytes); }
-  /// Power cut: of every file what was not synced is lost, but for the first `torn_bytes` of it.
+  /// Power cut: of every file what was not synced is lost, but for the first `torn_bytes` of it. After it no call fails.
   void cut_power(std::uint64_t torn_bytes = 0);
 
   // What happened.
