@@ -9,7 +9,7 @@
 //                              N = 1). No acknowledgement, lease, credit, count or timer.
 //                              Beside it, in the same harness: tbb-bounded (oneTBB's concurrent_bounded_queue),
 //                              boost-lockfree, mutex-deque.
-//   fanout/1x64/b64/tbb-flow-graph   a broadcast node and 64 serial function nodes.
+//   fanout/1xN/b64/tbb-flow-graph   a broadcast node and N serial function nodes, which take a message at a time.
 //   fanout/workers/N/<how>     one queue, one service of N workers: on the CPU pool (pool), or on threads of their
 //                              own (threads). 2, 4 and 8 on two cores must not collapse.
 //   fanout/handover/polled/<who>   one message at a time to a receiver that is awake: counters p50_us, p99_us.
@@ -445,11 +445,13 @@ void add_all() {
       add_case(prefix + "tbb-bounded", run_bare<TbbBounded>, bare);
       add_case(prefix + "boost-lockfree", run_bare<BoostLockfree>, bare);
       add_case(prefix + "mutex-deque", run_bare<MutexDeque>, bare);
+      if (receive == 64) {
+        add_case(prefix + "tbb-flow-graph", run_flow_graph, {branches, 64, 64, std::uint64_t{1} << 14});
+      }
     }
   }
   add_workers();
   add_handovers();
-  add_case("fanout/1x64/b64/tbb-flow-graph", run_flow_graph, {64, 64, 64, 1 << 14});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <concurrentqueue/blockingconcurrentqueue.h>
 #include <concurrentqueue/concurrentqueue.h>
 #include <oneapi/tbb/concurrent_queue.h>
+#include <oneapi/tbb/flow_graph.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -89,6 +90,24 @@ class TbbBounded {
 
  private:
   oneapi::tbb::concurrent_bounded_queue<PooledMessage*> queue_;
+};
+
+/// The node that the flow graph has for a queue.
+class TbbFlowGraph {
+ public:
+  void send(PooledMessage** from, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      queue_.try_put(from[i]);
+    }
+  }
+  std::size_t receive(PooledMessage** to, std::size_t count) {
+    return one_by_one(to, count, [this](PooledMessage*& place) { return queue_.try_get(place); });
+  }
+  ~TbbFlowGraph() { graph_.wait_for_all(); }
+
+ private:
+  oneapi::tbb::flow::graph graph_;
+  oneapi::tbb::flow::queue_node<PooledMessage*> queue_{graph_};
 };
 
 class BoostLockfree {

@@ -386,6 +386,7 @@ void add_all() {
     add(prefix + "sluice", pass_sluice, batch);
     add(prefix + "moodycamel", pass_peer<Moodycamel>, batch);
     add(prefix + "tbb-bounded", pass_peer<TbbBounded>, batch);
+    add(prefix + "tbb-flow-graph", pass_peer<TbbFlowGraph>, batch);
     add(prefix + "boost-lockfree", pass_peer<BoostLockfree>, batch);
     add(prefix + "mutex-deque", pass_peer<MutexDeque>, batch);
   }
