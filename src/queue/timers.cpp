@@ -67,8 +67,15 @@ std::future<std::uint64_t> Timers::end_purged(Queue& queue) {
 
 void Timers::every(std::int64_t period_ms, std::function<void()> task) {
   tasks_.push_back({period_ms, std::move(task)});
-  post(now_tick() + period_ms, {Item::Kind::task, 0, static_cast<std::uint32_t>(tasks_.size() - 1), nullptr, {}, {}});
+  run_at(now_tick() + period_ms, static_cast<std::uint32_t>(tasks_.size() - 1));
 }
+
+std::uint32_t Timers::on_demand(std::function<void()> task) {
+  tasks_.push_back({0, std::move(task)});
+  return static_cast<std::uint32_t>(tasks_.size() - 1);
+}
+
+void Timers::run_at(std::int64_t tick, std::uint32_t task) { post(tick, {Item::Kind::task, 0, task, nullptr, {}, {}}); }
 
 void Timers::post(std::int64_t tick, const Item& item) {
   inbox_.enqueue({tick, item});
@@ -156,7 +163,9 @@ void Timers::handle(Item& item, std::int64_t tick) {
     case Item::Kind::task: {
       const Task& task = tasks_[item.purges];
       task.run();
-      wheel_.add(now_tick() + task.period_ms, item);
+      if (task.period_ms != 0) {
+        wheel_.add(now_tick() + task.period_ms, item);
+      }
       break;
     }
   }

@@ -63,6 +63,9 @@ class Timers {
   void look_again(Queue& queue, std::int64_t tick);
   /// Calls `task` every `period_ms` on the ticker. [control, before it runs]
   void every(std::int64_t period_ms, std::function<void()> task);
+  /// A task that runs on the ticker when it is asked for: its number. [control, before it runs]
+  std::uint32_t on_demand(std::function<void()> task);
+  void run_at(std::int64_t tick, std::uint32_t task);  ///< once [any]
 
   /// Does all that is due now. Returns the tick of what comes next, -1 for nothing. [ticker]
   std::int64_t advance();
@@ -100,7 +103,7 @@ class Timers {
     Item item;
   };
   struct Task {
-    std::int64_t period_ms;
+    std::int64_t period_ms;  ///< 0: when it is asked for
     std::function<void()> run;
   };
   /// A slot without a lease is looked at no more often than this. So a lease of less may end so much late.

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace sluice::core {
 namespace {
@@ -15,6 +17,8 @@ constexpr std::uint64_t kFewMessages = 8;
 constexpr int kPauses = 16;
 /// Small batches of one service follow one another until they come to so many messages.
 constexpr std::uint32_t kVisitMessages = 64;
+/// How often it is looked whether a batch takes long.
+constexpr std::int64_t kWatchMs = 10;
 /// One batch in so many is timed.
 constexpr std::uint32_t kTimedEvery = 64;
 
@@ -32,7 +36,9 @@ Pool::Pool(PoolOptions options, ReadySet& ready, Timers& timers, Permits& permit
       timers_(timers),
       permits_(permits),
       services_(std::size_t{ready.words()} * 64, nullptr),
-      mine_(ready.words(), 0) {}
+      mine_(ready.words(), 0),
+      beats_(std::make_unique<Beat[]>(options_.threads)),
+      watch_(timers.on_demand([this] { watch(); })) {}
 
 void Pool::add(Service& service) {
   services_[service.index()] = &service;
@@ -43,12 +49,12 @@ void Pool::start() {
   running_.store(options_.threads, std::memory_order_release);
   for (std::uint32_t i = 0; i < options_.threads; ++i) {
     int core = i < options_.cores.size() ? options_.cores[i] : -1;
-    threads_.emplace_back(fmt::format("pool/{}", i), [this] { run(); }, core);
+    threads_.emplace_back(fmt::format("pool/{}", i), [this, i] { run(i); }, core);
   }
 }
 
-void Pool::run() {
-  PoolThread thread;
+void Pool::run(std::uint32_t number) {
+  PoolThread thread{.visits = &beats_[number].visits};
   std::uint32_t idle_rounds = 0;
   permits_.acquire();
   while (!options_.stopping->load(std::memory_order_relaxed)) {
@@ -98,7 +104,9 @@ Pool::Worked Pool::round(PoolThread& thread) {
     std::uint32_t word = (thread.turn + i) % words;
     for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
       Service& service = *services_[word * 64 + lowest_bit(left)];
+      add_alone(*thread.visits, 1);
       visit(service, thread, now_tick, &worked);
+      add_alone(*thread.visits, 1);
       if (service.is_long()) {
         now_tick = timers_.now_tick();  // the next service's leases begin now, not when the round did
       }
@@ -209,9 +217,40 @@ void Pool::park() {
     }
   }
   if (!work) {
+    have_watched();
     futex_wait(epoch_, epoch);
   }
-  parked_.fetch_sub(1, std::memory_order_relaxed);
+  parked_.fetch_sub(1, std::memory_order_seq_cst);
+  if (!work) {
+    have_watched();
+  }
+}
+
+bool Pool::some_are_parked() const {
+  const std::uint32_t parked = parked_.load(std::memory_order_seq_cst);
+  return parked != 0 && parked < running_.load(std::memory_order_relaxed);
+}
+
+/// Who parks and who wakes up sees to it. (Explored without: whatever must be heard of must be heard of without a watch.)
+void Pool::have_watched() {
+  if (!kExplored && some_are_parked() && !watched_.load(std::memory_order_seq_cst) && !watched_.exchange(true, std::memory_order_seq_cst)) {
+    timers_.run_at(timers_.now_tick() + kWatchMs, watch_);
+  }
+}
+
+/// On the ticker. A thread that is still in the visit that it was in when this looked last has found long work, and what
+/// comes meanwhile may have found its bit set.
+void Pool::watch() {
+  watched_.store(false, std::memory_order_seq_cst);  // before the look: who wakes up after it sees to the next one
+  bool long_work = false;
+  for (std::uint32_t i = 0; i < options_.threads; ++i) {
+    const std::uint64_t visits = beats_[i].visits.load(std::memory_order_relaxed);
+    long_work |= std::exchange(beats_[i].seen, visits) == visits && visits % 2 != 0;
+  }
+  if (long_work && some_are_parked() && std::ranges::any_of(services_, [](Service* service) { return service != nullptr && service->can_work(); })) {
+    wake_one();
+  }
+  have_watched();
 }
 
 void Pool::wake_one() {

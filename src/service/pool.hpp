@@ -3,10 +3,12 @@
 // An awake thread goes round the services whose ready bit is set and runs one batch of each. It parks
 // when a while of rounds found nothing. Woken are: one thread when a bit is set and nobody looks for
 // work, and one before long work if more is there. So no wake-up per message, and none when somebody
-// is awake and looking.
+// is awake and looking. Work that takes long though its service's never did is noticed by the ticker, which looks every
+// few milliseconds while some threads are at work and others parked, and wakes one for what is left.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/futex.hpp"
@@ -39,7 +41,7 @@ class Pool {
   void abandon();
 
  private:
-  void run();
+  void run(std::uint32_t number);
   struct Worked {
     std::uint64_t messages = 0;
     bool caught_up = true;  ///< nothing was left in any of the queues
@@ -50,6 +52,12 @@ class Pool {
     std::uint32_t turn = 0;
     std::uint32_t batches = 0;
     bool looks = false;  ///< counted in looking_
+    Atomic<std::uint64_t>* visits;
+  };
+  /// How many visits to services a thread has begun and ended: odd in the middle of one.
+  struct alignas(kCacheLine) Beat {
+    Atomic<std::uint64_t> visits{0};
+    std::uint64_t seen = 0;  ///< the ticker's: when it looked last
   };
   Worked round(PoolThread& thread);
   void visit(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked);
@@ -60,6 +68,9 @@ class Pool {
   bool clear_idle();
   void park();
   void wake_one();
+  bool some_are_parked() const;
+  void have_watched();
+  void watch();
 
   const PoolOptions options_;
   ReadySet& ready_;
@@ -68,6 +79,9 @@ class Pool {
   std::vector<Service*> services_;       ///< by ready bit; nullptr: not the pool's
   std::vector<std::uint64_t> mine_;      ///< the pool's bits of each word
   std::vector<Thread> threads_;
+  const std::unique_ptr<Beat[]> beats_;  ///< by thread
+  const std::uint32_t watch_;            ///< a task of the ticker's
+  Atomic<bool> watched_{false};          ///< it will look
   alignas(kCacheLine) Atomic<std::uint32_t> parked_{0};
   Atomic<std::uint32_t> looking_{0};     ///< awake without work
   Atomic<std::uint32_t> epoch_{0};

@@ -118,6 +118,58 @@ TEST(Engine, a_long_batch_on_the_pool_does_not_hold_up_another_service_when_a_th
   EXPECT_EQ(plan.run(2).exit, 0);
 }
 
+/// A service whose batches are short is not expected to take long: nobody is woken before one of them. "x" is one that
+/// waits until the other service has worked "y" off.
+TEST(Engine, a_batch_on_the_pool_that_takes_long_for_once_does_not_hold_up_another_service_when_a_thread_is_free) {
+  Plan plan;
+  std::counting_semaphore<> begun(0), short_done(0), other_done(0), door(0);
+  const std::uint64_t rounds = scaled(100);
+  constexpr int kShort = 200;
+  auto source = Script::source("s", 0, [&](sluice_out* out) {
+    std::uint64_t cookie = 0;
+    const auto send = [&](const char* body) {
+      emit(out, 0, body, cookie++);
+      host().flush(out);
+    };
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+      for (int each = 0; each < kShort; ++each) {
+        send("short");
+        short_done.acquire();
+      }
+      send("x");
+      begun.acquire();
+      send("y");
+      other_done.acquire();  // hangs if it is held up
+      door.release();
+    }
+    return int32_t{SLUICE_END};
+  });
+  const auto act = [](const sluice_batch& batch, std::string_view body, const std::function<void()>& action) {
+    for (std::uint32_t i = 0; i < batch.count; ++i) {
+      if (body_of(*batch.messages[i]) == body) {
+        action();
+      }
+    }
+  };
+  auto odd = Script::stage("odd", 0, [&](const sluice_batch& batch, sluice_out*) {
+    act(batch, "short", [&] { short_done.release(); });
+    act(batch, "x", [&] {
+      begun.release();
+      door.acquire();
+    });
+    return int32_t{SLUICE_OK};
+  });
+  auto other = Script::stage("other", 0, [&](const sluice_batch& batch, sluice_out*) {
+    act(batch, "y", [&] { other_done.release(); });
+    return int32_t{SLUICE_OK};
+  });
+  std::uint32_t a = plan.queue("odd"), b = plan.queue("other");
+  plan.source(*source, plan.topic({a, b}));
+  plan.service("odd", a, {odd.get()});
+  plan.service("other", b, {other.get()});
+  EXPECT_EQ(plan.run(2).exit, 0);
+}
+
 TEST(Engine, an_idle_engine_uses_no_cpu_and_wakes_for_one_message) {
   Plan plan;
   Door door;
