@@ -194,9 +194,9 @@ Exit codes: 0 done, 64 usage, 66 input missing, 74 I/O, 78 FILE is wrong)";
 
 void add_scale(CLI::App& app, Raw& raw) {
   CLI::App& scale = command(app, "scale", "Simulate how a service scales under a load", kScaleHelp);
-  scale.add_option("FILE", raw.scale.file, "The policy, the load and the end, as below")->required();
-  scale
-      .add_option("--plot", raw.scale.plot, "Draw visible messages, metric and workers over time")
+  scale.add_option("FILE", raw.scale.file, "The policy, the load and the end, as below")
+      ->required();
+  scale.add_option("--plot", raw.scale.plot, "Draw visible messages, metric and workers over time")
       ->type_name("FILE.svg");
   scale.add_flag("--explain", raw.scale.explain,
                  "Add to each sample what was judged, the cooldowns left, and the reason");
@@ -209,7 +209,7 @@ where none does, on what its state folder holds, which are the dead letters. PIP
 the admin address itself, as 127.0.0.1:9640. Examples:
   sluice queue list configs/icons.json
   sluice queue peek configs/icons.json resize-16-dead --limit 3
-  sluice queue redrive configs/icons.json resize-16-dead --reason "access denied" --dry-run
+  sluice queue redrive configs/icons.json resize-16-dead --reason access_denied --dry-run
   sluice queue redrive configs/icons.json resize-16-dead --max-rate 100
   sluice queue purge configs/icons.json resize-16-dead
 Exit codes: 0 done, 64 usage, 65 stored letters that cannot be read, 66 no such queue or file, 69 the engine does not answer or cannot do it now, 74 I/O,
@@ -241,25 +241,30 @@ void add_redrive(CLI::App& queue, Raw& raw) {
       "marked, and go when it starts; --status shows how many, --cancel takes the marks away.\n"
       "Ctrl-C ends the waiting, not the redrive.");
   add_queue_name(redrive, raw);
-  redrive.add_option("--to", raw.queue.request.to, "Another queue than the one each came from")
-      ->type_name("QUEUE");
-  redrive
-      .add_option("--reason", raw.queue.request.reason,
-                  "Only letters whose reason or detail holds this text")
-      ->type_name("TEXT");
+  CLI::Option* to =
+      redrive.add_option("--to", raw.queue.request.to, "Another queue than the one each came from")
+          ->type_name("QUEUE");
+  CLI::Option* reason = redrive
+                            .add_option("--reason", raw.queue.request.reason,
+                                        "Only letters whose reason or detail holds this text")
+                            ->type_name("TEXT");
   redrive
       .add_option("--max-rate", raw.queue.request.messages_per_second,
                   "Messages per second (default: no limit)")
       ->type_name("N")
       ->check(CLI::Range(1U, kRedriveRateMax));
-  redrive.add_flag("--dry-run", raw.queue.request.dry_run,
-                   "Count what would be moved, and where to");
+  CLI::Option* dry_run = redrive.add_flag("--dry-run", raw.queue.request.dry_run,
+                                          "Count what would be moved, and where to");
   redrive.add_flag("--no-wait", raw.queue.no_wait, "Begin, and return");
   CLI::Option* status =
       redrive.add_flag("--status", raw.queue.status, "Show how the last redrive goes");
   CLI::Option* cancel =
       redrive.add_flag("--cancel", raw.queue.cancel, "Stop it; what was moved stays moved");
   status->excludes(cancel);
+  for (CLI::Option* of_a_new_one : {to, reason, dry_run}) {
+    status->excludes(of_a_new_one);
+    cancel->excludes(of_a_new_one);
+  }
   redrive.add_flag("--json", raw.queue.json, "The result as one JSON object");
 }
 

@@ -88,6 +88,14 @@ std::string stalls_text(const PipelineDescription& pipeline) {
                 ? fmt::format("  source {} never waits for long: no queue that blocks gets its messages\n", source.name)
                 : fmt::format("  source {} waits while one of these is full: {}\n", source.name,
                               queues);
+    std::string letters;
+    for (const std::uint32_t queue : queues_of(pipeline, source.publish_to)) {
+      if (pipeline.queues[queue].when_full == WhenFull::dead_letter)
+        letters += (letters.empty() ? "" : ", ") + pipeline.queues[queue].name;
+    }
+    if (!letters.empty())
+      text += fmt::format("  source {} waits for the disk where it sends more than can be stored as dead letters of: {}\n",
+                          source.name, letters);
   }
   return text;
 }

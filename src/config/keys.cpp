@@ -128,7 +128,8 @@ constexpr Key kQueueKeys[] = {
     {.name = "when_full",
      .type = T::choice,
      .help = "What becomes of a message that finds the queue full: block, its publisher waits and with it the queue's "
-             "siblings; drop_new, it is dropped; drop_old, the oldest is; dead_letter, it goes to the dead-letter queue.",
+             "siblings; drop_new, it is dropped; drop_old, the oldest that nobody holds are, up to 64 at once (of a FIFO queue: "
+             "of a group that is not in hand); dead_letter, it goes to the dead-letter queue.",
      .default_json = "\"block\"",
      .choices = kWhenFull},
     {.name = "fifo",

@@ -361,20 +361,23 @@ void DeadLetters::peek_box(Job& job) {
   job.peek = nullptr;
 }
 
+/// Letters that wait in memory are the file's alone first: so the answer tells of what is durable, and a file that
+/// nobody holds a letter of is cut off, which takes no room. What is in hand or hidden ends when it comes back.
 Result<void> DeadLetters::purge_box(Job& job) {
-  const std::uint64_t in_memory = job.queue->purge();
   LetterBox& box = boxes_.at(job.queue);
-  Result<std::uint64_t> in_file = box.purge_file();
-  if (!in_file) {
-    return std::unexpected(in_file.error());
+  box.recall();
+  const std::uint64_t others = job.queue->purge();
+  Result<std::uint64_t> letters = box.purge_file();
+  if (!letters) {
+    return std::unexpected(letters.error());
   }
-  stored_.fetch_sub(*in_file, std::memory_order_relaxed);
+  stored_.fetch_sub(*letters, std::memory_order_relaxed);
   if (Result<void> synced = box.file().sync(); !synced) {
     return synced;
   }
-  job.purged->set_value(in_memory + *in_file);
+  job.purged->set_value(others + *letters);
   job.purged = nullptr;
-  return {};
+  return box.resume();
 }
 
 /// Letters that stood in another place leave it now that they are stored in theirs.
@@ -507,7 +510,7 @@ void DeadLetters::complete(Job& job) {
 void DeadLetters::note_back(const LetterPlace& place, const Uuid& id) {
   boxes_.at(place.queue).note_back({id, place.source});
   std::lock_guard lock(redrives_mutex_);
-  if (auto last = redrives_.find(place.queue); last != redrives_.end()) {
+  if (auto last = redrives_.find(place.queue); last != redrives_.end() && !last->second->status().request.dry_run) {
     last->second->note_back();
   }
 }

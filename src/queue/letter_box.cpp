@@ -128,7 +128,9 @@ Result<void> LetterBox::compact() {
 }
 
 Result<std::uint64_t> LetterBox::purge_file() {
-  Result<std::uint64_t> removed = file_.append_removals([&](const LetterKey& key) { return !is_in_use(key); });
+  Result<std::uint64_t> removed = loaded_.empty() && redriven_.empty()
+                                      ? file_.clear()
+                                      : file_.append_removals([&](const LetterKey& key) { return !is_in_use(key); });
   if (!removed) {
     return removed;
   }

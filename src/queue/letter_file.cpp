@@ -176,7 +176,10 @@ Result<void> LetterFile::prepare() {
 
 Result<void> LetterFile::mend_tail() {
   switch (std::exchange(tail_, Tail::none)) {
-    case Tail::torn: return file_->truncate(tail_offset_);
+    case Tail::torn:
+      log_warning("", "'{}': its last line, {} bytes from byte {} on, has no end and is no letter: it is cut off, as what was "
+                      "being written when the engine was stopped", path_, file_->size() - tail_offset_, tail_offset_);
+      return file_->truncate(tail_offset_);
     case Tail::unended: return file_->append("\n");
     default: return {};
   }

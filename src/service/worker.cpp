@@ -61,6 +61,9 @@ bool Worker::receive_more(std::int64_t now_tick) {
     if (consumer_.is_full()) {
       return true;
     }
+    if (consumer_.queue().limited.load(std::memory_order_relaxed)) {
+      return true;  // nothing more is received until something ends
+    }
     if (came != 0 || !consumer_.queue().has_news()) {
       return false;
     }

@@ -112,6 +112,14 @@ INSTANTIATE_TEST_SUITE_P(
               {"validate", "/nowhere/x.json"},
               66,
               "/nowhere/x.json"},
+        Usage{"a_cancel_is_of_a_whole_redrive",
+              {"queue", "redrive", "x.json", "q", "--cancel", "--reason", "x"},
+              64,
+              "--reason excludes --cancel"},
+        Usage{"a_status_is_of_the_redrive_as_it_was_asked_for",
+              {"queue", "redrive", "x.json", "q", "--status", "--dry-run"},
+              64,
+              "--dry-run excludes --status"},
         Usage{"match_needs_a_policy", {"match"}, 64, "match needs --policy FILE|JSON, or --cases"},
         Usage{"match_takes_a_policy_or_cases",
               {"match", "--policy", "{}", "--cases", "x"},
@@ -188,10 +196,19 @@ TEST(Validate, a_good_config_prints_the_memory_bound_and_what_stalls_whom) {
   const Said said = run_sluice({"validate", folder / "p.json", "--plugin-dir", test_plugins()});
   EXPECT_EQ(said.exit, 0) << said.err;
   EXPECT_TRUE(has(said.out, "p.json: ok, 0 warnings")) << said.out;
-  // 1 MiB and 256 MiB of the implied queue; 216 B in the timers for each of their 16 384 and 100 000 messages; one chunk and
+  // 1 MiB and 256 MiB of the implied queue; 192 B in the timers for each of their 16 384 and 100 000 messages; one chunk and
   // 31.5 MiB of slabs of the source; ten bodies of 1 MiB in hand.
   EXPECT_TRUE(has(said.out, "memory bound 320.81 MiB")) << said.out;
   EXPECT_TRUE(has(said.out, "source s waits while one of these is full: q\n")) << said.out;
+}
+
+TEST(Validate, tells_which_queue_makes_a_source_wait_for_the_disk) {
+  Folder folder;
+  write_text(folder / "p.json", R"({"queues": {"q": {"when_full": "dead_letter", "redrive_policy": {"max_receive_count": 3, "dead_letter_queue": "d"}}, "d": {}},
+    "sources": {"s": {"type": "test_source", "publish_to": "q"}}})");
+  const Said said = run_sluice({"validate", folder / "p.json", "--plugin-dir", test_plugins()});
+  EXPECT_TRUE(has(said.out, "source s waits for the disk where it sends more than can be stored as dead letters of: q\n"))
+      << said.out << said.err;
 }
 
 TEST(Validate, names_the_memory_of_what_a_source_would_bring_again) {

@@ -221,6 +221,28 @@ TEST(Wait, for_a_batch_ends_within_a_hundredth_of_its_second_when_it_is_full_or_
 }
 
 /// The second message of each round comes at another time: with the first, at the window's end, after it.
+TEST(Wait, for_a_batch_ends_when_as_much_is_in_flight_as_may_be) {
+  Plan plan;
+  core::FakeClock clock;  // stands still: a window never ends
+  Record<std::string> bodies;
+  auto source = counting_source(6);
+  auto stage = keeping_stage(bodies, SLUICE_BLOCKS);
+  core::QueueDescription queue;
+  queue.name = "q";
+  queue.in_flight_max = 3;
+  queue.visibility_timeout_ms = 3'600'000;
+  const std::uint32_t q = plan.queue(queue);
+  plan.source(*source, Plan::to(q));
+  core::ServiceDescription& service = plan.service("s", q, {stage.get()});
+  service.batch_size = 5;
+  service.batch_window_ms = 600'000;
+  auto engine = plan.start(true, 2, clock);
+  ASSERT_TRUE(engine);
+  EXPECT_TRUE((*engine)->wait_for_end(std::chrono::minutes(1)));
+  EXPECT_EQ((*engine)->finish().exit, 0);
+  EXPECT_EQ(bodies.size(), 6u);
+}
+
 TEST(Wait, for_a_batch_loses_nothing_that_arrives_as_its_window_ends) {
   constexpr std::int64_t kWindowMs = 1;
   const std::uint64_t rounds = 32 + scaled(500);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "queue/letter_file.hpp"
+#include "support/log_lines.hpp"
 #include "support/test_storage.hpp"
 
 namespace sluice::test {
@@ -228,12 +229,14 @@ TEST(LetterFile, a_last_line_that_lacks_nothing_but_its_end_is_a_letter) {
 
 TEST(LetterFile, is_prepared_on_a_full_disk_with_a_torn_last_line_and_with_garbage) {
   Files files;
+  const LogLines log;
   files.storage.put("dead.jsonl", letter(kA, "a") + "\n" + letter(kA, "again") + "\n" + letter(kB, "torn").substr(0, 40));
   files.storage.set_capacity(files.content().size());
   LetterFile file = files.open();
   ASSERT_TRUE(file.prepare());
   EXPECT_EQ(files.content(), letter(kA, "a") + "\n" + letter(kA, "again") + "\n");
   EXPECT_EQ(bodies(file), Texts{"again"});
+  EXPECT_EQ(log.with("'dead.jsonl': its last line, 40 bytes from byte").size(), 1u) << "or who wrote it would look for it";
   EXPECT_EQ(file.letters().at(file.key(kA, "jobs")).end, files.content().size());
   files.storage.set_capacity(1 << 30);
   remove(file, kA);

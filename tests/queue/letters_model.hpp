@@ -112,7 +112,7 @@ class LettersModel {
       }
       RC_ASSERT(is(text, known->second));
       const bool came_back = on_way_.erase(text.body) != 0;
-      came_back_ += came_back ? 1 : 0;
+      came_back_ += came_back && !was_dry_ ? 1 : 0;
       stored.push_back({text.body, !came_back});
       order_.push_back(text.body);
       letters_.insert(dying_.extract(known));
@@ -143,6 +143,7 @@ class LettersModel {
     }
     expect_redrive({.reason = part, .dry_run = dry_run}, expected);
     came_back_ = 0;
+    was_dry_ = dry_run;
     if (dry_run) {
       return {};
     }
@@ -270,6 +271,7 @@ class LettersModel {
   Letters removed_;                 // which is not written yet
   std::uint64_t found_ = 0, buried_ = 0, deleted_ = 0, redriven_ = 0;
   std::uint64_t came_back_ = 0;     // since the last redrive began
+  bool was_dry_ = false;            // that moved nothing
   std::size_t read_ = 0;            // of the file
 };
 

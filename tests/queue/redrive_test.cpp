@@ -53,6 +53,14 @@ struct Yard {
     return status();
   }
   RedriveStatus status() const { return *line.letters.redrive_status(dead); }
+  /// Steps until it is answered; nothing is written after that.
+  core::Result<std::uint64_t> purge() {
+    auto purged = std::async(std::launch::async, [this] { return line.letters.purge(dead); });
+    while (purged.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+      line.letters.write_waiting();
+    }
+    return purged.get();
+  }
   void expect_conserved() {
     for (Queue* queue : {&dead, &one, &two, &other}) {
       EXPECT_EQ(conservation_gap(queue->counters()), 0) << queue->name();
@@ -476,10 +484,7 @@ TEST(Purge, and_a_load_in_the_round_that_stores_letters_neither_double_nor_forge
   yard.line.letters.submit_load(yard.dead);
   yard.at_one.settle({{0, {Outcome::Status::reject, -1, "s", "r", ""}}, {1, {Outcome::Status::reject, -1, "s", "r", ""}}});
   yard.line.letters.submit_load(yard.dead);
-  auto purged = std::async(std::launch::async, [&] { return yard.line.letters.purge(yard.dead); });
-  while (purged.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    yard.line.letters.write_waiting();
-  }
+  EXPECT_TRUE(yard.purge());
   yard.line.letters.write_waiting();
   EXPECT_EQ(yard.dead.counters().moved_in, 2u);
   EXPECT_EQ(yard.dead.counters().visible, 0u);
@@ -492,16 +497,86 @@ TEST(Purge, of_a_dead_letter_queue_deletes_letters_in_memory_and_in_the_file) {
   for (int i = 0; i < 7; ++i) {
     yard.bury(yard.to_one, yard.at_one, std::to_string(i));
   }
-  auto purged = std::async(std::launch::async, [&] { return yard.line.letters.purge(yard.dead); });
-  while (purged.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    yard.line.letters.write_waiting();
-  }
-  EXPECT_EQ(purged.get().value(), 7u);
-  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.purge().value(), 7u);
   EXPECT_EQ(yard.line.letters.stored(), 0u);
   EXPECT_EQ(yard.dead.counters().purged, 7u);
   yard.expect_conserved();
   EXPECT_EQ(Yard(yard.file()).at_dead.receive(), Texts{});
+}
+
+TEST(Purge, that_was_answered_outlives_a_power_cut) {
+  Yard yard({}, 2);
+  for (int i = 0; i < 5; ++i) {
+    yard.bury(yard.to_one, yard.at_one, std::to_string(i));
+  }
+  EXPECT_EQ(yard.purge().value(), 5u);
+  Yard next(yard.line.storage.durable_content("dead/dead.jsonl"));
+  EXPECT_EQ(next.at_dead.receive(), Texts{});
+  EXPECT_EQ(next.line.letters.stored(), 0u);
+}
+
+TEST(Purge, of_letters_that_nobody_holds_takes_no_room_on_a_full_disk) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  yard.bury(yard.to_one, yard.at_one, "b");
+  yard.line.storage.set_capacity(yard.file().size());
+  EXPECT_EQ(yard.purge().value(), 2u);
+  EXPECT_EQ(yard.file(), "");
+  EXPECT_EQ(yard.line.errors, Texts{});
+  yard.bury(yard.to_one, yard.at_one, "c");
+  EXPECT_EQ(yard.at_dead.receive(), Texts{"c"}) << "there is room again";
+  yard.at_dead.settle();
+  yard.expect_conserved();
+}
+
+TEST(Purge, ends_a_letter_that_somebody_holds_when_it_comes_back) {
+  Yard yard;
+  Hand& one_at_a_time = yard.line.hand(yard.dead, 1);
+  for (const char* text : {"a", "b", "c"}) {
+    yard.bury(yard.to_one, yard.at_one, text);
+  }
+  ASSERT_EQ(one_at_a_time.receive(), Texts{"a"});
+  EXPECT_EQ(yard.purge().value(), 2u);
+  EXPECT_EQ(yard.line.letters.stored(), 1u);
+  one_at_a_time.fail_first(Outcome::Status::retry, 0);
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.letters.stored(), 0u);
+  EXPECT_EQ(Yard(yard.file()).at_dead.receive(), Texts{});
+  EXPECT_EQ(yard.dead.counters().purged, 3u);
+  yard.expect_conserved();
+}
+
+TEST(Purge, leaves_the_queue_to_the_letters_that_come_after_it) {
+  Yard yard({}, 2);
+  for (int i = 0; i < 4; ++i) {
+    yard.bury(yard.to_one, yard.at_one, std::to_string(i));
+  }
+  EXPECT_EQ(yard.purge().value(), 4u);
+  for (int i = 4; i < 8; ++i) {
+    yard.bury(yard.to_one, yard.at_one, std::to_string(i));
+  }
+  Texts got;
+  while (got.size() < 4) {
+    const Texts more = yard.at_dead.receive();
+    ASSERT_FALSE(more.empty());
+    got.insert(got.end(), more.begin(), more.end());
+    yard.at_dead.settle();
+    yard.at_dead.consumer.idle();
+    yard.line.letters.write_waiting();
+  }
+  EXPECT_EQ(got, (Texts{"4", "5", "6", "7"}));
+  yard.expect_conserved();
+}
+
+TEST(Redrive, that_is_tried_dry_is_not_told_of_what_an_earlier_one_moved) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  yard.redrive();
+  ASSERT_EQ(yard.at_one.receive(), Texts{"a"});
+  yard.redrive({.dry_run = true});
+  yard.at_one.fail_first(Outcome::Status::reject);
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.status().came_back, 0u);
 }
 
 TEST(Peek, shows_the_oldest_and_spends_nothing) {
