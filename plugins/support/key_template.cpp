@@ -147,6 +147,7 @@ class TemplateParser {
         {"now_ms", Kind::now_ms},   {"hostname", Kind::hostname},
         {"worker", Kind::worker},   {"receive_count", Kind::receive_count},
         {"width", Kind::attribute}, {"height", Kind::attribute},
+        {"body", Kind::whole_body},
     };
     for (const Known& known : kKnown) {
       if (known.word != word)
@@ -157,20 +158,19 @@ class TemplateParser {
         piece.text = word;
       if (known.kind == Kind::key_ext)
         piece.joined = take_dot(result);
+      needs_body_ |= known.kind == Kind::whole_body;
       result.push_back(std::move(piece));
       return std::nullopt;
     }
-    if (word == "attribute" || word == "body" || word == "uuid5") {
-      return fault(open, fmt::format("{{{}}} needs an argument, as in {{{}:{}}}", word, word,
-                                     word == "body" ? "/pointer" : "TEXT"));
-    }
+    if (word == "attribute" || word == "uuid5")
+      return fault(open, fmt::format("{{{}}} needs an argument, as in {{{}:TEXT}}", word, word));
     return unknown(word, open);
   }
 
   Fault unknown(std::string_view word, std::size_t open) const {
     return fault(open,
                  fmt::format("unknown name \"{}\" (known: key key_after_prefix key_dir key_base "
-                             "key_ext id attribute:N body:/pointer uuid uuid5:TEXT now now_ms "
+                             "key_ext id attribute:N body body:/pointer uuid uuid5:TEXT now now_ms "
                              "hostname worker receive_count width height)",
                              word));
   }
@@ -312,6 +312,11 @@ std::expected<void, std::string> KeyTemplate::append(const Piece& piece, const T
       to += *value;
       break;
     }
+    case Kind::whole_body:
+      if (!input.body)
+        return missing("body in memory");
+      to += *input.body;
+      break;
     case Kind::body: {
       if (!input.body)
         return missing("body in memory");

@@ -8,6 +8,7 @@
 //   {key_ext}           its extension without the dot ("gz"); empty if it has none or is a dot file
 //   {id}                the message's id
 //   {attribute:N}       attribute N
+//   {body}              the whole body
 //   {body:/pointer}     a scalar of the JSON body by RFC 6901
 //   {uuid}              a new random id; {uuid5:TEXT} one derived from TEXT, which may hold
 //                       names in braces, in the project's name space
@@ -63,6 +64,7 @@ class KeyTemplate {
     key_ext,
     id,
     attribute,
+    whole_body,
     body,
     uuid,
     uuid5,

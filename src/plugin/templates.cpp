@@ -20,7 +20,7 @@ constexpr std::string_view kNames[] = {"key",           "key_after_prefix",
                                        "hostname",      "worker",
                                        "receive_count", "width",
                                        "height"};
-/// These stand before a colon and an argument.
+/// These stand before a colon and an argument; {body} also without.
 constexpr std::string_view kWithArgument[] = {"attribute", "body", "uuid5"};
 constexpr int kNestingMax = 4;
 
@@ -35,6 +35,9 @@ std::optional<std::string> placeholder_fault(std::string_view inside, int nestin
                        did_you_mean(nearest_name(name, std::span<const std::string_view>(kNames))));
   }
   const bool wants = std::ranges::find(kWithArgument, name) != std::end(kWithArgument);
+  if (name == "body" && colon == std::string_view::npos) {
+    return std::nullopt;
+  }
   if (wants != (colon != std::string_view::npos)) {
     return wants ? fmt::format("has {{{0}}} without an argument: write {{{0}:...}}", name)
                  : fmt::format("has an argument at {{{0}}}, which takes none", name);

@@ -92,6 +92,14 @@ TEST_F(Templates, a_scalar_of_the_body_is_found_by_its_pointer) {
   EXPECT_NE(expand("{body:/a}", {}).find("missing"), std::string::npos);
 }
 
+TEST_F(Templates, the_whole_body_stands_for_itself_whatever_it_is) {
+  EXPECT_EQ(expand("<{body}>", {}, "no {json}, \n\xff"), "<no {json}, \n\xff>");
+  EXPECT_EQ(expand("{uuid5:{body}}", {}, "a/k"), to_text(uuid5(kNameSpace, "a/k")));
+  EXPECT_EQ(expand("{body}", {}), "missing: the message has no body in memory");
+  EXPECT_TRUE(KeyTemplate::parse("{uuid5:{body}}")->needs_body());
+  EXPECT_FALSE(KeyTemplate::parse("{{body}")->needs_body());
+}
+
 TEST_F(Templates, a_missing_value_is_named) {
   EXPECT_EQ(expand("{key}", {}), "missing: the message has no attribute \"s3.key\"");
   EXPECT_EQ(expand("x{attribute:event}", {}), "missing: the message has no attribute \"event\"");

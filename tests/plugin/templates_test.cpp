@@ -9,7 +9,7 @@ TEST(Templates, every_name_of_the_contract_is_known) {
   for (std::string_view text :
        {"", "plain", "icons-16/{key_after_prefix}", "{key}{key_dir}{key_base}{key_ext}",
         "{id}{uuid}{now}{now_ms}", "{hostname}{worker}{receive_count}{width}{height}",
-        "{attribute:s3.key}", "{attribute:a:b}", "{body:}", "{body:/a/0/b~1c}", "{uuid5:text}",
+        "{attribute:s3.key}", "{attribute:a:b}", "{body}", "{body:}", "{body:/a/0/b~1c}", "{uuid5:text}",
         "{uuid5:{key}-{width}}", "{{literal}", "{{{key}", "a}b"}) {
     EXPECT_EQ(template_fault(text).value_or(""), "") << text;
   }
