@@ -211,8 +211,8 @@ typedef struct sluice_host {
   int32_t (*watch_next)(sluice_watch*, int64_t wait_ms, void* user, sluice_object_fn each);
   void (*watch_cancel)(sluice_watch*);       /* [any] a waiting watch_next returns CANCELLED soon after */
   void (*watch_close)(sluice_watch*);
-  /* Items are JSON objects. mode 0: upsert, 1: insert only, 2: update only. status[i] for each item; */
-  /* reason is called for each that is not OK. */
+  /* Items are JSON objects; the end of this file has the rules of tables. mode 0: upsert, 1: insert only, 2: update */
+  /* only. status[i] is set for each item, `reason` called for each that is not OK. table_list: OK: there is more; END. */
   int32_t (*table_put)(sluice_table_ref*, uint32_t count, const sluice_str* const* items_json, int32_t mode,
                        int32_t* status, void* user, void (*reason)(void* user, uint32_t item, sluice_str text));
   int32_t (*table_get)(sluice_table_ref*, sluice_str key_json, void* user, void (*item)(void* user, sluice_str json));
@@ -322,4 +322,19 @@ typedef const sluice_plugin* (*sluice_plugin_entry_v1_fn)(void);
 #ifdef __cplusplus
 }
 #endif
+
+/* Tables. An item is a JSON object whose members are columns; a column that it leaves out is null. Its key is the members
+ * that the table's options name. An item is put as a whole.
+ *   put   mode 0 puts an item in the place of the one with its key, or anew; 1 only where there is none, 2 only where
+ *         there is one, else its status is CONFLICT. Items are put in their order: of two with one key the later wins.
+ *         INVALID, TOO_LARGE, DENIED: this item can never be put. UNAVAILABLE: it can be put again later (busy, full, not
+ *         there). FATAL: nothing can be put any more (damaged). One bad item does not fail its neighbours. What is OK is
+ *         kept when the call returns. The call itself answers OK; where it does not, nothing was put, and the host gives
+ *         each item that status.
+ *   get   key_json is an object of the key's columns or, where the key is one column, its value; a string stands for
+ *         a value of any type then. `item` is called once. NOT_FOUND: there is no such item.
+ *   list  tells at most `limit` items (at least 1 is asked for) behind next_token, or from the beginning where it is
+ *         empty, in an order that does not change. The `token` of an item leads on behind it. OK: there is more, also where
+ *         fewer than `limit` were told; END: that was all. INVALID: next_token is none of this table's.
+ * The callbacks are called before the function returns, on its thread; they must not call the table. */
 #endif

@@ -22,6 +22,7 @@
 //   stage   process(const Batch&, Out&)
 //   source  int32_t run(Out&); optional: void settled(uint64_t cookie, int32_t worst), void finish(), void cancel()
 //   bucket  open, begin, remove, list, watch, see bucket() below
+//   table   put, get, list, see table() below
 #pragma once
 
 #include <sluice/plugin.h>
@@ -34,6 +35,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 
@@ -155,6 +157,72 @@ class Bucket {
   sluice_bucket_ref* ref_ = nullptr;
 };
 
+/// What is put where: whatever stands there; where no item with its key is; where one is.
+enum class PutMode : int32_t { upsert = 0, insert = 1, update = 2 };
+
+/// A table of the pipeline. Any thread. The end of plugin.h has the rules of items, keys and statuses.
+class Table {
+ public:
+  Table() = default;
+  explicit Table(sluice_table_ref* ref) : ref_(ref) {}
+  explicit operator bool() const { return ref_ != nullptr; }
+  sluice_table_ref* ref() const { return ref_; }
+  /// Calls failed(uint32_t item, int32_t status, std::string_view reason) for each that was not put.
+  /// Throws Failure where the call could not be made.
+  template <class Failed>
+  void put(std::span<const std::string_view> items, PutMode mode, Failed&& failed) const {
+    std::vector<sluice_str> texts;
+    for (const std::string_view item : items) texts.push_back(str(item));
+    std::vector<const sluice_str*> pointers;
+    for (const sluice_str& text : texts) pointers.push_back(&text);
+    std::vector<int32_t> status(items.size(), SLUICE_FATAL);
+    std::vector<std::string> reasons(items.size());
+    const auto keep = [](void* user, uint32_t item, sluice_str text) {
+      auto& kept = *static_cast<std::vector<std::string>*>(user);
+      try { if (item < kept.size()) kept[item] = view(text); } catch (...) {}
+    };
+    const auto count = static_cast<uint32_t>(items.size());
+    const int32_t answer =
+        host().table_put(ref_, count, pointers.data(), static_cast<int32_t>(mode), status.data(), &reasons, keep);
+    if (answer != SLUICE_OK) throw Failure(answer, std::string(view(host().last_error())));
+    for (uint32_t i = 0; i < count; ++i) {
+      if (status[i] != SLUICE_OK) failed(i, status[i], std::string_view(reasons[i]));
+    }
+  }
+  /// The item, nothing if there is none with this key. Throws Failure.
+  std::optional<std::string> get(std::string_view key_json) const {
+    std::string found;
+    const auto keep = [](void* user, sluice_str json) {
+      try { *static_cast<std::string*>(user) = view(json); } catch (...) {}
+    };
+    const int32_t status = host().table_get(ref_, str(key_json), &found, keep);
+    if (status == SLUICE_NOT_FOUND) return std::nullopt;
+    check(status);
+    return found;
+  }
+  /// Calls each(std::string_view item, std::string_view token). True: there is more. Throws Failure.
+  template <class Each>
+  bool list(uint32_t limit, std::string_view next_token, Each&& each) const {
+    struct Call {
+      Each& each;
+      std::exception_ptr thrown;
+    } call{each, nullptr};
+    const auto tell = [](void* user, sluice_str json, sluice_str token) {
+      auto& to = *static_cast<Call*>(user);
+      if (to.thrown) return;
+      try { to.each(view(json), view(token)); } catch (...) { to.thrown = std::current_exception(); }
+    };
+    const int32_t status = host().table_list(ref_, limit, str(next_token), &call, tell);
+    if (call.thrown) std::rethrow_exception(call.thrown);
+    if (status == SLUICE_END) return false;
+    check(status);
+    return true;
+  }
+
+ private:
+  sluice_table_ref* ref_ = nullptr;
+};
+
 /// Validated, complete options of one instance.
 class Config {
  public:
@@ -187,6 +255,7 @@ class Config {
   double number(const char* name) const { return need(find_number(name), name); }
   bool boolean(const char* name) const { return integer(name) != 0; }
   Bucket bucket(const char* name) const { return Bucket(host().bucket(config_, name)); }
+  Table table(const char* name) const { return Table(host().table(config_, name)); }
   std::string_view state_folder() const {
     sluice_str path{};
     check(host().state_folder(config_, &path));
@@ -501,6 +570,91 @@ struct BucketTrampolines {
 template <class T>
 sluice_component bucket(const char* type, const char* help, uint32_t flags, const sluice_option* const* options) {
   return detail::component<T>("bucket", type, help, flags, options, &detail::BucketTrampolines<T>::kFunctions);
+}
+
+/// The items of a put, as JSON texts.
+class PutItems {
+ public:
+  PutItems(uint32_t count, const sluice_str* const* items) : count_(count), items_(items) {}
+  uint32_t size() const { return count_; }
+  std::string_view operator[](uint32_t item) const { return view(*items_[item]); }
+
+ private:
+  uint32_t count_;
+  const sluice_str* const* items_;
+};
+
+/// What becomes of them: put, unless it is said that one failed.
+class PutResult {
+ public:
+  PutResult(int32_t* status, void* user, void (*reason)(void* user, uint32_t item, sluice_str text))
+      : status_(status), user_(user), reason_(reason) {}
+  void fail(uint32_t item, int32_t status, std::string_view reason) {
+    status_[item] = status;
+    if (reason_ != nullptr) reason_(user_, item, str(reason));
+  }
+
+ private:
+  int32_t* status_;
+  void* user_;
+  void (*reason_)(void* user, uint32_t item, sluice_str text);
+};
+
+/// Takes each(item, token) of a list.
+class EachItem {
+ public:
+  EachItem(void* user, void (*item)(void* user, sluice_str json, sluice_str token)) : user_(user), item_(item) {}
+  void operator()(std::string_view json, std::string_view token) const { item_(user_, str(json), str(token)); }
+
+ private:
+  void* user_;
+  void (*item_)(void* user, sluice_str json, sluice_str token);
+};
+
+/// A table of class T; its functions are called by several threads at once:
+///   void put(const PutItems& items, PutMode mode, PutResult& result);  throws: nothing was put, each item fails so
+///   std::optional<std::string> get(std::string_view key_json);
+///   bool list(uint32_t limit, std::string_view next_token, const EachItem& each);  true: there is more
+/// Errors are thrown as Failure.
+namespace detail {
+
+template <class T>
+struct TableTrampolines {
+  static int32_t put(void* self, uint32_t count, const sluice_str* const* items, int32_t mode, int32_t* status,
+                     void* user, void (*reason)(void* user, uint32_t item, sluice_str text)) {
+    sluice_str error{};
+    PutResult result(status, user, reason);
+    const int32_t answer = guarded(&error, [&]() -> int32_t {
+      for (uint32_t i = 0; i < count; ++i) status[i] = SLUICE_OK;
+      static_cast<T*>(self)->put(PutItems(count, items), static_cast<PutMode>(mode), result);
+      return SLUICE_OK;
+    });
+    for (uint32_t i = 0; answer != SLUICE_OK && i < count; ++i) result.fail(i, answer, view(error));
+    return SLUICE_OK;
+  }
+  static int32_t get(void* self, sluice_str key_json, void* user, void (*item)(void* user, sluice_str json),
+                     sluice_str* error) {
+    return guarded(error, [&]() -> int32_t {
+      const std::optional<std::string> found = static_cast<T*>(self)->get(view(key_json));
+      if (!found) return SLUICE_NOT_FOUND;
+      item(user, str(*found));
+      return SLUICE_OK;
+    });
+  }
+  static int32_t list(void* self, uint32_t limit, sluice_str next_token, void* user,
+                      void (*item)(void* user, sluice_str json, sluice_str token), sluice_str* error) {
+    return guarded(error, [&]() -> int32_t {
+      return static_cast<T*>(self)->list(limit, view(next_token), EachItem(user, item)) ? SLUICE_OK : SLUICE_END;
+    });
+  }
+  static constexpr sluice_table kFunctions = {sizeof(sluice_table), put, get, list};
+};
+
+}  // namespace detail
+
+template <class T>
+sluice_component table(const char* type, const char* help, uint32_t flags, const sluice_option* const* options) {
+  return detail::component<T>("table", type, help, flags, options, &detail::TableTrampolines<T>::kFunctions);
 }
 
 }  // namespace sluice
