@@ -12,7 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/describe.hpp"
 #include "cli/input_files.hpp"
-#include "cli/lent_buckets.hpp"
+#include "cli/lent_components.hpp"
 #include "cli/output.hpp"
 #include "cli/stage_arguments.hpp"
 #include "cli/stage_printer.hpp"
@@ -40,7 +40,7 @@ constexpr const char* kHelp =
     "  sluice stage object_get --config configs/icons.json --bucket graphics --attribute "
     "s3.key=icons/a.png < /dev/null\n\n"
     "  --jsonl               print each emitted message as a line of JSON\n"
-    "  --config FILE         lends its buckets to the stage\n"
+    "  --config FILE         lends its buckets and tables to the stage\n"
     "  --attribute NAME=VALUE  an attribute of every message\n"
     "  --plugin-dir DIR      searched before the plugins beside the program\n"
     "  --                    what follows are files\n"
@@ -208,10 +208,10 @@ class StageRun {
   std::string file_;
 };
 
-/// The stage's options, and the buckets that they name.
+/// The stage's options, and the buckets and tables that they name.
 struct Prepared {
   std::unique_ptr<sluice_config> options;
-  LentBuckets buckets;
+  LentComponents lent;
 };
 
 Result<Prepared> prepare(const StageCall& call, Registry& registry) {
@@ -238,23 +238,18 @@ Result<Prepared> prepare(const StageCall& call, Registry& registry) {
     return fail(Errc::config, fmt::format("stage {}: {} bad option{} (see sluice stage {} --help)",
                                           type, faults, faults == 1 ? "" : "s", type));
   }
-  std::vector<std::string> references;
-  for (const OptionReference& reference : option_references(*prepared.options)) {
-    if (reference.kind == OptionReference::Kind::table)
-      return fail(Errc::config,
-                  fmt::format("stage {}: {} names no table", type, in_quotes(reference.text)));
-    if (!call.config) {
-      return fail(
-          Errc::usage,
-          fmt::format("stage {} names the bucket {}: give --config FILE, which lends its buckets",
-                      type, in_quotes(reference.text)));
-    }
-    references.push_back(reference.text);
+  const std::vector<OptionReference> references = option_references(*prepared.options);
+  if (!references.empty() && !call.config) {
+    const char* kind =
+        references.front().kind == OptionReference::Kind::bucket ? "bucket" : "table";
+    return fail(Errc::usage,
+                fmt::format("stage {0} names the {1} {2}: give --config FILE, which lends its {1}s",
+                            type, kind, in_quotes(references.front().text)));
   }
-  Result<LentBuckets> buckets = LentBuckets::open(std::move(pipeline), references);
-  if (!buckets)
-    return std::unexpected(buckets.error());
-  prepared.buckets = std::move(*buckets);
+  Result<LentComponents> lent = LentComponents::open(std::move(pipeline), references);
+  if (!lent)
+    return std::unexpected(lent.error());
+  prepared.lent = std::move(*lent);
   return prepared;
 }
 
@@ -266,10 +261,9 @@ Result<int> run_call(const StageCall& call, Registry& registry) {
   Result<Prepared> prepared = prepare(call, registry);
   if (!prepared)
     return std::unexpected(prepared.error());
-  const LentBuckets& buckets = prepared->buckets;
-  prepared->options->bucket = [&buckets](std::string_view reference) {
-    return buckets.find(reference);
-  };
+  const LentComponents& lent = prepared->lent;
+  prepared->options->bucket = [&lent](std::string_view name) { return lent.bucket(name); };
+  prepared->options->table = [&lent](std::string_view name) { return lent.table(name); };
   Result<Instance> stage = Instance::create(std::move(prepared->options));
   if (!stage)
     return std::unexpected(stage.error());

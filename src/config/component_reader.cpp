@@ -108,10 +108,8 @@ void ComponentReader::check_references(const Component& component, const Json& o
     const std::string_view type = (*option)->type;
     if (type == "bucket")
       check_bucket(*value, (*option)->name, who);
-    if (type == "table") {
-      reporter_.error(value->offset,
-                      fmt::format("{}: {} names no table", who, in_quotes(value->text)));
-    }
+    if (type == "table")
+      check_table(*value, (*option)->name, who);
   }
 }
 
@@ -128,6 +126,16 @@ void ComponentReader::check_bucket(const Json& value, std::string_view option,
                           in_quotes(value.text.substr(bucket.size() + 1)), hint(value.text, known))
             : fmt::format("{}: \"{}\" names no bucket: {} is not declared{}", who, option,
                           in_quotes(value.text), hint(value.text, known)));
+}
+
+void ComponentReader::check_table(const Json& value, std::string_view option,
+                                  const std::string& who) {
+  if (tables_.contains(value.text))
+    return;
+  const std::vector<std::string_view> known(tables_.begin(), tables_.end());
+  reporter_.error(value.offset,
+                  fmt::format("{}: \"{}\" names no table: {} is not declared{}", who, option,
+                              in_quotes(value.text), hint(value.text, known)));
 }
 
 }  // namespace sluice::core

@@ -26,6 +26,9 @@ class ComponentReader {
   /// Declares a bucket ("graphics") or access point ("graphics/design") that options may name.
   void add_bucket(std::string reference) { buckets_.insert(std::move(reference)); }
 
+  /// Declares a table that options may name.
+  void add_table(std::string name) { tables_.insert(std::move(name)); }
+
   /// The options of the object that `fields` read, under the name `name` in the pipeline. nullptr
   /// if anything is wrong; it was reported then. `object` borrowed.
   std::unique_ptr<sluice_config> read(const Json& object, const Shape& shape,
@@ -35,11 +38,12 @@ class ComponentReader {
   const Component* find_component(const Shape& shape, const ObjectReader& fields);
   void check_references(const Component& component, const Json& object, const std::string& who);
   void check_bucket(const Json& value, std::string_view option, const std::string& who);
+  void check_table(const Json& value, std::string_view option, const std::string& who);
 
   const Reporter& reporter_;
   Registry& registry_;
   std::string folder_, state_;
-  std::set<std::string, std::less<>> buckets_;
+  std::set<std::string, std::less<>> buckets_, tables_;
 };
 
 /// An option's text; empty if it is not given.

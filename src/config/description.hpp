@@ -37,6 +37,11 @@ struct BucketDescription {
   std::vector<AccessPointDescription> access_points;
 };
 
+struct TableDescription {
+  std::string name;
+  std::unique_ptr<sluice_config> options;
+};
+
 struct SourceDescription {
   std::string name;
   std::unique_ptr<sluice_config> options;
@@ -91,6 +96,7 @@ struct PipelineDescription {
   std::int64_t drain_timeout_ms = 30'000;
   std::optional<ListenAddress> admin;  ///< nullopt: off
   std::vector<BucketDescription> buckets;
+  std::vector<TableDescription> tables;
   std::vector<SourceDescription> sources;
   std::vector<TopicDescription> topics;
   std::vector<QueueDescription> queues;

@@ -44,14 +44,15 @@ std::string target_name(const PipelineDescription& pipeline, const Target& targe
              : node_name("queue", pipeline.queues[target.index].name);
 }
 
-/// The buckets that `options` name, without access points.
-std::set<std::string> buckets_of(const sluice_config& options) {
-  std::set<std::string> names;
+/// The nodes of the buckets, without access points, and of the tables that `options` name.
+std::set<std::string> stores_of(const sluice_config& options) {
+  std::set<std::string> nodes;
   for (const OptionReference& reference : option_references(options)) {
-    if (reference.kind == OptionReference::Kind::bucket)
-      names.insert(reference.text.substr(0, reference.text.find('/')));
+    nodes.insert(reference.kind == OptionReference::Kind::bucket
+                     ? node_name("bucket", reference.text.substr(0, reference.text.find('/')))
+                     : node_name("table", reference.text));
   }
-  return names;
+  return nodes;
 }
 
 std::string source_text(const PipelineDescription& pipeline, const SourceDescription& source) {
@@ -60,8 +61,8 @@ std::string source_text(const PipelineDescription& pipeline, const SourceDescrip
       node("source", source.name,
            fmt::format("{}\n{}", source.name, source.options->component->descriptor->type),
            "shape=cds, fillcolor=\"#dbeafe\"");
-  for (const std::string& bucket : buckets_of(*source.options))
-    text += edge(node_name("bucket", bucket), name);
+  for (const std::string& store : stores_of(*source.options))
+    text += edge(store, name);
   return text + edge(name, target_name(pipeline, source.publish_to));
 }
 
@@ -79,8 +80,8 @@ std::string queue_text(const PipelineDescription& pipeline, const QueueDescripti
                           dot_quote(fmt::format("> {}", queue.redrive_policy->max_receive_count))));
 }
 
-/// A service is one node with its chain as its label. Its last stage's bucket is what it writes,
-/// the others' what it reads.
+/// A service is one node with its chain as its label. The bucket or table of a stage that is a sink is
+/// what it writes, the others' what it reads.
 std::string service_text(const PipelineDescription& pipeline, const ServiceDescription& service) {
   const std::string name = node_name("service", service.name);
   std::string label = service.name + "\n";
@@ -89,10 +90,8 @@ std::string service_text(const PipelineDescription& pipeline, const ServiceDescr
     const sluice_component& stage = *service.stages[i]->component->descriptor;
     label += fmt::format("{}{}", i == 0 ? "" : " -> ", stage.type);
     const bool writes = (stage.flags & SLUICE_SINK) != 0;
-    for (const std::string& bucket : buckets_of(*service.stages[i])) {
-      edges += writes ? edge(name, node_name("bucket", bucket))
-                      : edge(node_name("bucket", bucket), name, "style=dotted");
-    }
+    for (const std::string& store : stores_of(*service.stages[i]))
+      edges += writes ? edge(name, store) : edge(store, name, "style=dotted");
   }
   const ScalingPolicy& scaling = service.scaling;
   label += scaling.tracks_target
@@ -126,6 +125,11 @@ std::string graph_text(const PipelineDescription& pipeline) {
     text += node("bucket", bucket.name,
                  fmt::format("{}\n{}", bucket.name, bucket.options->component->descriptor->type),
                  "shape=cylinder, fillcolor=\"#e5e7eb\"");
+  }
+  for (const TableDescription& table : pipeline.tables) {
+    text += node("table", table.name,
+                 fmt::format("{}\n{}", table.name, table.options->component->descriptor->type),
+                 "shape=box3d, fillcolor=\"#e5e7eb\"");
   }
   for (const SourceDescription& source : pipeline.sources)
     text += source_text(pipeline, source);

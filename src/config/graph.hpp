@@ -7,7 +7,7 @@
 
 namespace sluice::core {
 
-/// DOT for graphviz: sources -> topics -> queues -> services -> buckets and what they publish to;
+/// DOT for graphviz: sources -> topics -> queues -> services -> buckets, tables and what they publish to;
 /// ways to dead-letter queues are dashed.
 std::string graph_text(const PipelineDescription& pipeline);
 

@@ -33,6 +33,9 @@ constexpr Key kBucketKeys[] = {
      .help = "Named ways into the bucket, used as \"BUCKET/NAME\" wherever a bucket is named.",
      .shape = &kAccessPointShape},
 };
+constexpr Key kTableKeys[] = {
+    {.name = "type", .type = T::string, .help = "The table plugin.", .required = true},
+};
 constexpr Key kSourceKeys[] = {
     {.name = "type", .type = T::string, .help = "The source plugin.", .required = true},
     {.name = "publish_to",
@@ -230,6 +233,10 @@ constexpr Key kPipelineKeys[] = {
      .minimum = 0,
      .maximum = 24 * kHour},
     {.name = "buckets", .type = T::objects, .help = "Object stores.", .shape = &kBucketShape},
+    {.name = "tables",
+     .type = T::objects,
+     .help = "Stores of items with keys.",
+     .shape = &kTableShape},
     {.name = "sources",
      .type = T::objects,
      .help = "What brings messages in.",
@@ -257,6 +264,7 @@ constexpr Key kPipelineKeys[] = {
 const std::span<const ActionName> kActions = kActionNames;
 const Shape kAccessPointShape{"access point", kAccessPointKeys};
 const Shape kBucketShape{"bucket", kBucketKeys, "bucket"};
+const Shape kTableShape{"table", kTableKeys, "table"};
 const Shape kSourceShape{"source", kSourceKeys, "source"};
 const Shape kTopicShape{"topic", kTopicKeys};
 const Shape kSubscriptionShape{"subscription", kSubscriptionKeys};

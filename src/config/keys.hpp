@@ -53,8 +53,8 @@ struct Shape {
 
 /// The whole file.
 extern const Shape kPipelineShape;
-extern const Shape kBucketShape, kAccessPointShape, kSourceShape, kTopicShape, kQueueShape,
-    kSubscriptionShape, kRedrivePolicyShape, kServiceShape, kStageShape, kAdminShape;
+extern const Shape kBucketShape, kAccessPointShape, kTableShape, kSourceShape, kTopicShape,
+    kQueueShape, kSubscriptionShape, kRedrivePolicyShape, kServiceShape, kStageShape, kAdminShape;
 /// `scaling` of a service, and the file that `sluice scale` reads (scaling_keys.cpp).
 extern const Shape kScalingPolicyShape, kScalingMetricShape, kScalingEvaluationShape;
 extern const Shape kSimulationShape, kLoadShape;

@@ -89,6 +89,7 @@ PipelineDescription Loader::load() {
   if (reporter_.diagnostics.errors() == 0)
     compile_filters();
   read_buckets();
+  read_tables();
   read_sources();  // they name buckets, topics, queues
   read_services();
   keep_dead_letters();
@@ -203,6 +204,18 @@ void Loader::read_access_points(BucketDescription& bucket, const Json& points) {
           point.allow |= action.bit;
       }
     }
+  }
+}
+
+void Loader::read_tables() {
+  const std::vector<JsonMember>& tables = members("tables", "table");
+  for (const JsonMember& member : tables)
+    components_.add_table(member.name);
+  for (const JsonMember& member : tables) {
+    const ObjectReader fields(reporter_, member.value, kTableShape,
+                              fmt::format("table {}", in_quotes(member.name)));
+    result_.tables.push_back(
+        {member.name, components_.read(member.value, kTableShape, fields, member.name)});
   }
 }
 

@@ -31,6 +31,7 @@ class Loader {
   void read_admin(const Json& object);
   void read_buckets();
   void read_access_points(BucketDescription& bucket, const Json& points);
+  void read_tables();
   void read_sources();
   void read_services();
   void read_stages(ServiceDescription& service, const ObjectReader& fields);

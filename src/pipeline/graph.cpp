@@ -24,8 +24,8 @@ class Builder {
         graph_(std::make_unique<Graph>(clock)) {}
 
   Result<std::unique_ptr<Graph>> build() {
-    for (auto step : {&Builder::open_state, &Builder::make_buckets, &Builder::make_queues, &Builder::make_services,
-                      &Builder::make_sources, &Builder::open_queues}) {
+    for (auto step : {&Builder::open_state, &Builder::make_buckets, &Builder::make_tables, &Builder::make_queues,
+                      &Builder::make_services, &Builder::make_sources, &Builder::open_queues}) {
       if (Result<void> done = (this->*step)(); !done) {
         return std::unexpected(done.error());
       }
@@ -70,6 +70,20 @@ class Builder {
     return {};
   }
 
+  Result<void> make_tables() {
+    for (TableDescription& description : pipeline_.tables) {
+      Result<Instance> instance = create(std::move(description.options));
+      if (!instance) {
+        return std::unexpected(instance.error());
+      }
+      graph_->tables.push_back(std::move(*instance));
+      const Instance& made = graph_->tables.back();
+      graph_->table_refs.emplace(
+          description.name, sluice_table_ref{&made.functions<sluice_table>(), made.self(), description.name});
+    }
+    return {};
+  }
+
   Result<Instance> create(std::unique_ptr<sluice_config> config) {
     return create(*graph_, pipeline_, std::move(config));
   }
@@ -77,6 +91,10 @@ class Builder {
   /// Also while it runs.
   static Result<Instance> create(Graph& graph, const PipelineDescription& pipeline, std::unique_ptr<sluice_config> config) {
     config->bucket = [refs = &graph.bucket_refs](std::string_view reference) -> sluice_bucket_ref* {
+      auto found = refs->find(reference);
+      return found != refs->end() ? &found->second : nullptr;
+    };
+    config->table = [refs = &graph.table_refs](std::string_view reference) -> sluice_table_ref* {
       auto found = refs->find(reference);
       return found != refs->end() ? &found->second : nullptr;
     };

@@ -36,6 +36,8 @@ struct Graph {
   std::unique_ptr<FolderLock> lock;
   std::vector<Instance> buckets;
   std::map<std::string, sluice_bucket_ref, std::less<>> bucket_refs;  ///< "bucket" and "bucket/access point"
+  std::vector<Instance> tables;
+  std::map<std::string, sluice_table_ref, std::less<>> table_refs;
   Timers timers;
   std::unique_ptr<Permits> permits;
   std::unique_ptr<ReadySet> ready;

@@ -280,7 +280,9 @@ TEST(Inspect, options_flags_and_an_example_are_shown) {
 std::string config_around(const sluice_component& component, const std::string& example) {
   const std::string kind = component.kind;
   const std::string buckets = R"("buckets": {"my-bucket": )" +
-                              (kind == "bucket" ? example : R"({"type": "test_bucket"})") + "}";
+                              (kind == "bucket" ? example : R"({"type": "test_bucket"})") +
+                              R"(}, "tables": {"my-table": )" +
+                              (kind == "table" ? example : R"({"type": "test_table"})") + "}";
   if (kind != "stage") {
     return "{" + buckets + R"(, "topics": {"my-topic": {}})" +
            (kind == "source" ? R"(, "sources": {"my-source": )" + example + "}" : "") + "}";

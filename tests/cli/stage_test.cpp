@@ -214,6 +214,22 @@ TEST(Stage, a_bucket_that_the_config_has_not_is_a_config_error) {
   EXPECT_TRUE(has(said.err, "did you mean \"graphics\"?")) << said.err;
 }
 
+TEST(Stage, a_config_lends_its_tables) {
+  Folder folder;
+  write_text(folder / "p.json", R"({"tables": {"users": {"type": "test_table"}}})");
+  const std::vector<std::string> words{"test_store", "--config", folder / "p.json", "--table", "users"};
+  EXPECT_EQ(stage(words, "good").exit, 0);
+  const Said refused = stage(words, "bad");
+  EXPECT_EQ(refused.exit, 65);
+  EXPECT_TRUE(has(refused.err, "takes \\\"good\\\" only")) << refused.err;
+  const Said unknown = stage({"test_store", "--config", folder / "p.json", "--table", "usres"});
+  EXPECT_EQ(unknown.exit, 78);
+  EXPECT_TRUE(has(unknown.err, "names no table: did you mean \"users\"?")) << unknown.err;
+  const Said alone = stage({"test_store", "--table", "users"});
+  EXPECT_EQ(alone.exit, 64);
+  EXPECT_TRUE(has(alone.err, "--config FILE, which lends its tables")) << alone.err;
+}
+
 TEST(Stage, a_bucket_that_does_not_start_is_unavailable) {
   Folder folder;
   write_text(folder / "p.json",

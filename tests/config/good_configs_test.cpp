@@ -35,6 +35,18 @@ TEST(GoodConfig, names_become_indices_and_defaults_are_filled_in) {
   EXPECT_EQ(warnings(loaded), "");
 }
 
+TEST(GoodConfig, a_table_has_its_plugins_options) {
+  const Loaded loaded(kGoodConfig, {R"(/tables={"users": {"type": "test_table", "items": 7}, "more": {"type": "test_table"}})",
+                                    R"(/services/small/stages/1={"type": "test_store", "table": "users"})"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const auto& tables = loaded.pipeline().tables;
+  ASSERT_EQ(tables.size(), 2U);
+  EXPECT_EQ(tables[0].name, "users");
+  EXPECT_EQ(tables[0].options->values.at("items").integer, 7);
+  EXPECT_EQ(tables[1].options->values.at("items").integer, 3);
+  EXPECT_EQ(loaded.pipeline().services[0].stages[1]->values.at("table").text, "users");
+}
+
 TEST(GoodConfig, a_queue_is_fifo_where_it_says_so) {
   const Loaded loaded(kGoodConfig, {"/queues/large/fifo=true", "/queues/large/content_based_deduplication=true",
                                     "/queues/large/deduplication_capacity=5000"});

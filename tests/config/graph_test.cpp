@@ -21,6 +21,15 @@ TEST(Graph, every_way_of_a_message_is_an_edge) {
   }
 }
 
+TEST(Graph, a_table_is_a_node_that_its_service_writes) {
+  const Loaded loaded(kGoodConfig, {R"(/tables={"users": {"type": "test_table"}})",
+                                    R"(/services/small/stages/1={"type": "test_store", "table": "users"})"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const std::string text = graph_text(loaded.pipeline());
+  EXPECT_NE(text.find(R"("table users" [label="users\ntest_table")"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("service small" -> "table users";)"), std::string::npos) << text;
+}
+
 TEST(Graph, a_filter_policy_stands_at_its_edge) {
   const Loaded loaded(kGoodConfig, {"/queues/large/subscriptions/0/filter_policy={\"event\": [\"signup\"]}"});
   ASSERT_TRUE(loaded.result) << loaded.text();

@@ -48,6 +48,14 @@ TEST(Schema, a_stage_has_its_own_options_chosen_by_type) {
   EXPECT_EQ(then["additionalProperties"], false);
 }
 
+TEST(Schema, a_table_has_its_own_options_chosen_by_type) {
+  const nlohmann::json schema = test_schema();
+  const nlohmann::json& table = schema["properties"]["tables"]["additionalProperties"];
+  EXPECT_EQ(table["required"], nlohmann::json{"type"});
+  ASSERT_EQ(table["allOf"].size(), 1U);
+  EXPECT_EQ(table["allOf"][0]["then"]["properties"]["items"]["maximum"], 100'000);
+}
+
 TEST(Schema, the_order_does_not_depend_on_how_plugins_are_found) {
   Registry registry({test_plugin_folder()});
   std::vector<const Component*> components = registry.all(nullptr);

@@ -86,6 +86,44 @@ class TestBucket {
   std::string content_;
 };
 
+// --- table: as many items as it is told to have
+// -------------------------------------------------------------
+
+constexpr sluice_option kItems =
+    option("items", "int", "3", false, "How many items it has, with the keys 0, 1, ...", "0", "100000");
+const sluice_option* const kTableOptions[] = {&kItems, nullptr};
+
+class TestTable {
+ public:
+  explicit TestTable(const Config& config) : items_(config.integer("items")) {}
+  void put(const sluice::PutItems& items, sluice::PutMode, sluice::PutResult& result) {
+    for (uint32_t i = 0; i < items.size(); ++i) {
+      if (items[i] != "good")
+        result.fail(i, SLUICE_INVALID, "the test table takes \"good\" only");
+    }
+  }
+  std::optional<std::string> get(std::string_view key_json) {
+    for (int64_t i = 0; i < items_; ++i) {
+      if (key_json == "\"" + std::to_string(i) + "\"" || key_json == item(i))
+        return item(i);
+    }
+    return std::nullopt;
+  }
+  /// At most two at once, whatever the limit.
+  bool list(uint32_t limit, std::string_view next_token, const sluice::EachItem& each) {
+    if (next_token == "broken")
+      throw Failure(SLUICE_UNAVAILABLE, "the table is down");
+    int64_t i = next_token.empty() ? 0 : std::stoll(std::string(next_token));
+    for (uint32_t told = 0; i < items_ && told < std::min(limit, 2U); ++told, ++i)
+      each(item(i), std::to_string(i + 1));
+    return i < items_;
+  }
+
+ private:
+  static std::string item(int64_t i) { return "{\"id\":" + std::to_string(i) + "}"; }
+  int64_t items_;
+};
+
 // --- sources
 // ----------------------------------------------------------------------------------------
 
@@ -256,6 +294,26 @@ class Sink {
   void process(const Batch&, Out&) {}
 };
 
+constexpr sluice_option kPutInto = option("table", "table", nullptr, true, "The table to put into.");
+const sluice_option* const kStoreOptions[] = {&kPutInto, nullptr};
+
+/// Puts bodies into a table.
+class Store {
+ public:
+  explicit Store(const Config& config) : table_(config.table("table")) {}
+  void process(const Batch& batch, Out& out) {
+    std::vector<std::string_view> items;
+    for (uint32_t i = 0; i < batch.size(); ++i)
+      items.push_back(batch[i].text());
+    table_.put(items, sluice::PutMode::upsert, [&](uint32_t item, int32_t, std::string_view reason) {
+      out.reject(item, "refused", reason);
+    });
+  }
+
+ private:
+  sluice::Table table_;
+};
+
 const sluice_component kBucket = sluice::bucket<TestBucket>(
     "test_bucket", "Objects that all hold the same. For tests.", SLUICE_BLOCKS, kBucketOptions);
 const sluice_component kWatch = sluice::source<SilentSource>(
@@ -275,7 +333,12 @@ const sluice_component kSplit = sluice::stage<Split>("test_split", "Emits lines.
 const sluice_component kSink = sluice::stage<Sink>("test_sink", "Drops everything. For tests.",
                                                    SLUICE_BLOCKS | SLUICE_SINK, kSinkOptions);
 
+const sluice_component kTable =
+    sluice::table<TestTable>("test_table", "Numbered items. For tests.", 0, kTableOptions);
+const sluice_component kStore = sluice::stage<Store>(
+    "test_store", "Puts into a table. For tests.", SLUICE_BLOCKS | SLUICE_SINK, kStoreOptions);
+
 }  // namespace
 
 SLUICE_PLUGIN("org.sluice.tests", "1.0.0", &kBucket, &kWatch, &kSource, &kShape, &kUpper, &kCount,
-              &kReadObject, &kSplit, &kSink)
+              &kReadObject, &kSplit, &kSink, &kTable, &kStore)
