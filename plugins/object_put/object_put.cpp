@@ -2,12 +2,12 @@
 #include <fmt/format.h>
 #include <sluice/plugin.hpp>
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "support/key_template.hpp"
+#include "support/worker_name.hpp"
 
 namespace sluice::object_put {
 namespace {
@@ -98,14 +98,6 @@ class Body {
   bool ended_ = false;
 };
 
-/// "SERVICE-N": the Nth worker that this stage of the service has had. [control]
-std::string worker_name(const Config& config) {
-  static std::map<std::string, unsigned> made;
-  const std::string stage =
-      fmt::format("{}\n{}\n{}", config.name(), config.text("bucket"), config.text("key"));
-  return fmt::format("{}-{}", config.name(), ++made[stage]);
-}
-
 std::optional<KeyTemplate> find_template(const Config& config, const char* option) {
   const std::optional<std::string_view> text = config.find_text(option);
   if (!text)
@@ -137,7 +129,8 @@ class ObjectPut {
       : bucket_(config.bucket("bucket")),
         key_(*find_template(config, "key")),
         content_type_(find_template(config, "content_type")),
-        worker_(worker_name(config)) {}
+        worker_(support::worker_name(
+            config.name(), fmt::format("{}\n{}", config.text("bucket"), config.text("key")))) {}
 
   void process(const Batch& batch, Out& out) {
     for (std::uint32_t i = 0; i < batch.size(); ++i) {

@@ -62,6 +62,18 @@ class Plugins {
     return *buckets_[name];
   }
 
+  /// A table that components can name from now on.
+  core::Instance& add_table(const std::string& name, std::string_view type, std::string_view options) {
+    tables_[name] = make("table", type, name, options);
+    add_table(name, tables_[name]->functions<sluice_table>(), tables_[name]->self());
+    return *tables_[name];
+  }
+  /// The same of a table that the test has made itself.
+  void add_table(const std::string& name, const sluice_table& functions, void* self) {
+    table_refs_[name] = {&functions, self, name};
+  }
+  sluice_table_ref* table(const std::string& name) { return &table_refs_.at(name); }
+
  private:
   std::unique_ptr<sluice_config> complete(std::string_view kind, std::string_view type,
                                           const std::string& name, std::string_view options,
@@ -83,12 +95,17 @@ class Plugins {
       const auto found = refs_.find(std::string(reference));
       return found == refs_.end() ? nullptr : &found->second;
     };
+    config->table = [this](std::string_view reference) -> sluice_table_ref* {
+      const auto found = table_refs_.find(std::string(reference));
+      return found == table_refs_.end() ? nullptr : &found->second;
+    };
     return config;
   }
 
   core::Registry registry_{{std::string(std::getenv("SLUICE_BUILD_ROOT")) + "/plugins"}};
-  std::map<std::string, std::unique_ptr<core::Instance>> buckets_;
+  std::map<std::string, std::unique_ptr<core::Instance>> buckets_, tables_;
   std::map<std::string, sluice_bucket_ref> refs_;
+  std::map<std::string, sluice_table_ref> table_refs_;
   std::string faults_;
 };
 
@@ -109,6 +126,7 @@ class Receiver final : public sluice_out {
   struct Outcome {
     std::int32_t status;
     std::string reason, detail;
+    std::int64_t retry_after_ms = -1;
   };
 
   std::vector<Emitted> emitted;
@@ -117,6 +135,8 @@ class Receiver final : public sluice_out {
   int flushes = 0;
   int exhausted_calls = 0;
   std::int32_t emit_status = SLUICE_OK;         ///< what emit answers
+  std::int32_t progress_status = SLUICE_OK;     ///< what progress answers
+  int progress_calls = 0;
   std::function<void(const Emitted&)> on_emit;  ///< after each
   std::function<void()> on_exhausted;
 
@@ -149,12 +169,15 @@ class Receiver final : public sluice_out {
   int32_t reject_part(const sluice_emission&, sluice_str, sluice_str) override {
     return SLUICE_INVALID;
   }
-  int32_t settle(uint32_t index, int32_t status, int64_t, sluice_str reason,
+  int32_t settle(uint32_t index, int32_t status, int64_t after_ms, sluice_str reason,
                  sluice_str detail) override {
-    outcomes[index] = {status, std::string(view(reason)), std::string(view(detail))};
+    outcomes[index] = {status, std::string(view(reason)), std::string(view(detail)), after_ms};
     return SLUICE_OK;
   }
-  int32_t progress(uint32_t, uint64_t, uint64_t) override { return SLUICE_OK; }
+  int32_t progress(uint32_t, uint64_t, uint64_t) override {
+    ++progress_calls;
+    return progress_status;
+  }
   int32_t ignore(uint32_t index) override {
     ignored.push_back(index);
     return SLUICE_OK;
