@@ -36,6 +36,7 @@ struct Raw {
   MatchArguments match;
   ScaleArguments scale;
   QueueArguments queue;
+  TableArguments table;
   PluginsArguments plugins;
   InspectArguments inspect;
   SchemaArguments schema;
@@ -300,6 +301,51 @@ QueueArguments queue_arguments(const CLI::App& app, Raw&& raw) {
   return std::move(raw.queue);
 }
 
+constexpr const char* kTableHelp =
+    R"(Looks at the items of a table, whether the pipeline runs or not. Examples:
+  sluice table list pipeline.json todos --limit 10
+  sluice table list pipeline.json todos --limit 10 --next-token eyJ0b2RvSWQiOiI3In0=
+  sluice table get pipeline.json todos 7
+  sluice table get pipeline.json lines '{"order": 12, "line": 1}'
+list prints one JSON object, {"items":[...],"nextToken":"..."}, each item on a line of its own; without a nextToken
+that was all. Items come in the order of their keys where the table has one.
+Exit codes: 0 done, 64 usage, 66 no such item or file, 69 the table does not answer, 74 it is damaged, 78 configuration)";
+
+CLI::App& table_command(CLI::App& table, Raw& raw, const char* name, const char* help,
+                        const char* examples) {
+  CLI::App& action = command(table, name, help, examples);
+  action.add_option("CONFIG", raw.table.config, "The pipeline's configuration")->required();
+  action.add_option("TABLE", raw.table.table, "The table's name in it")->required();
+  add_sets(action, raw.sets);
+  add_plugin_dirs(action, raw.table.plugin_dirs);
+  return action;
+}
+
+void add_table(CLI::App& app, Raw& raw) {
+  CLI::App& table = command(app, "table", "Get and list the items of tables", kTableHelp);
+  table.require_subcommand(1);
+  CLI::App& get = table_command(table, raw, "get", "Print the item with a key as a line of JSON",
+                                "Example:\n  sluice table get pipeline.json todos 7");
+  get.add_option("KEY", raw.table.key,
+                 "The key's columns as a JSON object, or the value of a key of one column")
+      ->required();
+  CLI::App& list =
+      table_command(table, raw, "list", "Print items as one JSON object, page by page",
+                    "Example:\n  sluice table list pipeline.json todos --limit 10");
+  list.add_option("--limit", raw.table.limit, "At most so many (default: 100)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 4'000'000'000U));
+  list.add_option("--next-token", raw.table.next_token, "Go on where the last page ended")
+      ->type_name("TOKEN");
+  list.add_flag("--jsonl", raw.table.jsonl, "A line of JSON for each item, and nothing around it");
+}
+
+TableArguments table_arguments(const CLI::App& app, Raw&& raw) {
+  raw.table.action = app.get_subcommand("table")->got_subcommand("get") ? TableArguments::Action::get
+                                                                       : TableArguments::Action::list;
+  return std::move(raw.table);
+}
+
 void add_plugin_commands(CLI::App& app, Raw& raw) {
   command(app, "stage", "Run one stage plugin from the shell",
           "Example:\n  sluice stage image_resize --width 64 --height 64 photo.jpg > small.png\n"
@@ -334,7 +380,7 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
     overrides.push_back(std::move(*parsed));
   }
   raw.run.overrides = raw.validate.overrides = raw.graph.overrides = raw.queue.overrides =
-      raw.scale.overrides = overrides;
+      raw.table.overrides = raw.scale.overrides = overrides;
   if (raw.admin && *raw.admin != "off") {
     Result<ListenAddress> address = parse_listen_address(*raw.admin);
     if (!address)
@@ -364,6 +410,8 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
     return std::move(raw.scale);
   if (app.got_subcommand("queue"))
     return queue_arguments(app, std::move(raw));
+  if (app.got_subcommand("table"))
+    return table_arguments(app, std::move(raw));
   if (app.got_subcommand("plugins"))
     return std::move(raw.plugins);
   if (app.got_subcommand("inspect"))
@@ -390,6 +438,7 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   add_run(app, raw);
   add_checks(app, raw);
   add_queue(app, raw);
+  add_table(app, raw);
   add_match(app, raw);
   add_scale(app, raw);
   add_plugin_commands(app, raw);
@@ -397,10 +446,11 @@ Arguments parse_arguments(int argc, const char* const* argv) {
     return Farewell{
         exit_code(Errc::usage),
         "a command is needed, such as: sluice run configs/icons.json (see sluice --help)"};
-  const bool has_action = argc > 2 && std::string_view(argv[1]) == "queue";
-  const std::string unknown = has_action
-                                  ? unknown_command(*app.get_subcommand("queue"), argv[2], "queue ")
-                                  : unknown_command(app, argv[1], "");
+  const std::string first = argv[1];
+  const bool has_action = argc > 2 && (first == "queue" || first == "table");
+  const std::string unknown =
+      has_action ? unknown_command(*app.get_subcommand(first), argv[2], first + " ")
+                 : unknown_command(app, first, "");
   if (!unknown.empty())
     return Farewell{exit_code(Errc::usage), unknown};
   try {

@@ -50,6 +50,18 @@ struct QueueArguments {
   bool status = false, cancel = false, no_wait = false;
 };
 
+struct TableArguments {
+  enum class Action { get, list } action = Action::list;
+  std::string config;
+  std::string table;
+  std::string key;  ///< get: a JSON object, or the value of a key of one column
+  std::uint32_t limit = 100;
+  std::string next_token;
+  bool jsonl = false;
+  std::vector<Override> overrides;
+  std::vector<std::string> plugin_dirs;
+};
+
 /// Everything behind `stage`: its options are the plugin's (stage_arguments.hpp).
 struct StageArguments {
   std::vector<std::string> words;
@@ -92,7 +104,7 @@ struct Farewell {
 
 using Arguments = std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments,
                                StageArguments, MatchArguments, ScaleArguments, QueueArguments,
-                               PluginsArguments, InspectArguments, SchemaArguments>;
+                               TableArguments, PluginsArguments, InspectArguments, SchemaArguments>;
 
 /// Usage errors become a Farewell with 64, help and version one with 0.
 Arguments parse_arguments(int argc, const char* const* argv);

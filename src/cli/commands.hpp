@@ -12,6 +12,7 @@ int validate_configs(const ValidateArguments& arguments);
 int print_graph(const GraphArguments& arguments);
 int run_stage(const StageArguments& arguments);
 int operate_queues(const QueueArguments& arguments);
+int look_at_table(const TableArguments& arguments);
 int try_policy(const MatchArguments& arguments);
 int simulate_scaling(const ScaleArguments& arguments);
 int list_plugins(const PluginsArguments& arguments);

@@ -39,6 +39,9 @@ struct Execute {
   int operator()(const QueueArguments& arguments) const {
     return operate_queues(arguments);
   }  // queue_command.cpp
+  int operator()(const TableArguments& arguments) const {
+    return look_at_table(arguments);
+  }  // table_command.cpp
   int operator()(const PluginsArguments& arguments) const {
     return list_plugins(arguments);
   }  // plugin_commands.cpp
