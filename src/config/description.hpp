@@ -3,6 +3,7 @@
 // vectors.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "base/listen_address.hpp"
 #include "plugin/options.hpp"
 #include "queue/queue.hpp"
+#include "scaling/alarm.hpp"
 #include "scaling/policy.hpp"
 #include "topic/topic_filter.hpp"
 
@@ -89,6 +91,24 @@ struct ServiceDescription {
   ScalingPolicy scaling;
 };
 
+/// What an alarm does at a transition.
+struct AlarmAction {
+  std::optional<Target> publish_to;  ///< its notification; nullopt: it starts workers
+  std::uint32_t service = 0;         ///< index
+  std::uint32_t count = 0;           ///< of workers
+
+  bool starts() const { return !publish_to; }
+};
+
+struct AlarmDescription {
+  std::string name, description;
+  std::uint32_t queue = 0;  ///< index
+  AlarmMetric metric = AlarmMetric::visible;
+  AlarmRule rule;
+  std::array<std::vector<AlarmAction>, kAlarmStates> actions;  ///< by the new state
+  bool restart_while_in_alarm = false;
+};
+
 struct PipelineDescription {
   std::string name;
   std::string config_path;
@@ -101,6 +121,7 @@ struct PipelineDescription {
   std::vector<TopicDescription> topics;
   std::vector<QueueDescription> queues;
   std::vector<ServiceDescription> services;
+  std::vector<AlarmDescription> alarms;
   /// All of the configuration but its subscriptions and filter profiles, members sorted by name: what
   /// cannot change while it runs.
   Json fixed_part;

@@ -25,6 +25,8 @@ std::string dot_quote(std::string_view text) {
   return result + "\"";
 }
 
+constexpr std::string_view kSigns[] = {">=", ">", "<", "<="};  ///< by AlarmComparison
+
 std::string node_name(std::string_view kind, std::string_view name) {
   return dot_quote(fmt::format("{} {}", kind, name));
 }
@@ -94,12 +96,37 @@ std::string service_text(const PipelineDescription& pipeline, const ServiceDescr
       edges += writes ? edge(name, store) : edge(store, name, "style=dotted");
   }
   const ScalingPolicy& scaling = service.scaling;
-  label += scaling.tracks_target
+  label += scaling.tracks_target || scaling.is_started()
                ? fmt::format("\n{} to {} workers", scaling.min_capacity, scaling.max_capacity)
                : "\n" + count_text(scaling.desired_capacity, "worker");
   if (service.publish_to)
     edges += edge(name, target_name(pipeline, *service.publish_to));
   return node("service", service.name, label, "shape=component, fillcolor=\"#dcfce7\"") + edges;
+}
+
+/// An alarm looks at its queue; its actions are edges with the states that they belong to.
+std::string alarm_text(const PipelineDescription& pipeline, const AlarmDescription& alarm) {
+  const std::string name = node_name("alarm", alarm.name);
+  std::string text =
+      node("alarm", alarm.name,
+           fmt::format("{}\n{} {} {}", alarm.name,
+                       kAlarmMetricNames[static_cast<std::size_t>(alarm.metric)],
+                       kSigns[static_cast<std::size_t>(alarm.rule.comparison)],
+                       alarm.rule.threshold),
+           "shape=octagon, fillcolor=\"#fecaca\"") +
+      edge(node_name("queue", pipeline.queues[alarm.queue].name), name, "style=dotted");
+  for (std::size_t state = 0; state < kAlarmStates; ++state) {
+    const std::string_view when = name_of(static_cast<AlarmState>(state));
+    for (const AlarmAction& action : alarm.actions[state]) {
+      text += action.starts()
+                  ? edge(name, node_name("service", pipeline.services[action.service].name),
+                         fmt::format("style=dashed, label={}",
+                                     dot_quote(fmt::format("{}: start {}", when, action.count))))
+                  : edge(name, target_name(pipeline, *action.publish_to),
+                         fmt::format("label={}", dot_quote(when)));
+    }
+  }
+  return text;
 }
 
 /// The filter policy beside its edge; a long one is cut.
@@ -145,6 +172,8 @@ std::string graph_text(const PipelineDescription& pipeline) {
     text += queue_text(pipeline, queue);
   for (const ServiceDescription& service : pipeline.services)
     text += service_text(pipeline, service);
+  for (const AlarmDescription& alarm : pipeline.alarms)
+    text += alarm_text(pipeline, alarm);
   return text + "}\n";
 }
 

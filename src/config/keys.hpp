@@ -58,6 +58,8 @@ extern const Shape kBucketShape, kAccessPointShape, kTableShape, kSourceShape, k
 /// `scaling` of a service, and the file that `sluice scale` reads (scaling_keys.cpp).
 extern const Shape kScalingPolicyShape, kScalingMetricShape, kScalingEvaluationShape;
 extern const Shape kSimulationShape, kLoadShape;
+/// alarm_keys.cpp
+extern const Shape kAlarmShape, kAlarmActionShape;
 
 /// Actions of an access point: sluice_bucket_ref::Action bits by name.
 struct ActionName {

@@ -92,6 +92,7 @@ PipelineDescription Loader::load() {
   read_tables();
   read_sources();  // they name buckets, topics, queues
   read_services();
+  read_alarms();  // they name topics, queues, services
   keep_dead_letters();
   check_cycles();
   check_dead_letter_cycles();
@@ -99,6 +100,8 @@ PipelineDescription Loader::load() {
     check_state();
   if (reporter_.diagnostics.errors() == 0) {  // warnings about a broken graph would mislead
     check_use();
+    check_thresholds();
+    check_starts();
     check_dead_letter_types();
     check_feedback();
     result_.fixed_part = fixed_part();
@@ -239,6 +242,8 @@ void Loader::read_services() {
                               fmt::format("service {}", in_quotes(member.name)));
     ServiceDescription& service = result_.services.emplace_back();
     service.name = member.name;
+    services_.emplace(member.name, static_cast<std::uint32_t>(result_.services.size() - 1));
+    service_offsets_.push_back(member.offset);
     service.queue = 0;
     service.batch_size = static_cast<std::uint32_t>(*fields.number("batch_size"));
     service.max_body_bytes = *fields.number("max_body_bytes");

@@ -154,6 +154,14 @@ void Loader::check_use() {
     if (service.publish_to)
       feed(*service.publish_to);
   }
+  for (const AlarmDescription& alarm : result_.alarms) {
+    for (const std::vector<AlarmAction>& actions : alarm.actions) {
+      for (const AlarmAction& action : actions) {
+        if (action.publish_to)
+          feed(*action.publish_to);
+      }
+    }
+  }
   for (const TopicDescription& topic : result_.topics) {
     for (const std::uint32_t queue : topic.queues)
       fed[queue] = true;

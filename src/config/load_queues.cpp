@@ -288,7 +288,7 @@ std::optional<std::uint32_t> Loader::resolve(const Names& names, const Json& val
   for (const auto& [name, index] : names)
     known.push_back(name);
   for (const QueueDescription& queue : result_.queues) {
-    if (!queue.implied || queue.name != value.text || what == "topic")
+    if (!queue.implied || queue.name != value.text || what == "topic" || what == "service")
       continue;
     reporter_.error(
         value.offset,

@@ -56,6 +56,14 @@ class Loader {
                                        const std::string& who);
   std::optional<Target> resolve_target(const ObjectReader& fields);
 
+  // load_alarms.cpp
+  void read_alarms();
+  void read_alarm_rule(AlarmRule& rule, const ObjectReader& fields);
+  void read_actions(std::vector<AlarmAction>& actions, const ObjectReader& alarm, std::string_view key);
+  void read_start(std::vector<AlarmAction>& actions, const ObjectReader& fields);
+  void check_thresholds();
+  void check_starts();
+
   // load_access.cpp: what is done to buckets.
   /// A stage that writes objects.
   struct Put {
@@ -91,7 +99,7 @@ class Loader {
   ComponentReader components_;
   std::vector<JsonMember> none_;
 
-  Names topics_, queues_;         ///< declared ones
+  Names topics_, queues_, services_;  ///< declared ones
   std::set<std::string> served_;  ///< queues that a service names
   std::vector<FilterProfile> profiles_;  ///< of each topic
   std::vector<std::vector<std::optional<FilterPolicy>>> policies_;  ///< of each topic's subscriptions
@@ -99,7 +107,8 @@ class Loader {
   std::vector<bool> keeps_letters_;  ///< by declared queue: it names no retention
   std::vector<std::uint32_t> queue_offsets_, topic_offsets_, redrive_offsets_;
   std::vector<Put> puts_;
-  std::vector<std::uint32_t> publish_offsets_;  ///< of each service
+  std::vector<std::uint32_t> publish_offsets_, service_offsets_;  ///< of each service
+  std::vector<std::uint32_t> alarm_offsets_;
 };
 
 /// Most members of one section.

@@ -100,7 +100,14 @@ void read_capacity(const Reporter& reporter, const ObjectReader& fields, Scaling
   const std::int64_t least = *fields.number("min_capacity");
   const std::int64_t desired = fields.number("desired_capacity").value_or(least);
   const std::int64_t most = fields.number("max_capacity").value_or(std::max(least, desired));
-  if (most < least) {
+  policy.stop_when_empty = fields.flag("stop_when_empty");
+  if (most == 0) {
+    reporter.error(
+        fields.offset("min_capacity"),
+        fmt::format("{} lacks the key \"max_capacity\", which \"min_capacity\": 0 needs: "
+                    "most workers that may be started",
+                    fields.who()));
+  } else if (most < least) {
     reporter.error(fields.offset("max_capacity"),
                    fmt::format("{}: \"max_capacity\" {} is below \"min_capacity\" {}", fields.who(),
                                most, least));
@@ -112,6 +119,21 @@ void read_capacity(const Reporter& reporter, const ObjectReader& fields, Scaling
   policy.min_capacity = static_cast<std::uint32_t>(least);
   policy.max_capacity = static_cast<std::uint32_t>(most);
   policy.desired_capacity = static_cast<std::uint32_t>(desired);
+}
+
+/// Only workers that may be missing may leave.
+void check_started(const Reporter& reporter, const ObjectReader& fields,
+                   const ScalingPolicy& policy) {
+  if (policy.tracks_target && policy.min_capacity == 0) {
+    reporter.error(fields.offset("min_capacity"),
+                   fmt::format("\"min_capacity\" of {} must be 1 or more with a \"policy\": its "
+                               "metric is judged by the workers that run",
+                               fields.who()));
+  } else if (policy.stop_when_empty && policy.min_capacity != 0) {
+    reporter.error(fields.offset("stop_when_empty"),
+                   fmt::format("\"stop_when_empty\" of {} needs \"min_capacity\": 0, found {}",
+                               fields.who(), policy.min_capacity));
+  }
 }
 
 void read_target(const Reporter& reporter, const Json& object, const ObjectReader& fields,
@@ -205,13 +227,26 @@ ScalingLoad read_load(const Reporter& reporter, const Json& object, std::int64_t
   return load;
 }
 
+/// Nobody starts workers in a simulation.
+ScalingPolicy read_simulated_policy(const Reporter& reporter, const Json& object) {
+  const ScalingPolicy policy = read_scaling_policy(reporter, object, "scaling");
+  const Json* least = object.find("min_capacity");
+  if (least != nullptr && policy.is_started()) {
+    reporter.error(
+        least->offset,
+        "\"min_capacity\" of scaling must be 1 or more: no alarm is simulated that would "
+        "start a worker");
+  }
+  return policy;
+}
+
 ScalingSimulation read_simulation(const Reporter& reporter, const Json& root) {
   const ObjectReader fields(reporter, root, kSimulationShape, "the simulation");
   ScalingSimulation simulation;
   const std::optional<std::int64_t> until_ms = fields.number("until");
   simulation.until_ms = until_ms.value_or(kSimulationShape.find("until")->maximum);
   if (const Json* scaling = fields.find("scaling"))
-    simulation.policy = read_scaling_policy(reporter, *scaling, "scaling");
+    simulation.policy = read_simulated_policy(reporter, *scaling);
   if (const Json* load = fields.find("load"))
     simulation.load = read_load(reporter, *load, simulation.until_ms);
   if (until_ms && *until_ms / simulation.policy.period_ms > kSamplesMax) {
@@ -244,6 +279,7 @@ ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
         read_evaluation(reporter, *evaluation, "evaluation of " + who, policy.period_ms);
   }
   policy.tracks_target = object.find("policy") != nullptr;
+  check_started(reporter, fields, policy);
   if (policy.tracks_target) {
     read_target(reporter, object, fields, policy);
     if (object.find("max_capacity") == nullptr) {
@@ -254,7 +290,8 @@ ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
     return policy;
   }
   for (const JsonMember& member : object.members) {
-    if (kScalingPolicyShape.find(member.name) != nullptr && !member.name.ends_with("_capacity")) {
+    if (kScalingPolicyShape.find(member.name) != nullptr && !member.name.ends_with("_capacity") &&
+        member.name != "stop_when_empty") {
       reporter.error(
           member.offset,
           fmt::format("\"{}\" of {} has no effect without \"policy\": \"target_tracking\"",

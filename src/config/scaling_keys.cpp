@@ -91,21 +91,29 @@ constexpr std::string_view kPolicies[] = {"target_tracking"};
 constexpr Key kPolicyKeys[] = {
     {.name = "min_capacity",
      .type = T::integer,
-     .help = "Fewest workers.",
+     .help = "Fewest workers. 0, without a policy: they are started, by an alarm's action or by "
+             "`sluice service start`, up to max_capacity.",
      .default_json = "1",
-     .minimum = 1,
+     .minimum = 0,
      .maximum = 1000},
     {.name = "max_capacity",
      .type = T::integer,
-     .help = "Most workers. With a policy it must be given; else the greater of min_capacity and "
-             "desired_capacity.",
+     .help =
+         "Most workers. With a policy, and with \"min_capacity\": 0, it must be given; else the "
+         "greater of min_capacity and desired_capacity.",
      .minimum = 1,
      .maximum = 1000},
     {.name = "desired_capacity",
      .type = T::integer,
      .help = "Workers at the start; without a policy, all the time. Default: min_capacity.",
-     .minimum = 1,
+     .minimum = 0,
      .maximum = 1000},
+    {.name = "stop_when_empty",
+     .type = T::boolean,
+     .help =
+         "With \"min_capacity\": 0: all workers leave once the queue has no message visible or in "
+         "flight. Delayed ones are not waited for.",
+     .default_json = "false"},
     {.name = "policy",
      .type = T::choice,
      .help = "target_tracking: their number follows the metric. Default: it stays.",

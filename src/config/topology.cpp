@@ -1,6 +1,7 @@
 #include "config/topology.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "message/chunk.hpp"
@@ -157,6 +158,11 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
     bound.filters += topic.filter != nullptr ? static_cast<std::int64_t>(topic.filter->bytes()) : 0;
   bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) *
                     (static_cast<std::int64_t>(kChunkBytesMax) + kSlabsMax);
+  for (const AlarmDescription& alarm : pipeline.alarms) {
+    for (const std::vector<AlarmAction>& actions : alarm.actions)
+      bound.producers += std::ranges::count_if(actions, std::not_fn(&AlarmAction::starts)) *
+                         (static_cast<std::int64_t>(kChunkBytesMax) + kSlabsMax);
+  }
   for (const ServiceDescription& service : pipeline.services) {
     const auto workers = static_cast<std::int64_t>(service.scaling.most_workers());
     if (service.publish_to)

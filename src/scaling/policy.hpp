@@ -24,9 +24,12 @@ struct ScalingEvaluation {
 };
 
 struct ScalingPolicy {
-  std::uint32_t min_capacity = 1, max_capacity = 1;  ///< 1 <= min <= max
+  /// min <= max, 1 <= max. min is 0 only without a policy: workers are started, by an alarm or by
+  /// hand.
+  std::uint32_t min_capacity = 1, max_capacity = 1;
   std::uint32_t desired_capacity = 1;                ///< workers at the start
-  bool tracks_target = false;                        ///< false: that number stays
+  bool stop_when_empty = false;  ///< of what is started: all leave once the queue is empty
+  bool tracks_target = false;    ///< false: that number stays, until workers are started
   // Of target tracking.
   ScalingMetric metric;
   double target_value = 100;  ///< > 0
@@ -37,8 +40,12 @@ struct ScalingPolicy {
   ScalingEvaluation evaluation;
 
   double low_value() const { return low_fraction * target_value; }
+  /// Its workers are started, and need not be there.
+  bool is_started() const { return !tracks_target && min_capacity == 0; }
   /// Workers that there may ever be at once.
-  std::uint32_t most_workers() const { return tracks_target ? max_capacity : desired_capacity; }
+  std::uint32_t most_workers() const {
+    return tracks_target || is_started() ? max_capacity : desired_capacity;
+  }
 };
 
 }  // namespace sluice::core

@@ -28,6 +28,17 @@ struct Broken {
       R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": "test_shape")" options \
       "}, " SINK "]}}")
 
+// Behind a queue, a topic, a service that is started, and one that always runs.
+#define ALARM_OF(alarm)                                                                  \
+  WITH_BUCKET(                                                                           \
+      R"("topics": {"t": {}}, "queues": {"q": {"subscriptions": [{"topic": "t"}]}, )"    \
+      R"("r": {}}, "services": {"s": {"queue": "q", )"                                   \
+      R"("scaling": {"min_capacity": 0, "max_capacity": 4}, "stages": [)" SINK           \
+      R"(]}, "always": {"queue": "r", "stages": [)" SINK R"(]}}, "alarms": {"a": )" alarm "}")
+#define ALARM(fields)                                                                    \
+  ALARM_OF(R"({"queue": "q", "metric_name": "ApproximateNumberOfMessagesVisible", )"     \
+           R"("threshold": 100, "comparison_operator": "GreaterThanThreshold", )" fields "}")
+
 const Broken kBroken[] = {
     // Text that is no JSON.
     {"an_empty_file_is_refused", "@", "the text is empty"},
@@ -43,7 +54,7 @@ const Broken kBroken[] = {
     // Unknown keys, with the nearest name.
     {"an_unknown_key_at_the_top_names_the_nearest", "{@\"buckts\": {}}",
      "unknown key \"buckts\" in the pipeline: did you mean \"buckets\"?"},
-    {"a_key_of_a_later_issue_is_unknown", "{@\"alarms\": {}}", "unknown key \"alarms\""},
+    {"a_key_of_a_later_issue_is_unknown", "{@\"throttles\": {}}", "unknown key \"throttles\""},
     {"admin_listens_at_an_address", "{\"admin\": {\"listen\": @\"nowhere\"}}", "admin: 'nowhere' is no address to listen on"},
     {"admin_needs_an_address", "{\"admin\": @{}}", "lacks the key \"listen\""},
     {"an_unknown_queue_key_names_the_nearest", QUEUE("@\"capcity\": 5"),
@@ -153,7 +164,19 @@ const Broken kBroken[] = {
     {"a_service_without_workers_is_refused",
      WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
                  R"(], "scaling": {"desired_capacity": @0}}})"),
-     "must be 1 to 1000, found 0"},
+     "\"desired_capacity\" must be 1 to 1, found 0"},
+    {"no_worker_without_a_maximum_is_refused",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
+                 R"(], "scaling": {"min_capacity": @0, "stop_when_empty": true}}})"),
+     "scaling of service \"s\" lacks the key \"max_capacity\", which \"min_capacity\": 0 needs"},
+    {"no_worker_with_a_policy_is_refused",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
+                 R"(], "scaling": {"policy": "target_tracking", "min_capacity": @0, "max_capacity": 2}}})"),
+     "must be 1 or more with a \"policy\""},
+    {"workers_that_must_be_there_cannot_leave_an_empty_queue",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
+                 R"(], "scaling": {"stop_when_empty": @true}}})"),
+     "\"stop_when_empty\" of scaling of service \"s\" needs \"min_capacity\": 0, found 1"},
     {"more_workers_desired_than_allowed_are_refused",
      WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
                  R"(], "scaling": {"max_capacity": 2, "desired_capacity": @3}}})"),
@@ -205,6 +228,46 @@ const Broken kBroken[] = {
     {"an_access_point_without_allow_is_refused",
      R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": @{}}}}})",
      "lacks the key \"allow\""},
+    // Alarms.
+    {"an_alarm_needs_a_queue", ALARM_OF(R"(@{"metric_name": "NumberOfMessagesSent", "threshold": 1,
+       "comparison_operator": "LessThanThreshold"})"),
+     "alarm \"a\" lacks the key \"queue\""},
+    {"an_alarm_watches_a_queue_that_is_there", ALARM_OF(R"({"metric_name": "NumberOfMessagesSent", "threshold": 1,
+       "comparison_operator": "LessThanThreshold", "queue": @"qq"})"),
+     "alarm \"a\": queue \"qq\" is not declared: did you mean \"q\"?"},
+    {"a_misspelt_metric_names_the_nearest", ALARM_OF(R"({"metric_name": @"NumberOfMessageSent", "threshold": 1,
+       "comparison_operator": "LessThanThreshold", "queue": "q"})"),
+     "did you mean \"NumberOfMessagesSent\"?"},
+    {"an_unknown_operator_is_refused", ALARM_OF(R"({"metric_name": "NumberOfMessagesSent", "threshold": 1,
+       "comparison_operator": @">", "queue": "q"})"),
+     "\"comparison_operator\" of alarm \"a\" is GreaterThanOrEqualToThreshold, "},
+    {"an_unknown_statistic_is_refused", ALARM(R"("statistic": @"p99")"),
+     "is SampleCount, Average, Sum, Minimum or Maximum, found \"p99\""},
+    {"an_unknown_treatment_is_refused", ALARM(R"("treat_missing_data": @"not_breaching")"),
+     "did you mean \"notBreaching\"?"},
+    {"a_period_of_nothing_is_refused", ALARM(R"("period": @"99ms")"), "must be 100ms to 1d, found 99ms"},
+    {"more_datapoints_than_are_looked_at_are_refused",
+     ALARM(R"("evaluation_periods": 2, "datapoints_to_alarm": @3)"),
+     "\"datapoints_to_alarm\" of alarm \"a\" is 3, and it looks at 2 datapoints"},
+    {"an_unknown_key_of_an_alarm_names_the_nearest", ALARM(R"(@"on_alarms": [])"),
+     "unknown key \"on_alarms\" in alarm \"a\": did you mean \"on_alarm\"?"},
+    {"an_action_that_does_nothing_is_refused", ALARM(R"("on_ok": [@{}])"),
+     "action 1 of \"on_ok\" of alarm \"a\" does nothing"},
+    {"an_action_that_does_two_things_is_refused",
+     ALARM(R"("on_alarm": [@{"publish_to": "t", "start": "s"}])"), "does two things"},
+    {"a_count_without_a_start_is_refused", ALARM(R"("on_alarm": [{"publish_to": "t", "count": @4}])"),
+     "belongs to \"start\""},
+    {"an_action_on_a_topic_that_is_not_there_is_refused", ALARM(R"("on_ok": [{"publish_to": @"alarms"}])"),
+     "topic or queue \"alarms\" is not declared"},
+    {"an_action_on_a_service_that_is_not_there_is_refused", ALARM(R"("on_alarm": [{"start": @"ss"}])"),
+     "action 1 of \"on_alarm\" of alarm \"a\": service \"ss\" is not declared: did you mean \"s\"?"},
+    {"a_service_that_always_runs_is_not_started", ALARM(R"("on_alarm": [{"start": @"always"}])"),
+     "service \"always\" has workers all the time"},
+    {"more_workers_than_ever_run_are_not_started", ALARM(R"("on_alarm": [{"start": "s", "count": @5}])"),
+     "service \"s\" never has 5 workers: its \"max_capacity\" is 4"},
+    {"nothing_to_restart_is_refused",
+     ALARM(R"("on_ok": [{"start": "s"}], "restart_while_in_alarm": @true)"),
+     "its \"on_alarm\" starts no service"},
     // Names that lead nowhere.
     {"an_unknown_topic_names_the_nearest",
      R"({"topics": {"new-icons": {}}, "queues": {"q": {"subscriptions": [{"topic": @"new-icon"}]}}})",

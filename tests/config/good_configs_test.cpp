@@ -172,6 +172,70 @@ TEST(GoodConfig, workers_default_to_the_least_and_the_most_to_the_desired) {
   EXPECT_EQ(desired.pipeline().services[0].scaling.max_capacity, 4U);
 }
 
+/// A service that is started, what watches its queue, and who hears of it.
+const std::string kDrain = R"({"topics": {"alarms": {}}, "buckets": {"b": {"type": "test_bucket"}},
+  "queues": {"work": {}, "notes": {"subscriptions": [{"topic": "alarms"}]}},
+  "sources": {"s": {"type": "test_source", "publish_to": "work"}},
+  "services": {"drain": {"queue": "work", "scaling": {"min_capacity": 0, "max_capacity": 4, "stop_when_empty": true},
+                         "stages": [{"type": "test_sink", "bucket": "b"}]}},
+  "alarms": {"full": {"queue": "work", "metric_name": "ApproximateNumberOfMessagesVisible",
+    "comparison_operator": "GreaterThanThreshold", "threshold": 100}}})";
+
+TEST(GoodConfig, what_an_alarm_leaves_out_has_cloudwatchs_default) {
+  const Loaded loaded(kDrain);
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const AlarmDescription& alarm = loaded.pipeline().alarms.at(0);
+  EXPECT_EQ(alarm.name, "full");
+  EXPECT_EQ(alarm.queue, 0U);
+  EXPECT_EQ(alarm.metric, AlarmMetric::visible);
+  EXPECT_EQ(alarm.rule.statistic, AlarmStatistic::sum);
+  EXPECT_EQ(alarm.rule.comparison, AlarmComparison::greater);
+  EXPECT_EQ(alarm.rule.threshold, 100);
+  EXPECT_EQ(alarm.rule.period_ms, 60'000);
+  EXPECT_EQ(alarm.rule.evaluation_periods, 1U);
+  EXPECT_EQ(alarm.rule.datapoints_to_alarm, 1U);
+  EXPECT_EQ(alarm.rule.missing_data, MissingData::missing);
+  EXPECT_FALSE(alarm.restart_while_in_alarm);
+  const ScalingPolicy& scaling = loaded.pipeline().services.at(0).scaling;
+  EXPECT_TRUE(scaling.is_started());
+  EXPECT_TRUE(scaling.stop_when_empty);
+  EXPECT_EQ(scaling.desired_capacity, 0U);
+  EXPECT_EQ(scaling.most_workers(), 4U);
+}
+
+TEST(GoodConfig, every_key_of_an_alarm_has_its_meaning) {
+  const Loaded loaded(kDrain, {R"(/alarms/full={"description": "too much", "queue": "notes",
+    "metric_name": "NumberOfMessagesReceived", "statistic": "Maximum", "period": "1s", "threshold": 2.5,
+    "comparison_operator": "LessThanOrEqualToThreshold", "evaluation_periods": 5,
+    "datapoints_to_alarm": 3, "treat_missing_data": "notBreaching", "restart_while_in_alarm": true,
+    "on_alarm": [{"publish_to": "alarms"}, {"start": "drain", "count": 4}],
+    "on_ok": [{"publish_to": "notes"}], "on_insufficient_data": [{"start": "drain"}]})"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const AlarmDescription& alarm = loaded.pipeline().alarms.at(0);
+  EXPECT_EQ(alarm.description, "too much");
+  EXPECT_EQ(alarm.queue, 1U);
+  EXPECT_EQ(alarm.metric, AlarmMetric::received);
+  EXPECT_EQ(alarm.rule.statistic, AlarmStatistic::maximum);
+  EXPECT_EQ(alarm.rule.comparison, AlarmComparison::less_or_equal);
+  EXPECT_EQ(alarm.rule.threshold, 2.5);
+  EXPECT_EQ(alarm.rule.period_ms, 1000);
+  EXPECT_EQ(alarm.rule.evaluation_periods, 5U);
+  EXPECT_EQ(alarm.rule.datapoints_to_alarm, 3U);
+  EXPECT_EQ(alarm.rule.missing_data, MissingData::not_breaching);
+  EXPECT_TRUE(alarm.restart_while_in_alarm);
+  const auto& [ok, on_alarm, insufficient] = alarm.actions;
+  ASSERT_EQ(on_alarm.size(), 2U);
+  EXPECT_EQ(on_alarm[0].publish_to->kind, Target::Kind::topic);
+  EXPECT_TRUE(on_alarm[1].starts());
+  EXPECT_EQ(on_alarm[1].service, 0U);
+  EXPECT_EQ(on_alarm[1].count, 4U);
+  ASSERT_EQ(ok.size(), 1U);
+  EXPECT_EQ(ok[0].publish_to->kind, Target::Kind::queue);
+  EXPECT_EQ(ok[0].publish_to->index, 1U);
+  ASSERT_EQ(insufficient.size(), 1U);
+  EXPECT_EQ(insufficient[0].count, 1U) << "the default";
+}
+
 TEST(GoodConfig, a_retry_through_the_dead_letter_queue_is_no_cycle) {
   // A move to a dead-letter queue never waits, so the way back cannot stand still.
   const Loaded loaded(
@@ -212,6 +276,12 @@ INSTANTIATE_TEST_SUITE_P(
         Odd{"a_service_that_gets_nothing",
             R"({"buckets": {"b": {"type": "test_bucket"}}, "queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": "test_sink", "bucket": "b"}]}}})",
             "queue \"q\" gets no messages"},
+        Odd{"an_alarm_above_what_its_queue_holds",
+            R"({"queues": {"q": {"capacity": 100}}, "alarms": {"a": {"queue": "q", "metric_name": "ApproximateNumberOfMessagesVisible", "comparison_operator": "GreaterThanThreshold", "threshold": 100}}})",
+            "alarm \"a\" may never be in ALARM: queue \"q\" holds 100 messages"},
+        Odd{"a_service_that_nothing_starts",
+            R"({"queues": {"q": {}}, "topics": {"t": {}}, "services": {"s": {"queue": "q", "publish_to": "t", "scaling": {"min_capacity": 0, "max_capacity": 4}, "stages": [{"type": "test_upper"}]}}})",
+            "service \"s\" has no worker until `sluice service start` is given"},
         Odd{"a_visibility_timeout_of_nothing",
             R"({"queues": {"q": {"visibility_timeout": "0s"}}, "topics": {"t": {}}, "services": {"s": {"queue": "q", "publish_to": "t", "stages": [{"type": "test_upper"}]}}})",
             "queue \"q\": with a \"visibility_timeout\" of 0s"},

@@ -45,6 +45,23 @@ TEST(Graph, ways_to_dead_letter_queues_are_dashed) {
             std::string::npos);
 }
 
+TEST(Graph, an_alarm_looks_at_its_queue_and_its_actions_lead_on) {
+  const Loaded loaded(
+      kGoodConfig,
+      {R"(/services/small/scaling={"min_capacity": 0, "max_capacity": 4})",
+       R"(/alarms={"full": {"queue": "small", "metric_name": "ApproximateNumberOfMessagesVisible",
+        "comparison_operator": "GreaterThanThreshold", "threshold": 100,
+        "on_alarm": [{"publish_to": "new"}, {"start": "small", "count": 4}]}})"});
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  const std::string text = graph_text(loaded.pipeline());
+  for (const char* line :
+       {"\"queue small\" -> \"alarm full\" [style=dotted];",
+        "\"alarm full\" -> \"topic new\" [label=\"ALARM\"];",
+        "\"alarm full\" -> \"service small\" [style=dashed, label=\"ALARM: start 4\"];",
+        "full\\nApproximateNumberOfMessagesVisible > 100", "0 to 4 workers"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
+}
+
 TEST(Graph, graphviz_draws_it) {
   if (std::system("command -v dot > /dev/null 2>&1") != 0)
     GTEST_SKIP() << "graphviz is not installed";
