@@ -11,7 +11,9 @@
 #include "pipeline/graph.hpp"
 #include "pipeline/leftovers.hpp"
 #include "pipeline/live_queues.hpp"
+#include "pipeline/live_services.hpp"
 #include "pipeline/resubscribe.hpp"
+#include "pipeline/standstill.hpp"
 
 namespace sluice::core {
 namespace {
@@ -33,6 +35,8 @@ struct Engine::State {
   PipelineDescription pipeline;
   std::unique_ptr<Graph> graph;
   std::optional<LiveQueues> queues;
+  std::optional<LiveServices> services;
+  std::optional<Standstill> standstill;
   Thread ticker, writer;
   Atomic<bool> ticking{true};
   // Requests: from anywhere, also from a signal handler.
@@ -44,7 +48,7 @@ struct Engine::State {
   // Control thread.
   Phase phase = Phase::running;
   std::int64_t started_ns = 0, phase_ends_ns = 0;
-  std::int64_t scales_at_ns = 0;  ///< when the scaler is to be asked again
+  std::int64_t acts_at_ns = 0;  ///< when alarms, workers that are started and the scaler are to be looked at again
 
   void ring() {
     event.fetch_add(1, std::memory_order_seq_cst);
@@ -82,8 +86,11 @@ struct Engine::State {
   }
 
   /// Every source is exhausted, and all that was put into a queue with a service came to its end.
+  bool is_idle() const { return is_at_rest(false); }
+
+  /// The same; `may_wait`: or it waits for workers to be started.
   /// What ended is read before what was created: equal numbers leave no room for anything between.
-  bool is_idle() const {
+  bool is_at_rest(bool may_wait) const {
     if (!std::ranges::all_of(graph->sources, &Source::is_exhausted) || !graph->dead_letters->quiet()) {
       return false;
     }
@@ -101,18 +108,22 @@ struct Engine::State {
       return false;
     }
     for (std::size_t i = 0; i < ended.size(); ++i) {
-      if (graph->queues[i]->has_service() && graph->queues[i]->created() != ended[i]) {
+      if (graph->queues[i]->has_service() && graph->queues[i]->created() != ended[i] &&
+          !(may_wait && standstill->waits_for_start(static_cast<std::uint32_t>(i)))) {
         return false;
       }
     }
     return std::ranges::all_of(graph->sources, &Source::is_exhausted) && graph->timers.expired_leases() == expired;
   }
 
+  bool stands_still() { return !graph->starter.is_empty() && standstill->is_final(is_at_rest(true)); }
+
   void begin_drain() {
     phase = Phase::draining;
     phase_ends_ns = clock.steady_ns() + pipeline.drain_timeout_ms * 1'000'000;
     graph->stopping.store(true, std::memory_order_seq_cst);
     graph->dead_letters->cancel_redrives();
+    services->close();
     for (std::unique_ptr<Source>& source : graph->sources) {
       source->cancel();
     }
@@ -143,11 +154,12 @@ struct Engine::State {
 
   void step() {
     bool stop = stop_requested.load(std::memory_order_seq_cst) != 0;
-    if (phase == Phase::running && (stop || (options.until_idle && is_idle()))) {
+    if (phase == Phase::running && (stop || (options.until_idle && (is_idle() || stands_still())))) {
       begin_drain();
     }
-    if (phase == Phase::running && clock.steady_ns() >= scales_at_ns) {
-      scales_at_ns = graph->scaler.step();
+    if (phase == Phase::running && (services->serve() || clock.steady_ns() >= acts_at_ns)) {
+      const std::int64_t alarms_ns = graph->alarms.step();  // they start workers
+      acts_at_ns = std::min({graph->scaler.step(), alarms_ns, graph->starter.step()});
     }
     if (phase == Phase::draining && all_returned()) {
       phase = Phase::ended;
@@ -188,6 +200,9 @@ struct Engine::State {
       graph->pool->abandon();
     } else {
       graph->pool->join();
+    }
+    for (const std::unique_ptr<Notifier>& notifier : graph->notifiers) {
+      notifier->close();
     }
     if (!summary.threads_left) {
       for (std::unique_ptr<Service>& service : graph->services) {
@@ -260,6 +275,7 @@ struct Engine::State {
       numbers.scaling = graph->scaler.facts(*service);
       snapshot.services.push_back(std::move(numbers));
     }
+    snapshot.alarms = graph->alarms.facts();
   }
 
   /// DESIGN §5, Exit codes: 70, 74, 69, 76, 75 in this order; others only come alone.
@@ -279,6 +295,13 @@ struct Engine::State {
           fmt::format("source '{}': {} not acknowledged, {}", source.name,
                       count_text(source.events - source.acknowledged, "event"),
                       repeats ? again : "not to come again"));
+    }
+    for (const std::unique_ptr<Notifier>& notifier : graph->notifiers) {
+      if (const std::uint64_t unsettled = notifier->unsettled(); unsettled != 0) {
+        lost = true;
+        summary.notes.push_back(fmt::format("{}: {} of alarms not settled, not to come again", notifier->target(),
+                                            count_text(unsettled, "notification")));
+      }
     }
     for (Errc code : {Errc::internal, Errc::io, Errc::unavailable}) {
       if (std::ranges::find(failures, code, &Error::code) != failures.end()) {
@@ -315,8 +338,10 @@ struct Engine::State {
       });
       std::string_view what = holds_dead_letters ? "dead letter" : "message";
       std::string_view where = holds_dead_letters                ? "stored"
-                               : graph->queues[i]->has_service() ? "left"
-                                                                 : "left; it has no service";
+                               : !graph->queues[i]->has_service() ? "left; it has no service"
+                               : standstill->waits_for_start(static_cast<std::uint32_t>(i))
+                                   ? "left; no worker of its service was started"
+                                   : "left";
       summary.notes.push_back(
           fmt::format("queue '{}': {} {}", queue.name, count_text(left, what), where));
     }
@@ -340,6 +365,8 @@ Result<std::unique_ptr<Engine>> Engine::start(PipelineDescription&& pipeline, Cl
   }
   state->graph = std::move(*graph);
   state->queues.emplace(state->pipeline, *state->graph);
+  state->services.emplace(*state->graph, [raw] { raw->ring(); });
+  state->standstill.emplace(state->pipeline, *state->graph);
   for (const std::string& text : forgotten_dead_letters(state->pipeline)) {
     log_warning("", "{}", text);
   }
@@ -370,7 +397,7 @@ bool Engine::wait_for_end(std::chrono::milliseconds limit) {
     }
     bool polls = state.phase != State::Phase::running || state.options.until_idle;
     if (state.phase == State::Phase::running) {
-      left = std::min(left, std::max<std::int64_t>(1, state.scales_at_ns - state.clock.steady_ns()));
+      left = std::min(left, std::max<std::int64_t>(1, state.acts_at_ns - state.clock.steady_ns()));
     }
     futex_wait(state.event, seen, polls ? std::min(left, kIdleStepNs) : left);
   }
@@ -381,6 +408,8 @@ std::optional<std::string> Engine::resubscribe(const PipelineDescription& change
 }
 
 QueueControl& Engine::queues() { return *state_->queues; }
+
+ServiceControl& Engine::services() { return *state_->services; }
 
 bool Engine::is_stopping() const { return state_->graph->stopping.load(std::memory_order_seq_cst); }
 

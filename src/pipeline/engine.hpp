@@ -14,6 +14,7 @@
 #include "base/result.hpp"
 #include "config/description.hpp"
 #include "pipeline/queue_control.hpp"
+#include "pipeline/service_control.hpp"
 #include "pipeline/summary.hpp"
 
 namespace sluice::core {
@@ -50,6 +51,8 @@ class Engine {
   Snapshot snapshot() const;  ///< [any]
   /// Its queues, to be asked and operated until finish(). [any]
   QueueControl& queues();
+  /// Its services, likewise.
+  ServiceControl& services();
   /// It receives nothing more. [any]
   bool is_stopping() const;
   /// Joins all threads; the final numbers and the exit code. Once.

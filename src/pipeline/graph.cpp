@@ -25,7 +25,7 @@ class Builder {
 
   Result<std::unique_ptr<Graph>> build() {
     for (auto step : {&Builder::open_state, &Builder::make_buckets, &Builder::make_tables, &Builder::make_queues,
-                      &Builder::make_services, &Builder::make_sources, &Builder::open_queues}) {
+                      &Builder::make_services, &Builder::make_sources, &Builder::make_alarms, &Builder::open_queues}) {
       if (Result<void> done = (this->*step)(); !done) {
         return std::unexpected(done.error());
       }
@@ -208,6 +208,13 @@ class Builder {
         return opened;
       }
     }
+    if (description.scaling.desired_capacity == 0) {
+      // Whether its stages can be made is known before they are needed.
+      if (Result<void> opened = open_worker(*workers.front()); !opened) {
+        return opened;
+      }
+      workers.front()->retire();
+    }
     auto failed = [failed = failed_](const std::string& service) {
       failed({Errc::internal, fmt::format("a stage of service '{}' failed and cannot go on; its log line says why", service)});
     };
@@ -217,6 +224,7 @@ class Builder {
         graph_->timers, *graph_->ready, std::move(workers)));
     queue.set_service(graph_->ready.get(), index);
     graph_->scaler.add(*graph_->services.back(), description.scaling);
+    graph_->starter.add(*graph_->services.back(), description.scaling);
     if (!own_threads) {
       graph_->pool->add(*graph_->services.back());
       for (Queue* target : options.publish_to) {
@@ -249,6 +257,32 @@ class Builder {
     return {};
   }
 
+  Result<void> make_alarms() {
+    for (const AlarmDescription& alarm : pipeline_.alarms) {
+      Alarms::Actions actions;
+      for (std::size_t state = 0; state < kAlarmStates; ++state) {
+        for (const AlarmAction& action : alarm.actions[state]) {
+          actions[state].push_back(action.starts() ? Alarms::Action{nullptr, graph_->services[action.service].get(), action.count}
+                                                   : Alarms::Action{&notifier(*action.publish_to)});
+        }
+      }
+      graph_->alarms.add(pipeline_, alarm, *graph_->queues[alarm.queue], std::move(actions));
+    }
+    return {};
+  }
+
+  /// The one of all alarms that publish to the target.
+  Notifier& notifier(const Target& target) {
+    const bool is_topic = target.kind == Target::Kind::topic;
+    const auto [known, is_new] = notifier_of_.try_emplace({is_topic, target.index}, graph_->notifiers.size());
+    if (is_new) {
+      std::string name = is_topic ? fmt::format("topic '{}'", pipeline_.topics[target.index].name)
+                                  : fmt::format("queue '{}'", pipeline_.queues[target.index].name);
+      graph_->notifiers.push_back(std::make_unique<Notifier>(std::move(name), branches(target), graph_->timers, *graph_->dead_letters));
+    }
+    return *graph_->notifiers[known->second];
+  }
+
   /// Every publisher has subscribed and every service is known: credits are dealt, publishers learn
   /// whom to notify, and dead letters are read back.
   Result<void> open_queues() {
@@ -265,6 +299,9 @@ class Builder {
     }
     for (std::size_t i = 0; i < graph_->sources.size(); ++i) {
       wire(graph_->sources[i]->publisher(), pipeline_.sources[i].publish_to);
+    }
+    for (const auto& [target, index] : notifier_of_) {
+      wire(graph_->notifiers[index]->publisher(), {target.first ? Target::Kind::topic : Target::Kind::queue, target.second});
     }
     for (TopicDescription& topic : pipeline_.topics) {
       topic.filter.reset();  // the publishers' from now on; the last one lets go of it when it has changed
@@ -304,6 +341,7 @@ class Builder {
   const RunOptions& options_;
   FailureSink failed_;
   std::unique_ptr<Graph> graph_;
+  std::map<std::pair<bool, std::uint32_t>, std::size_t> notifier_of_;  ///< by (is a topic, index)
 };
 
 }  // namespace

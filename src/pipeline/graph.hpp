@@ -13,8 +13,11 @@
 
 #include "base/storage.hpp"
 #include "config/description.hpp"
+#include "pipeline/alarms.hpp"
 #include "pipeline/engine.hpp"
+#include "pipeline/notifier.hpp"
 #include "pipeline/scaler.hpp"
+#include "pipeline/starter.hpp"
 #include "plugin/host.hpp"
 #include "queue/dead_letters.hpp"
 #include "queue/timers.hpp"
@@ -28,7 +31,9 @@ struct Graph {
   explicit Graph(Clock& used_clock)
       : clock(used_clock),
         timers(used_clock),
-        scaler(used_clock) {}
+        scaler(used_clock),
+        starter(used_clock),
+        alarms(used_clock, starter) {}
 
   Clock& clock;
   Atomic<bool> stopping{false};   ///< nothing more is received
@@ -45,9 +50,12 @@ struct Graph {
   std::unique_ptr<DeadLetters> dead_letters;
   std::vector<std::unique_ptr<Service>> services;
   Scaler scaler;
+  Starter starter;
+  Alarms alarms;
   std::unique_ptr<Pool> pool;
   std::vector<std::unique_ptr<Source>> sources;
-  std::vector<std::vector<Publisher*>> topic_publishers;  ///< by topic: the workers' and sources' that publish to it
+  std::vector<std::unique_ptr<Notifier>> notifiers;       ///< one for each topic and queue that alarms publish to
+  std::vector<std::vector<Publisher*>> topic_publishers;  ///< by topic: those that publish to it
 };
 
 /// Hears of failures that end the run, on whatever thread.

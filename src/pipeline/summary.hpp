@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "queue/queue.hpp"
+#include "scaling/alarm.hpp"
 #include "scaling/controller.hpp"
 #include "topic/fanout.hpp"
 
@@ -49,6 +50,15 @@ struct ServiceNumbers {
   std::optional<ScalingFacts> scaling;         ///< nullopt: there is no policy, or no sample yet
 };
 
+/// An alarm as it stands.
+struct AlarmFacts {
+  std::string name, queue, metric_name;
+  AlarmState state = AlarmState::insufficient_data;
+  std::string reason;          ///< of its last transition
+  std::int64_t since_ms = 0;   ///< when that was, wall clock
+  std::optional<double> value = {};  ///< its last datapoint; nullopt: there is none yet
+};
+
 struct Snapshot {
   double seconds = 0;
   std::uint64_t dead_letters = 0;  ///< stored now, in all dead-letter queues
@@ -56,6 +66,7 @@ struct Snapshot {
   std::vector<TopicNumbers> topics;  ///< those with a filter policy
   std::vector<QueueNumbers> queues;
   std::vector<ServiceNumbers> services;
+  std::vector<AlarmFacts> alarms;
 };
 
 struct Summary : Snapshot {

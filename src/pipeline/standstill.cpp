@@ -1,0 +1,59 @@
+#include "pipeline/standstill.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "base/units.hpp"
+
+namespace sluice::core {
+
+bool Standstill::waits_for_start(std::uint32_t queue) const {
+  const auto service = std::ranges::find(pipeline_.services, queue, &ServiceDescription::queue);
+  if (service == pipeline_.services.end() || !graph_.starter.rests(*graph_.services[static_cast<std::size_t>(service - pipeline_.services.begin())])) {
+    return false;
+  }
+  const QueueCounters counters = graph_.queues[queue]->counters();
+  return counters.in_flight == 0 && counters.delayed == 0;
+}
+
+bool Standstill::is_final(bool rests) {
+  if (!rests) {
+    since_ns_.reset();
+    return false;
+  }
+  Numbers numbers;
+  for (const std::unique_ptr<Queue>& queue : graph_.queues) {
+    const QueueCounters counters = queue->counters();
+    numbers.insert(numbers.end(), {queue->created(), queue->ended(), counters.visible, counters.received});
+  }
+  const bool is_new = !since_ns_ || numbers != numbers_;
+  if (is_new) {
+    numbers_ = std::move(numbers);
+    since_ns_ = graph_.clock.steady_ns();
+  }
+  const std::string* alarm = graph_.alarms.may_act(*since_ns_);
+  if (alarm == nullptr) {
+    log_warning("", "{}, and no alarm will start any: it ends", waiting_text());
+    return true;
+  }
+  if (is_new) {
+    log_info("", "{}: it waits for what alarm '{}' does, and ends if that is nothing", waiting_text(), *alarm);
+  }
+  return false;
+}
+
+std::string Standstill::waiting_text() const {
+  std::string text;
+  for (const ServiceDescription& service : pipeline_.services) {
+    const Queue& queue = *graph_.queues[service.queue];
+    if (queue.created() != queue.ended() && waits_for_start(service.queue)) {
+      text += fmt::format("{}queue '{}' holds {} and service '{}' has no worker", text.empty() ? "" : ", ", queue.name(),
+                          count_text(queue.created() - queue.ended(), "message"), service.name);
+    }
+  }
+  return text;
+}
+
+}  // namespace sluice::core
