@@ -2,122 +2,24 @@
 
 #include <fmt/format.h>
 
-#include "admin/beast.hpp"
 #include "admin/queue_json.hpp"
 
 namespace sluice::core {
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
-using boost::system::error_code;
-using tcp = asio::ip::tcp;
-
-/// A peek may bring as much as kPeekBytesMax, and its last message whole.
-constexpr std::uint64_t kAnswerBytesMax = std::uint64_t{1} << 30;
-constexpr std::chrono::seconds kTimeout{60};
-
 std::string queue_path(const std::string& queue, std::string_view action) {
   return fmt::format("/api/v1/queues/{}{}", queue, action);
 }
 
-/// Runs one request to its end on a context of its own.
-class Exchange {
- public:
-  error_code run(const std::string& host, const std::string& port,
-                 const http::request<http::string_body>& request) {
-    parser_.body_limit(kAnswerBytesMax);
-    stream_.expires_after(kTimeout);
-    resolver_.async_resolve(
-        host, port, [this, &request](error_code error, const tcp::resolver::results_type& found) {
-          if (!failed(error))
-            stream_.async_connect(found, [this, &request](error_code fault, const tcp::endpoint&) {
-              send(fault, request);
-            });
-        });
-    context_.run();
-    return error_;
-  }
-  const http::response<http::string_body>& answer() const { return parser_.get(); }
-
- private:
-  bool failed(error_code error) {
-    error_ = error;
-    return error.failed();
-  }
-  void send(error_code error, const http::request<http::string_body>& request) {
-    if (failed(error))
-      return;
-    http::async_write(stream_, request, [this](error_code fault, std::size_t) {
-      if (!failed(fault))
-        http::async_read(stream_, buffer_, parser_,
-                         [this](error_code wrong, std::size_t) { failed(wrong); });
-    });
-  }
-
-  asio::io_context context_;
-  tcp::resolver resolver_{context_};
-  beast::tcp_stream stream_{context_};
-  beast::flat_buffer buffer_;
-  http::response_parser<http::string_body> parser_;
-  error_code error_;
-};
-
-/// What the engine refuses comes back as the error that it was.
-Error error_of(const Json& json, unsigned status) {
-  const Json* text = json.find("error");
-  const Json* exit = json.find("exit");
-  for (const Errc code :
-       {Errc::usage, Errc::bad_data, Errc::missing_input, Errc::unavailable, Errc::io}) {
-    if (text != nullptr && exit != nullptr && exit->integer == exit_code(code))
-      return {code, text->text};
-  }
-  return {Errc::unavailable,
-          text != nullptr ? text->text : fmt::format("the engine answers with status {}", status)};
-}
-
 }  // namespace
 
-Result<Json> RemoteQueues::ask(std::string_view method, const std::string& path,
-                               const std::string& body) const {
-  http::request<http::string_body> request(http::string_to_verb({method.data(), method.size()}),
-                                           path, 11);
-  request.set(http::field::host, host_.find(':') == std::string::npos
-                                     ? fmt::format("{}:{}", host_, port_)
-                                     : fmt::format("[{}]:{}", host_, port_));
-  request.set(http::field::connection, "close");
-  request.body() = body;
-  request.prepare_payload();
-  Exchange exchange;
-  if (const error_code error = exchange.run(host_, port_, request)) {
-    return fail(Errc::unavailable, fmt::format("no answer from the admin address {}:{}: {}", host_,
-                                               port_, error.message()));
-  }
-  const http::response<http::string_body>& answer = exchange.answer();
-  std::expected<Json, JsonError> json = parse_json(answer.body(), kAnswerBytesMax);
-  if (!json) {
-    return fail(Errc::unavailable, fmt::format("{}:{} does not answer as sluice does: {}", host_,
-                                               port_, json.error().message));
-  }
-  if (answer.result_int() >= 300)
-    return std::unexpected(error_of(*json, answer.result_int()));
-  return std::move(*json);
-}
-
-std::unexpected<Error> RemoteQueues::not_sluice(std::string_view missing) const {
-  return fail(Errc::unavailable,
-              fmt::format("{}:{} does not answer as sluice does: \"{}\" is missing", host_, port_,
-                          missing));
-}
-
 Result<std::vector<QueueFacts>> RemoteQueues::list() {
-  const Result<Json> json = ask("GET", "/api/v1/queues");
+  const Result<Json> json = remote_.ask("GET", "/api/v1/queues");
   if (!json)
     return std::unexpected(json.error());
   const Json* queues = json->find("queues");
   if (queues == nullptr)
-    return not_sluice("queues");
+    return remote_.not_sluice("queues");
   std::vector<QueueFacts> all;
   for (const Json& item : queues->items) {
     Result<QueueFacts> queue = read_queue(item);
@@ -131,12 +33,12 @@ Result<std::vector<QueueFacts>> RemoteQueues::list() {
 Result<std::vector<std::string>> RemoteQueues::peek(const std::string& queue,
                                                     std::uint32_t count_max) {
   const Result<Json> json =
-      ask("GET", queue_path(queue, fmt::format("/messages?limit={}", count_max)));
+      remote_.ask("GET", queue_path(queue, fmt::format("/messages?limit={}", count_max)));
   if (!json)
     return std::unexpected(json.error());
   const Json* items = json->find("messages");
   if (items == nullptr)
-    return not_sluice("messages");
+    return remote_.not_sluice("messages");
   std::vector<std::string> messages;
   for (const Json& item : items->items)
     messages.push_back(to_text(item));
@@ -145,7 +47,7 @@ Result<std::vector<std::string>> RemoteQueues::peek(const std::string& queue,
 
 Result<RedriveStatus> RemoteQueues::ask_redrive(std::string_view method, const std::string& queue,
                                                 const std::string& body) const {
-  const Result<Json> json = ask(method, queue_path(queue, "/redrive"), body);
+  const Result<Json> json = remote_.ask(method, queue_path(queue, "/redrive"), body);
   return json ? read_redrive(*json) : std::unexpected(json.error());
 }
 
@@ -163,12 +65,12 @@ Result<RedriveStatus> RemoteQueues::cancel_redrive(const std::string& queue) {
 }
 
 Result<std::uint64_t> RemoteQueues::purge(const std::string& queue) {
-  const Result<Json> json = ask("POST", queue_path(queue, "/purge"));
+  const Result<Json> json = remote_.ask("POST", queue_path(queue, "/purge"));
   if (!json)
     return std::unexpected(json.error());
   const Json* purged = json->find("purged");
   if (purged == nullptr)
-    return not_sluice("purged");
+    return remote_.not_sluice("purged");
   return static_cast<std::uint64_t>(purged->integer.value_or(0));
 }
 

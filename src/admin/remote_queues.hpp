@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "base/json.hpp"
+#include "admin/remote.hpp"
 #include "pipeline/queue_control.hpp"
 
 namespace sluice::core {
@@ -12,8 +12,7 @@ namespace sluice::core {
 class RemoteQueues final : public QueueControl {
  public:
   /// "127.0.0.1", "9640".
-  RemoteQueues(std::string host, std::string port)
-      : host_(std::move(host)), port_(std::move(port)) {}
+  RemoteQueues(std::string host, std::string port) : remote_(std::move(host), std::move(port)) {}
 
   Result<std::vector<QueueFacts>> list() override;
   Result<std::vector<std::string>> peek(const std::string& queue, std::uint32_t count_max) override;
@@ -23,13 +22,10 @@ class RemoteQueues final : public QueueControl {
   Result<std::uint64_t> purge(const std::string& queue) override;
 
  private:
-  Result<Json> ask(std::string_view method, const std::string& path,
-                   const std::string& body = {}) const;
   Result<RedriveStatus> ask_redrive(std::string_view method, const std::string& queue,
                                     const std::string& body = {}) const;
-  std::unexpected<Error> not_sluice(std::string_view missing) const;
 
-  const std::string host_, port_;
+  const Remote remote_;
 };
 
 }  // namespace sluice::core

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "admin/alarm_json.hpp"
 #include "admin/queue_json.hpp"
 #include "admin/service_json.hpp"
 #include "base/listen_address.hpp"
@@ -13,7 +14,8 @@
 namespace sluice::core {
 namespace {
 
-constexpr std::string_view kQueues = "/api/v1/queues", kServices = "/api/v1/services";
+constexpr std::string_view kQueues = "/api/v1/queues", kServices = "/api/v1/services",
+                           kAlarms = "/api/v1/alarms";
 
 int http_status(Errc code) {
   switch (code) {
@@ -63,19 +65,20 @@ bool is_foreign(const AdminSubject& subject, const AdminRequest& request) {
   return subject.on_loopback && !host.empty() && !is_address(host);
 }
 
-/// The queue's name and what stands behind it: "/resize-16/redrive".
-struct QueuePath {
-  std::string queue;
+/// A name and what stands behind it: "/resize-16/redrive".
+struct NamedPath {
+  std::string name;
   std::string_view action;
 };
 
-std::optional<QueuePath> queue_path(std::string_view path) {
-  if (!path.starts_with(kQueues) || path.size() <= kQueues.size() + 1 ||
-      path[kQueues.size()] != '/')
+/// Of a path below `collection`.
+std::optional<NamedPath> named_path(std::string_view collection, std::string_view path) {
+  if (!path.starts_with(collection) || path.size() <= collection.size() + 1 ||
+      path[collection.size()] != '/')
     return std::nullopt;
-  path.remove_prefix(kQueues.size() + 1);
+  path.remove_prefix(collection.size() + 1);
   const std::size_t slash = path.find('/');
-  return QueuePath{std::string(path.substr(0, slash)),
+  return NamedPath{std::string(path.substr(0, slash)),
                    slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1)};
 }
 
@@ -131,26 +134,54 @@ AdminAnswer wrong_method(std::string_view path, std::string_view allow) {
   return answer;
 }
 
+/// {"count":N}, or nothing, which is 1.
+Result<std::uint32_t> read_count(std::string_view body) {
+  if (body.empty())
+    return 1;
+  const std::expected<Json, JsonError> json = parse_json(body);
+  const Json* count = json ? json->find("count") : nullptr;
+  if (count == nullptr || json->members.size() != 1 || !count->integer || *count->integer < 1 ||
+      *count->integer > kStartMax)
+    return fail(Errc::bad_data,
+                fmt::format("the body must be {{\"count\":N}}, 1 to {}", kStartMax));
+  return static_cast<std::uint32_t>(*count->integer);
+}
+
+AdminAnswer answer_for_service(const AdminSubject& subject, const AdminRequest& request,
+                               const NamedPath& path) {
+  const bool starts = path.action == "start";
+  if (!starts && path.action != "stop")
+    return refuse(404, fmt::format("'{}' is nothing of a service: start or stop", path.action));
+  if (request.method != "POST")
+    return wrong_method(path.action, "POST");
+  const Result<std::uint32_t> count = read_count(request.body);
+  if (!count)
+    return refuse(count.error());
+  return answer_with(
+      starts ? subject.services.start(path.name, *count) : subject.services.stop(path.name, *count),
+      [&path](const WorkerChange& change) { return worker_change_json(path.name, change); });
+}
+
 AdminAnswer answer_for_queue(const AdminSubject& subject, const AdminRequest& request,
-                             const QueuePath& path, std::string_view query) {
+                             const NamedPath& path, std::string_view query) {
   const std::string_view method = request.method;
   if (path.action.empty())
-    return method == "GET" ? one_queue(subject, path.queue)
-                           : wrong_method("/" + path.queue, "GET, HEAD");
+    return method == "GET" ? one_queue(subject, path.name)
+                           : wrong_method("/" + path.name, "GET, HEAD");
   if (path.action == "messages")
-    return method == "GET" ? peek(subject, path.queue, query)
+    return method == "GET" ? peek(subject, path.name, query)
                            : wrong_method("messages", "GET, HEAD");
   if (path.action == "redrive") {
     if (method == "POST")
-      return begin_redrive(subject, path.queue, request.body);
+      return begin_redrive(subject, path.name, request.body);
     if (method == "GET")
-      return answer_with(subject.queues.redrive_status(path.queue), redrive_json);
+      return answer_with(subject.queues.redrive_status(path.name), redrive_json);
     if (method == "DELETE")
-      return answer_with(subject.queues.cancel_redrive(path.queue), redrive_json);
+      return answer_with(subject.queues.cancel_redrive(path.name), redrive_json);
     return wrong_method("redrive", "GET, HEAD, POST, DELETE");
   }
   if (path.action == "purge") {
-    return method == "POST" ? answer_with(subject.queues.purge(path.queue),
+    return method == "POST" ? answer_with(subject.queues.purge(path.name),
                                           [](std::uint64_t purged) {
                                             return fmt::format("{{\"purged\":{}}}", purged);
                                           })
@@ -199,10 +230,17 @@ AdminAnswer answer(const AdminSubject& subject, const AdminRequest& asked) {
                ? AdminAnswer{200, services_json(subject.pipeline, subject.snapshot().services)}
                : wrong_method(path, "GET, HEAD");
   }
-  if (const std::optional<QueuePath> queue = queue_path(path))
+  if (path == kAlarms) {
+    return request.method == "GET"
+               ? AdminAnswer{200, alarms_json(subject.pipeline, subject.snapshot().alarms)}
+               : wrong_method(path, "GET, HEAD");
+  }
+  if (const std::optional<NamedPath> queue = named_path(kQueues, path))
     return answer_for_queue(subject, request, *queue, query);
-  return refuse(
-      404, fmt::format("there is nothing at '{}': /healthz, {} or {}", path, kQueues, kServices));
+  if (const std::optional<NamedPath> service = named_path(kServices, path))
+    return answer_for_service(subject, request, *service);
+  return refuse(404, fmt::format("there is nothing at '{}': /healthz, {}, {} or {}", path, kQueues,
+                                 kServices, kAlarms));
 }
 
 }  // namespace sluice::core

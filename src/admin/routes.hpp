@@ -10,6 +10,10 @@
 //   DELETE /api/v1/queues/NAME/redrive            cancels it
 //   POST   /api/v1/queues/NAME/purge              {"purged":N}
 //   GET    /api/v1/services                       all, with the last decision on each that scales
+//   POST   /api/v1/services/NAME/start            {"count":N}: workers of one with "min_capacity": 0;
+//                                                 answers {"service","before","workers"}
+//   POST   /api/v1/services/NAME/stop             likewise
+//   GET    /api/v1/alarms                         all, each with its state and why
 //
 // An error is {"error":TEXT,"exit":N} with the exit code that the command line ends with.
 #pragma once
@@ -19,9 +23,13 @@
 #include <string_view>
 
 #include "pipeline/queue_control.hpp"
+#include "pipeline/service_control.hpp"
 #include "pipeline/summary.hpp"
 
 namespace sluice::core {
+
+/// Most workers of one start or stop.
+constexpr std::uint32_t kStartMax = 1000;
 
 /// Most messages of one peek.
 constexpr std::uint32_t kPeekMax = 10'000;
@@ -42,6 +50,7 @@ struct AdminAnswer {
 struct AdminSubject {
   std::string pipeline;
   QueueControl& queues;
+  ServiceControl& services;
   std::function<Snapshot()> snapshot;
   bool on_loopback;  ///< only this machine reaches it
   std::function<bool()> is_stopping;

@@ -205,9 +205,9 @@ Result<std::unique_ptr<AdminServer>> AdminServer::listen(const ListenAddress& ad
   return std::unique_ptr<AdminServer>(new AdminServer(std::move(state)));
 }
 
-void AdminServer::serve(std::string pipeline, QueueControl& queues,
+void AdminServer::serve(std::string pipeline, QueueControl& queues, ServiceControl& services,
                         std::function<Snapshot()> snapshot, std::function<bool()> is_stopping) {
-  state_->subject.emplace(AdminSubject{std::move(pipeline), queues, std::move(snapshot),
+  state_->subject.emplace(AdminSubject{std::move(pipeline), queues, services, std::move(snapshot),
                                        state_->address.is_loopback(), std::move(is_stopping)});
   asio::co_spawn(state_->context, state_->accept(), asio::detached);
   for (int i = 0; i < kThreads; ++i)

@@ -55,4 +55,9 @@ std::string services_json(const std::string& pipeline,
   return object.dump(-1, ' ', false, Object::error_handler_t::replace);
 }
 
+std::string worker_change_json(const std::string& service, const WorkerChange& change) {
+  const Object object = {{"service", service}, {"before", change.before}, {"workers", change.now}};
+  return object.dump(-1, ' ', false, Object::error_handler_t::replace);
+}
+
 }  // namespace sluice::core

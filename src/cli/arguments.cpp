@@ -37,6 +37,7 @@ struct Raw {
   ScaleArguments scale;
   QueueArguments queue;
   TableArguments table;
+  EngineArguments engine;
   PluginsArguments plugins;
   InspectArguments inspect;
   SchemaArguments schema;
@@ -346,6 +347,71 @@ TableArguments table_arguments(const CLI::App& app, Raw&& raw) {
   return std::move(raw.table);
 }
 
+constexpr const char* kAlarmHelp =
+    R"(Shows the alarms of a pipeline that runs: state, since when, the last value, and why. PIPELINE is its
+configuration, or the admin address, as 127.0.0.1:9640. Example:
+  sluice alarm list configs/drain.json
+Exit codes: 0 done, 64 usage, 69 no engine answers, 78 configuration)";
+constexpr const char* kServiceHelp =
+    R"(Shows the services of a pipeline that runs, and starts and stops workers of those with "min_capacity": 0.
+PIPELINE is its configuration, or the admin address, as 127.0.0.1:9640. Examples:
+  sluice service list configs/drain.json
+  sluice service start configs/drain.json drain --count 4
+  sluice service stop configs/drain.json drain --count 4
+Exit codes: 0 done, 64 usage, 66 no such service, 69 no engine answers, 78 configuration)";
+
+CLI::App& engine_command(CLI::App& parent, Raw& raw, const char* name, const char* help,
+                         const char* examples) {
+  CLI::App& action = command(parent, name, help, examples);
+  action
+      .add_option("PIPELINE", raw.engine.pipeline,
+                  "Its configuration, or its admin address, as 127.0.0.1:9640")
+      ->required();
+  add_sets(action, raw.sets);
+  add_plugin_dirs(action, raw.engine.plugin_dirs);
+  return action;
+}
+
+void add_count(CLI::App& action, Raw& raw, const char* help) {
+  action.add_option("SERVICE", raw.engine.service, "The service's name")->required();
+  action.add_option("--count", raw.engine.count, help)
+      ->type_name("N")
+      ->check(CLI::Range(1U, kStartMax));
+}
+
+void add_alarm_and_service(CLI::App& app, Raw& raw) {
+  CLI::App& alarm = command(app, "alarm", "Show the alarms of a pipeline that runs", kAlarmHelp);
+  alarm.require_subcommand(1);
+  engine_command(alarm, raw, "list", "Show each alarm, its state and why",
+                 "Example:\n  sluice alarm list configs/drain.json")
+      .add_flag("--json", raw.engine.json, "As one JSON object");
+  CLI::App& service =
+      command(app, "service", "Show services that run, start and stop workers", kServiceHelp);
+  service.require_subcommand(1);
+  engine_command(service, raw, "list", "Show how many workers each service has",
+                 "Example:\n  sluice service list configs/drain.json")
+      .add_flag("--json", raw.engine.json, "As one JSON object");
+  add_count(engine_command(service, raw, "start", "Start workers beside those that run",
+                           "No more than the service's max_capacity run.\n"
+                           "Example:\n  sluice service start configs/drain.json drain --count 4"),
+            raw, "So many (default: 1)");
+  add_count(engine_command(service, raw, "stop", "Let workers leave",
+                           "Each finishes the batch that it holds.\n"
+                           "Example:\n  sluice service stop configs/drain.json drain --count 4"),
+            raw, "At most so many (default: 1)");
+}
+
+EngineArguments engine_arguments(const CLI::App& app, Raw&& raw) {
+  using Action = EngineArguments::Action;
+  const CLI::App& parent = *app.get_subcommands().front();
+  const std::string action = parent.get_subcommands().front()->get_name();
+  raw.engine.action = parent.get_name() == "alarm" ? Action::list_alarms
+                      : action == "start"          ? Action::start
+                      : action == "stop"           ? Action::stop
+                                                   : Action::list_services;
+  return std::move(raw.engine);
+}
+
 void add_plugin_commands(CLI::App& app, Raw& raw) {
   command(app, "stage", "Run one stage plugin from the shell",
           "Example:\n  sluice stage image_resize --width 64 --height 64 photo.jpg > small.png\n"
@@ -380,7 +446,7 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
     overrides.push_back(std::move(*parsed));
   }
   raw.run.overrides = raw.validate.overrides = raw.graph.overrides = raw.queue.overrides =
-      raw.table.overrides = raw.scale.overrides = overrides;
+      raw.table.overrides = raw.engine.overrides = raw.scale.overrides = overrides;
   if (raw.admin && *raw.admin != "off") {
     Result<ListenAddress> address = parse_listen_address(*raw.admin);
     if (!address)
@@ -412,6 +478,8 @@ Arguments chosen(const CLI::App& app, Raw&& raw) {
     return queue_arguments(app, std::move(raw));
   if (app.got_subcommand("table"))
     return table_arguments(app, std::move(raw));
+  if (app.got_subcommand("alarm") || app.got_subcommand("service"))
+    return engine_arguments(app, std::move(raw));
   if (app.got_subcommand("plugins"))
     return std::move(raw.plugins);
   if (app.got_subcommand("inspect"))
@@ -439,6 +507,7 @@ Arguments parse_arguments(int argc, const char* const* argv) {
   add_checks(app, raw);
   add_queue(app, raw);
   add_table(app, raw);
+  add_alarm_and_service(app, raw);
   add_match(app, raw);
   add_scale(app, raw);
   add_plugin_commands(app, raw);
@@ -447,7 +516,8 @@ Arguments parse_arguments(int argc, const char* const* argv) {
         exit_code(Errc::usage),
         "a command is needed, such as: sluice run configs/icons.json (see sluice --help)"};
   const std::string first = argv[1];
-  const bool has_action = argc > 2 && (first == "queue" || first == "table");
+  const bool has_action =
+      argc > 2 && (first == "queue" || first == "table" || first == "alarm" || first == "service");
   const std::string unknown =
       has_action ? unknown_command(*app.get_subcommand(first), argv[2], first + " ")
                  : unknown_command(app, first, "");

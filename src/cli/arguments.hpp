@@ -62,6 +62,17 @@ struct TableArguments {
   std::vector<std::string> plugin_dirs;
 };
 
+/// `alarm` and `service`.
+struct EngineArguments {
+  enum class Action { list_alarms, list_services, start, stop } action = Action::list_alarms;
+  std::string pipeline;  ///< its configuration, or the admin address as http://ADDR:PORT
+  std::string service;
+  std::uint32_t count = 1;  ///< of workers
+  std::vector<Override> overrides;
+  std::vector<std::string> plugin_dirs;
+  bool json = false;
+};
+
 /// Everything behind `stage`: its options are the plugin's (stage_arguments.hpp).
 struct StageArguments {
   std::vector<std::string> words;
@@ -104,7 +115,8 @@ struct Farewell {
 
 using Arguments = std::variant<Farewell, RunArguments, ValidateArguments, GraphArguments,
                                StageArguments, MatchArguments, ScaleArguments, QueueArguments,
-                               TableArguments, PluginsArguments, InspectArguments, SchemaArguments>;
+                               TableArguments, EngineArguments, PluginsArguments,
+                               InspectArguments, SchemaArguments>;
 
 /// Usage errors become a Farewell with 64, help and version one with 0.
 Arguments parse_arguments(int argc, const char* const* argv);

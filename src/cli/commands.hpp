@@ -13,6 +13,7 @@ int print_graph(const GraphArguments& arguments);
 int run_stage(const StageArguments& arguments);
 int operate_queues(const QueueArguments& arguments);
 int look_at_table(const TableArguments& arguments);
+int operate_engine(const EngineArguments& arguments);
 int try_policy(const MatchArguments& arguments);
 int simulate_scaling(const ScaleArguments& arguments);
 int list_plugins(const PluginsArguments& arguments);

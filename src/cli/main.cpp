@@ -42,6 +42,9 @@ struct Execute {
   int operator()(const TableArguments& arguments) const {
     return look_at_table(arguments);
   }  // table_command.cpp
+  int operator()(const EngineArguments& arguments) const {
+    return operate_engine(arguments);
+  }  // engine_command.cpp
   int operator()(const PluginsArguments& arguments) const {
     return list_plugins(arguments);
   }  // plugin_commands.cpp

@@ -9,12 +9,11 @@
 #include <span>
 #include <thread>
 
-#include "admin/address_file.hpp"
 #include "admin/queue_json.hpp"
 #include "admin/remote_queues.hpp"
 #include "base/clock.hpp"
-#include "base/listen_address.hpp"
 #include "base/units.hpp"
+#include "cli/admin_target.hpp"
 #include "cli/commands.hpp"
 #include "cli/describe.hpp"
 #include "cli/output.hpp"
@@ -29,7 +28,6 @@ namespace sluice::core {
 namespace {
 
 constexpr std::chrono::milliseconds kStatusPeriod{200};
-constexpr std::string_view kHttp = "http://";
 
 /// The queues of the pipeline that was named, and what stands behind them.
 struct Opened {
@@ -39,42 +37,25 @@ struct Opened {
   bool is_running = true;
 };
 
-Result<Opened> open_remote(std::string_view url) {
-  std::string_view address = url.substr(url.starts_with(kHttp) ? kHttp.size() : 0);
-  while (address.ends_with('/'))
-    address.remove_suffix(1);
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size() ||
-      address.find('/') != std::string_view::npos)
-    return fail(Errc::usage,
-                fmt::format("'{}' is no admin address: http://ADDR:PORT is needed", url));
-  const std::string_view port = address.substr(colon + 1);
-  if (!parse_listen_address(fmt::format("127.0.0.1:{}", port)))
-    return fail(Errc::usage, fmt::format("'{}': '{}' is no port, 1 to 65535", url, port));
-  std::string host(address.substr(0, colon));
-  if (host.starts_with('[') && host.ends_with(']'))
-    host = host.substr(1, host.size() - 2);
-  return Opened{
-      {}, nullptr, std::make_unique<RemoteQueues>(std::move(host), std::string(port)), true};
+Result<Opened> open_remote(std::string_view text) {
+  Result<AdminTarget> target = parse_admin_target(text);
+  if (!target)
+    return std::unexpected(target.error());
+  return Opened{{},
+                nullptr,
+                std::make_unique<RemoteQueues>(std::move(target->host), std::move(target->port)),
+                true};
 }
 
 /// An engine holds the folder's lock: where it answers stands in there.
 Result<Opened> open_running(std::unique_ptr<PipelineDescription> description) {
-  const std::optional<ListenAddress> address = read_address_file(description->state);
-  if (!address) {
-    return fail(
-        Errc::unavailable,
-        fmt::format(
-            "the state folder '{}' is in use, by another queue command, or by a sluice that "
-            "starts, or "
-            "that runs without an admin address: try again; or start it with --admin "
-            "127.0.0.1:9640, or "
-            "\"admin\": {{\"listen\": \"127.0.0.1:9640\"}}; or stop it, to operate what it stored",
-            description->state));
-  }
+  Result<AdminTarget> target = running_target(*description);
+  if (!target)
+    return std::unexpected(target.error());
   std::string name = description->name;
   return Opened{std::move(name), std::move(description),
-                std::make_unique<RemoteQueues>(address->host, std::to_string(address->port)), true};
+                std::make_unique<RemoteQueues>(std::move(target->host), std::move(target->port)),
+                true};
 }
 
 /// Who only looks takes no lock: an engine that starts meanwhile would find its state in use.
@@ -85,11 +66,8 @@ bool writes(const QueueArguments& arguments) {
 }
 
 Result<Opened> open_queues(const QueueArguments& arguments, Registry& registry) {
-  if (arguments.pipeline.starts_with(kHttp) || parse_listen_address(arguments.pipeline))
+  if (is_admin_target(arguments.pipeline))
     return open_remote(arguments.pipeline);
-  if (arguments.pipeline.starts_with("https://"))
-    return fail(Errc::usage,
-                fmt::format("'{}': an admin address speaks http only", arguments.pipeline));
   Diagnostics diagnostics;
   Result<PipelineDescription> loaded =
       load_pipeline(arguments.pipeline, arguments.overrides, registry, diagnostics);

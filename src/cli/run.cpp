@@ -299,7 +299,7 @@ int run_pipeline(const RunArguments& arguments) {
     log_info("", "admin answers at http://{}", to_text((*admin)->address()));
     Engine& running = **engine;
     (*admin)->serve(
-        name, running.queues(), [&running] { return running.snapshot(); },
+        name, running.queues(), running.services(), [&running] { return running.snapshot(); },
         [&running] { return running.is_stopping(); });
   }
   std::optional<AddressFile> address_file(

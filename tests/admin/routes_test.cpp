@@ -23,7 +23,8 @@ class Routes : public testing::Test {
   Stored stored;
   bool stopping = false;
   core::Snapshot snapshot;
-  core::AdminSubject subject{"p", *stored.queues, [this] { return snapshot; }, true,
+  StoppedServices services;
+  core::AdminSubject subject{"p", *stored.queues, services, [this] { return snapshot; }, true,
                              [this] { return stopping; }};
 };
 
@@ -31,6 +32,33 @@ TEST_F(Routes, health_is_ok_until_the_engine_stops) {
   EXPECT_EQ(ask("GET", "/healthz").status, 200);
   stopping = true;
   EXPECT_EQ(ask("GET", "/healthz").status, 503);
+}
+
+TEST_F(Routes, alarms_are_listed_with_their_states_and_reasons) {
+  snapshot.alarms = {{.name = "full", .queue = "jobs", .metric_name = "NumberOfMessagesSent",
+                      .state = core::AlarmState::alarm, .reason = "Threshold Crossed", .since_ms = 7, .value = 101},
+                     {.name = "new"}};
+  const auto all = json("GET", "/api/v1/alarms");
+  EXPECT_EQ(all["pipeline"], "p");
+  ASSERT_EQ(all["alarms"].size(), 2u);
+  EXPECT_EQ(all["alarms"][0], nlohmann::json({{"name", "full"}, {"queue", "jobs"}, {"metric_name", "NumberOfMessagesSent"},
+                                              {"state", "ALARM"}, {"reason", "Threshold Crossed"}, {"since", 7}, {"value", 101.0}}));
+  EXPECT_EQ(all["alarms"][1]["state"], "INSUFFICIENT_DATA");
+  EXPECT_TRUE(all["alarms"][1]["value"].is_null());
+  EXPECT_EQ(ask("POST", "/api/v1/alarms").status, 405);
+}
+
+TEST_F(Routes, workers_are_started_and_stopped) {
+  const auto started = json("POST", "/api/v1/services/drain/start", R"({"count":3})");
+  EXPECT_EQ(started, nlohmann::json({{"service", "drain"}, {"before", 0}, {"workers", 3}}));
+  EXPECT_EQ(json("POST", "/api/v1/services/drain/stop")["workers"], 2) << "one, where no number is given";
+  EXPECT_EQ(ask("POST", "/api/v1/services/other/start").status, 404);
+  for (const char* body : {"{}", "x", "[]", R"({"count":0})", R"({"count":1001})", R"({"count":1.5})", R"({"count":1,"more":2})"}) {
+    EXPECT_EQ(ask("POST", "/api/v1/services/drain/start", body).status, 400) << body;
+  }
+  EXPECT_EQ(services.workers, 2u);
+  EXPECT_EQ(ask("GET", "/api/v1/services/drain/start").status, 405);
+  EXPECT_EQ(ask("POST", "/api/v1/services/drain/restart").status, 404);
 }
 
 TEST_F(Routes, queues_are_listed_and_told_one_by_one) {

@@ -58,11 +58,12 @@ class Server : public testing::Test {
     EXPECT_TRUE(listening);
     server = std::move(*listening);
     server->serve(
-        "p", *stored.queues, [] { return core::Snapshot(); }, [] { return false; });
+        "p", *stored.queues, services, [] { return core::Snapshot(); }, [] { return false; });
     port = server->address().port;
   }
 
   Stored stored;
+  StoppedServices services;
   std::unique_ptr<AdminServer> server;
   std::uint16_t port;
 };

@@ -4,10 +4,29 @@
 #include <memory>
 #include <string>
 
+#include "pipeline/service_control.hpp"
 #include "pipeline/stored_queues.hpp"
 #include "support/test_storage.hpp"
 
 namespace sluice::test {
+
+/// One service, "drain", without a worker yet.
+struct StoppedServices final : core::ServiceControl {
+  core::Result<core::WorkerChange> start(const std::string& service, std::uint32_t count) override {
+    return change(service, static_cast<std::int64_t>(count));
+  }
+  core::Result<core::WorkerChange> stop(const std::string& service, std::uint32_t count) override {
+    return change(service, -static_cast<std::int64_t>(count));
+  }
+  core::Result<core::WorkerChange> change(const std::string& service, std::int64_t by) {
+    if (service != "drain")
+      return core::fail(core::Errc::missing_input, "there is no such service");
+    const std::uint32_t before = workers;
+    workers = static_cast<std::uint32_t>(before + by);
+    return core::WorkerChange{before, workers};
+  }
+  std::uint32_t workers = 0;
+};
 
 struct Stored {
   static constexpr std::int64_t kNowMs = 1'000'000;
