@@ -92,6 +92,26 @@ TEST_F(Readme, the_scaling_policy_is_a_good_one) {
   EXPECT_NE(ended.out.find("scaling.json: ok"), std::string::npos) << ended.out;
 }
 
+TEST_F(Readme, the_alarm_is_a_good_one_and_its_defaults_true) {
+  const std::string shown = block("json alarms");
+  const Command valid = own(R"({"name":"drain","topics":{"alarms":{}},"queues":{"work":{},"notes":{"subscriptions":[{"topic":"alarms"}]}},)" +
+                            shown + "}");
+  const Ended ended = run({{"validate", valid.words[1]}, {}});
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  const Json schema = Json::parse(read_file(source_root() + "/docs/pipeline.schema.json"));
+  const Json& keys = schema["properties"]["alarms"]["additionalProperties"]["properties"];
+  const Json alarm = Json::parse("{" + shown + "}")["alarms"]["work-is-full"];
+  int defaults = 0;
+  for (const auto& [key, value] : alarm.items()) {
+    ASSERT_TRUE(keys.contains(key)) << key;
+    if (keys[key].contains("default")) {
+      EXPECT_EQ(keys[key]["default"], value) << key;
+      ++defaults;
+    }
+  }
+  EXPECT_GE(defaults, 5);
+}
+
 TEST_F(Readme, the_fifo_queue_is_a_good_one) {
   put_file(folder() / "fifo.json", R"({"name":"fifo","queues":{)" + block("json fifo") + "}}");
   const Ended ended = run({{"validate", file("fifo.json")}, {}});
