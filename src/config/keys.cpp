@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "plugin/host.hpp"
+#include "queue/rate_limit.hpp"
 
 namespace sluice::core {
 namespace {
@@ -180,6 +181,12 @@ constexpr Key kServiceKeys[] = {
      .default_json = "\"0s\"",
      .minimum = 0,
      .maximum = 300 * kSecond},  // Lambda: MaximumBatchingWindowInSeconds, 0 to 300
+    {.name = "max_rate",
+     .type = T::number,
+     .help = "Most messages that it receives per second, all its workers together; 0.5 is one every two seconds. A token "
+             "bucket: what is not used is kept up to a batch, or a tenth of a second's. Default: no limit.",
+     .minimum = 0,
+     .maximum = RateLimit::kPerSecondMax},
     {.name = "visibility_timeout",
      .type = T::duration,
      .help = "How long what it receives stays hidden. Default: the queue's.",

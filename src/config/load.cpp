@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -247,6 +248,7 @@ void Loader::read_services() {
     service.queue = 0;
     service.batch_size = static_cast<std::uint32_t>(*fields.number("batch_size"));
     service.max_body_bytes = *fields.number("max_body_bytes");
+    service.max_rate_per_1000_s = read_max_rate(fields);
     service.batch_window_ms = *fields.number("batch_window");
     service.visibility_timeout_ms = fields.number("visibility_timeout").value_or(-1);
     service.ack_deadline_ms = *fields.number("ack_deadline");
@@ -272,6 +274,21 @@ void Loader::read_services() {
     if (serving.contains(service.queue))
       check_window(service, fields);
   }
+}
+
+/// Messages of 1000 seconds; 0: no limit.
+std::uint64_t Loader::read_max_rate(const ObjectReader& fields) {
+  const std::optional<double> per_second = fields.real("max_rate");
+  if (!per_second)
+    return 0;
+  const auto rate = static_cast<std::uint64_t>(std::llround(*per_second * 1000));
+  if (rate == 0) {
+    reporter_.error(fields.offset("max_rate"),
+                    fmt::format("{}: a \"max_rate\" below 0.001, one message in 1000 seconds, would let "
+                                "nothing pass: give a higher one, or leave it out for no limit",
+                                fields.who()));
+  }
+  return rate;
 }
 
 void Loader::read_stages(ServiceDescription& service, const ObjectReader& fields) {

@@ -35,6 +35,7 @@ class Loader {
   void read_sources();
   void read_services();
   void read_stages(ServiceDescription& service, const ObjectReader& fields);
+  std::uint64_t read_max_rate(const ObjectReader& fields);
 
   // load_queues.cpp: topics, queues, what names them.
   void read_topics();

@@ -181,8 +181,12 @@ class Builder {
   Result<void> make_service(ServiceDescription& description, std::uint32_t index) {
     Queue& queue = *graph_->queues[description.queue];
     bool own_threads = !runs_on_pool(description);
+    RateLimit* rate = nullptr;
+    if (description.max_rate_per_1000_s != 0) {
+      rate = &graph_->rates.emplace_back(description.max_rate_per_1000_s, description.batch_size, graph_->timers.clock().steady_ns());
+    }
     WorkerOptions options{description.name, description.batch_size, description.scaling.most_workers(),
-                          description.visibility_timeout_ms, description.ack_deadline_ms, description.batch_window_ms,
+                          description.visibility_timeout_ms, description.ack_deadline_ms, description.batch_window_ms, rate,
                           description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, own_threads,
                           description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
                           description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};

@@ -5,6 +5,7 @@
 // threads are joined before.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -48,6 +49,7 @@ struct Graph {
   std::unique_ptr<ReadySet> ready;
   std::vector<std::unique_ptr<Queue>> queues;
   std::unique_ptr<DeadLetters> dead_letters;
+  std::deque<RateLimit> rates;    ///< of those that have one
   std::vector<std::unique_ptr<Service>> services;
   Scaler scaler;
   Starter starter;

@@ -78,13 +78,49 @@ void Consumer::set_deadline(std::int64_t now_tick) {
 }
 
 std::uint32_t Consumer::receive_more(std::int64_t now_tick) {
-  std::uint32_t count_max = room(options_.batch_size - in_hand_, now_tick);
+  const std::uint32_t count_max = allowed(room(options_.batch_size - in_hand_, now_tick));
   std::uint32_t count = 0;
   if (count_max != 0) {
     count = queue_.fifo() != nullptr ? gather_groups(now_tick, count_max) : gather(now_tick, count_max);
+    give_back_allowance(count_max - count);
   }
   in_hand_ += count;
   return count;
+}
+
+/// By the service's max_rate. Where it is used up, nobody looks until the next message is due.
+std::uint32_t Consumer::allowed(std::uint32_t count_max) {
+  if (options_.rate == nullptr || count_max == 0) {
+    return count_max;
+  }
+  const std::int64_t now_ns = timers_.clock().steady_ns();
+  std::uint32_t count = options_.rate->take(count_max, now_ns);
+  if (count != 0) {
+    return count;
+  }
+  const bool was_paced = queue_.paced.exchange(true, std::memory_order_seq_cst);
+  count = options_.rate->take(count_max, now_ns);  // what was given back before anybody could see that it was lacking
+  if (count != 0) {
+    end_pause();
+  } else if (!was_paced) {
+    timers_.look_again(queue_, timers_.tick_at(options_.rate->next_ns(now_ns)));
+  }
+  return count;
+}
+
+/// Who found nothing left meanwhile need not wait.
+void Consumer::give_back_allowance(std::uint32_t count) {
+  if (options_.rate != nullptr && count != 0) {
+    options_.rate->give_back(count);
+    end_pause();
+  }
+}
+
+void Consumer::end_pause() {
+  if (queue_.paced.load(std::memory_order_seq_cst)) {
+    queue_.paced.store(false, std::memory_order_seq_cst);
+    queue_.notify();
+  }
 }
 
 /// Where as much is in flight as the queue allows, nobody looks until some of it has ended. Who finds the limit at that

@@ -15,6 +15,7 @@
 #include "queue/dead_letters.hpp"
 #include "queue/lease.hpp"
 #include "queue/queue.hpp"
+#include "queue/rate_limit.hpp"
 #include "queue/timers.hpp"
 
 namespace sluice::core {
@@ -57,6 +58,7 @@ struct ConsumerOptions {
   std::int64_t visibility_timeout_ms = -1; ///< of what it receives; -1: the queue's
   std::int64_t ack_deadline_ms = kInvisibleMaxMs;  ///< how long a batch may be in hand, extensions included
   bool gathers = false;                    ///< its batches grow over time, message by message
+  RateLimit* rate = nullptr;               ///< of the service; nullptr: none
 };
 
 class Consumer {
@@ -108,6 +110,9 @@ class Consumer {
   std::uint32_t lease_groups(std::int64_t horizon_ms, std::uint32_t purges);
   bool is_handed_out(Taken message, std::int64_t horizon_ms);
   std::uint32_t room(std::uint32_t count_max, std::int64_t now_tick);
+  std::uint32_t allowed(std::uint32_t count_max);
+  void give_back_allowance(std::uint32_t count);
+  void end_pause();
   void set_deadline(std::int64_t now_tick);
   std::int64_t received_ms() const { return timers_.wall_ms_of(holder_.received_tick.load(std::memory_order_relaxed)); }
   bool may_be_old(const Taken& taken, std::int64_t horizon_ms) const;

@@ -133,7 +133,7 @@ Taken Queue::take_from_logs(std::uint32_t count_max, Subscription** turn, std::i
 }
 
 bool Queue::has_news() const {
-  if (limited.load(std::memory_order_seq_cst)) {
+  if (limited.load(std::memory_order_seq_cst) || paced.load(std::memory_order_seq_cst)) {
     return false;
   }
   if (fifo_ != nullptr) {

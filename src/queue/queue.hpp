@@ -230,6 +230,7 @@ class Queue {
   Atomic<std::uint64_t> over_limit{0};  ///< how often a receive got nothing for that
   Atomic<bool> limited{false};         ///< too much is in flight: nothing is received until something ends
   Atomic<bool> look_posted{false};     ///< the ticker will look then, whatever ends
+  Atomic<bool> paced{false};           ///< its service's max_rate is used up: nothing is received until the ticker looks
   Atomic<bool> loading{false};        ///< a load of dead letters was asked for
   Atomic<std::uint64_t> unloaded{0};  ///< dead letters that are in the file only; they count as visible
 

@@ -14,6 +14,15 @@ constexpr std::uint64_t kStepLetters = 4096;
 /// How soon a full queue, or the rate, is looked at again: each look reads the next letter anew.
 constexpr std::int64_t kLookAgainNs = 20'000'000;
 
+/// What was not used for a tenth of a second is gone.
+std::optional<TokenBucket> pace_of(const RedriveRequest& request, std::int64_t now_ns) {
+  if (request.dry_run || request.messages_per_second == 0) {
+    return std::nullopt;
+  }
+  const std::uint64_t per_second = request.messages_per_second;
+  return TokenBucket(per_second * 1000, std::min(per_second / 10 + 1, TokenBucket::kCapacityMax), 1, now_ns);
+}
+
 bool concerns(const DeadLetterNote& note, std::string_view reason) {
   return note.reason.find(reason) != std::string::npos || note.detail.find(reason) != std::string::npos;
 }
@@ -48,27 +57,13 @@ std::unexpected<Error> no_target(std::string_view queue) {
   return fail(Errc::usage, fmt::format("letters cannot be redriven to '{}': it keeps dead letters itself, and has no service", queue));
 }
 
-std::uint64_t Pace::allowed(std::int64_t now_ns) {
-  if (per_second_ == 0) {
-    return ~std::uint64_t{0};
-  }
-  constexpr std::int64_t kSecondNs = 1'000'000'000;
-  auto due = [&] { return static_cast<std::uint64_t>(now_ns - since_ns_) * per_second_ / kSecondNs + 1; };
-  std::uint64_t burst = per_second_ / 10 + 1;
-  if (due() > used_ + burst) {
-    since_ns_ = now_ns - kSecondNs / 10;
-    used_ = 0;
-  }
-  return due() > used_ ? due() - used_ : 0;
-}
-
 Redrive::Redrive(LetterBox& box, RedriveRequest request, bool marked, FindQueue find, const Timers& timers, ChunkPool& pool)
     : box_(box),
       marked_(marked),
       find_(std::move(find)),
       timers_(timers),
       pool_(pool),
-      pace_(request.dry_run ? 0 : request.messages_per_second, timers.clock().steady_ns()) {
+      pace_(pace_of(request, timers.clock().steady_ns())) {
   status_.request = std::move(request);
   status_.started_ms = timers.clock().wall_ms();
 }
@@ -255,7 +250,7 @@ Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
   if (!target.credits().available()) {
     return target.has_service() ? Verdict::later : Verdict::no_room;
   }
-  if (pace_.allowed(timers_.clock().steady_ns()) == 0) {
+  if (pace_ && pace_->available(timers_.clock().steady_ns()) == 0) {
     return Verdict::later;
   }
   const LetterParts parts(letter.message);
@@ -269,7 +264,9 @@ Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
     return Verdict::later;
   }
   box_.note_redriven(letter.key);
-  pace_.use(1);
+  if (pace_) {
+    pace_->take(1);
+  }
   target.credits().take(1, copy.chunk->charge_of(copy.index));
   target.moved_in.fetch_add(1, std::memory_order_release);
   target.put_back({copy.chunk, std::uint64_t{1} << copy.index}, false);

@@ -13,10 +13,12 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 
+#include "base/token_bucket.hpp"
 #include "queue/letter_box.hpp"
 #include "queue/timers.hpp"
 
@@ -59,21 +61,6 @@ std::unexpected<Error> no_target(std::string_view queue);
 /// Whether the request means a letter: the number that counts why it stays; nullptr where it is to go to the queue `to`.
 std::uint64_t RedriveStatus::* why_it_stays(const MessageText& letter, const RedriveRequest& request, std::string* to);
 
-/// How many messages may pass by now at an even rate.
-class Pace {
- public:
-  /// 0: no limit.
-  Pace(std::uint32_t per_second, std::int64_t now_ns) : per_second_(per_second), since_ns_(now_ns) {}
-  /// What was not used for a tenth of a second is gone.
-  std::uint64_t allowed(std::int64_t now_ns);
-  void use(std::uint64_t messages) { used_ += messages; }
-
- private:
-  const std::uint64_t per_second_;
-  std::int64_t since_ns_;
-  std::uint64_t used_ = 0;  ///< since then
-};
-
 class Redrive {
  public:
   using FindQueue = std::function<Queue*(std::string_view name)>;
@@ -114,7 +101,7 @@ class Redrive {
   mutable std::mutex mutex_;  // of the status
   RedriveStatus status_;
   // The writer's.
-  Pace pace_;
+  std::optional<TokenBucket> pace_;     ///< nullopt: no limit
   bool begun_ = false;
   std::uint64_t offset_ = 0, end_ = 0;  ///< in the file
   std::uint64_t looked_at_ = 0;         ///< in this step

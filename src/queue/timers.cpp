@@ -154,6 +154,7 @@ void Timers::handle(Item& item, std::int64_t tick) {
     case Item::Kind::look:
       item.queue->look_posted.store(false, std::memory_order_seq_cst);  // before: who is limited after it posts a look
       item.queue->limited.store(false, std::memory_order_seq_cst);
+      item.queue->paced.store(false, std::memory_order_seq_cst);
       if (item.queue->fifo() != nullptr) {
         item.queue->fifo()->try_again();
       }

@@ -38,6 +38,8 @@ class Timers {
 
   /// The current tick. [any]
   std::int64_t now_tick() const { return (clock_.steady_ns() - start_ns_) / 1'000'000; }
+  /// The first tick that is not before that time of the steady clock. [any]
+  std::int64_t tick_at(std::int64_t steady_ns) const { return (steady_ns - start_ns_ + 999'999) / 1'000'000; }
   Clock& clock() const { return clock_; }
   /// Wall clock of a tick, by the wall clock when the timers were made: it never jumps. [any]
   std::int64_t wall_ms_of(std::int64_t tick) const { return start_wall_ms_ + tick; }

@@ -18,7 +18,7 @@ Worker::Worker(Queue& queue, Timers& timers, DeadLetters& dead_letters, WorkerOp
       timers_(timers),
       consumer_(queue, timers, dead_letters, pool_,
                 {options_.service, options_.batch_size, options_.workers, options_.visibility_timeout_ms,
-                 options_.ack_deadline_ms, options_.batch_window_ms != 0}),
+                 options_.ack_deadline_ms, options_.batch_window_ms != 0, options_.rate}),
       publisher_(options_.has_target
                      ? std::make_unique<Publisher>(
                            PublisherOptions{

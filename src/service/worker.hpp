@@ -32,6 +32,7 @@ struct WorkerOptions {
   std::int64_t visibility_timeout_ms = -1;  ///< of what it receives; -1: the queue's
   std::int64_t ack_deadline_ms = kInvisibleMaxMs;  ///< how long a batch may be in hand, extensions included
   std::int64_t batch_window_ms = 0;    ///< how long a batch may gather; 0: not at all
+  RateLimit* rate = nullptr;           ///< of the service; nullptr: none
   std::int64_t max_body_bytes;
   Permits* permits = nullptr;          ///< nullptr: runs on the pool, whose threads hold one
   bool may_wait = false;               ///< emit may wait for credit

@@ -156,6 +156,21 @@ const Broken kBroken[] = {
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "ack_deadline": "5s", "batch_window": @"5s", "stages": [)" SINK
          "]}}"),
      "is not below the \"ack_deadline\" of 5s"},
+    {"a_rate_that_lets_nothing_pass_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "max_rate": @0.0004, "stages": [)" SINK
+         "]}}"),
+     "would let nothing pass: give a higher one, or leave it out for no limit"},
+    {"a_rate_below_nothing_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "max_rate": @-1, "stages": [)" SINK
+         "]}}"),
+     "must be 0 to 1000000, found -1"},
+    {"a_rate_that_is_no_number_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "max_rate": @"5/s", "stages": [)" SINK
+         "]}}"),
+     "max_rate"},
     {"a_batch_size_over_10000_is_refused",
      WITH_BUCKET(
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "batch_size": @10001, "stages": [)" SINK

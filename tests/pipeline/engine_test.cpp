@@ -44,6 +44,37 @@ TEST(Engine, an_empty_pipeline_without_a_source_is_idle_at_once) {
   EXPECT_EQ(plan.run().exit, 0);
 }
 
+/// The permit is taken before the receive: Lambda's poller receives first, and its throttled batches use up receives.
+TEST(Engine, a_service_of_one_worker_has_never_two_batches_at_work_and_spends_no_receive) {
+  for (const std::uint32_t flags : {std::uint32_t{0}, std::uint32_t{SLUICE_BLOCKS}}) {
+    Plan plan;
+    std::atomic<int> at_work{0}, most{0};
+    std::atomic<std::uint32_t> receives_max{0}, batch_max{0};
+    auto source = counting_source(1000);
+    auto stage = Script::stage("put", flags, [&](const sluice_batch& batch, sluice_out*) {
+      most = std::max(most.load(), ++at_work);
+      for (std::uint32_t i = 0; i < batch.count; ++i) {
+        receives_max = std::max(receives_max.load(), batch.messages[i]->receive_count);
+      }
+      batch_max = std::max(batch_max.load(), batch.count);
+      std::this_thread::yield();
+      --at_work;
+      return int32_t{SLUICE_OK};
+    });
+    const std::uint32_t rows = plan.queue_with_dead("rows", 1);
+    plan.source(*source, Plan::to(rows));
+    core::ServiceDescription& service = plan.service("rows", rows, {stage.get()});
+    service.batch_size = 5;
+    service.scaling.max_capacity = 1;
+    const Summary summary = plan.run();
+    EXPECT_EQ(summary.services[0].processed, 1000u);
+    EXPECT_EQ(summary.dead_letters, 0u);
+    EXPECT_EQ(most, 1);
+    EXPECT_EQ(receives_max, 1u);
+    EXPECT_LE(batch_max, 5u);
+  }
+}
+
 TEST(Engine, one_slow_branch_does_not_hold_up_the_others) {
   Plan plan;
   constexpr std::uint64_t kMessages = 2000;

@@ -63,9 +63,11 @@ class Settlements final : public core::SettleListener {
 struct Hand {
   Hand(core::Queue& queue, core::Timers& timers, core::DeadLetters& letters, std::uint32_t batch_size, std::uint32_t consumers,
        std::int64_t ack_deadline_ms = core::kInvisibleMaxMs)
+      : Hand(queue, timers, letters,
+             {.service = "svc", .batch_size = batch_size, .consumers = consumers, .ack_deadline_ms = ack_deadline_ms}) {}
+  Hand(core::Queue& queue, core::Timers& timers, core::DeadLetters& letters, core::ConsumerOptions options)
       : timers_(timers),
-        consumer(queue, timers, letters, pool,
-                 {.service = "svc", .batch_size = batch_size, .consumers = consumers, .ack_deadline_ms = ack_deadline_ms}) {}
+        consumer(queue, timers, letters, pool, std::move(options)) {}
 
   /// Bodies of the batch that receive() brought, in order.
   std::vector<std::string> receive() {
