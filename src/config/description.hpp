@@ -82,6 +82,7 @@ struct ServiceDescription {
   std::string name;
   std::uint32_t queue;
   std::uint32_t batch_size = 10;
+  std::uint32_t weight = 1;
   std::uint64_t max_rate_per_1000_s = 0;  ///< messages; 0: no limit
   std::int64_t visibility_timeout_ms = -1;  ///< of what it receives; -1: the queue's
   std::int64_t ack_deadline_ms = 43'200'000;  ///< how long a batch may be in hand, extensions included

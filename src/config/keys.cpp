@@ -181,6 +181,13 @@ constexpr Key kServiceKeys[] = {
      .default_json = "\"0s\"",
      .minimum = 0,
      .maximum = 300 * kSecond},  // Lambda: MaximumBatchingWindowInSeconds, 0 to 300
+    {.name = "weight",
+     .type = T::integer,
+     .help = "Its part of the cores beside other services that have work: one of weight 2 gets twice the time of one of "
+             "weight 1.",
+     .default_json = "1",
+     .minimum = 1,
+     .maximum = 100},
     {.name = "max_rate",
      .type = T::number,
      .help = "Most messages that it receives per second, all its workers together; 0.5 is one every two seconds. A token "

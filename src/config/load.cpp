@@ -248,6 +248,7 @@ void Loader::read_services() {
     service.queue = 0;
     service.batch_size = static_cast<std::uint32_t>(*fields.number("batch_size"));
     service.max_body_bytes = *fields.number("max_body_bytes");
+    service.weight = static_cast<std::uint32_t>(*fields.number("weight"));
     service.max_rate_per_1000_s = read_max_rate(fields);
     service.batch_window_ms = *fields.number("batch_window");
     service.visibility_timeout_ms = fields.number("visibility_timeout").value_or(-1);

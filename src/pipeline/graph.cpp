@@ -181,13 +181,14 @@ class Builder {
   Result<void> make_service(ServiceDescription& description, std::uint32_t index) {
     Queue& queue = *graph_->queues[description.queue];
     bool own_threads = !runs_on_pool(description);
+    Share& share = graph_->shares.emplace_back(description.weight);
     RateLimit* rate = nullptr;
     if (description.max_rate_per_1000_s != 0) {
       rate = &graph_->rates.emplace_back(description.max_rate_per_1000_s, description.batch_size, graph_->timers.clock().steady_ns());
     }
     WorkerOptions options{description.name, description.batch_size, description.scaling.most_workers(),
                           description.visibility_timeout_ms, description.ack_deadline_ms, description.batch_window_ms, rate,
-                          description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, own_threads,
+                          description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, &share, own_threads,
                           description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
                           description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};
     auto open_worker = [&description, &pipeline = pipeline_, graph = graph_.get()](Worker& worker) -> Result<void> {
@@ -223,7 +224,7 @@ class Builder {
       failed({Errc::internal, fmt::format("a stage of service '{}' failed and cannot go on; its log line says why", service)});
     };
     graph_->services.push_back(std::make_unique<Service>(
-        ServiceOptions{description.name, index, own_threads, description.batch_window_ms, &graph_->stopping,
+        ServiceOptions{description.name, index, own_threads, &share, description.batch_window_ms, &graph_->stopping,
                        std::move(failed), std::move(open_worker)}, queue,
         graph_->timers, *graph_->ready, std::move(workers)));
     queue.set_service(graph_->ready.get(), index);

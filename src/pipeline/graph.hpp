@@ -49,6 +49,7 @@ struct Graph {
   std::unique_ptr<ReadySet> ready;
   std::vector<std::unique_ptr<Queue>> queues;
   std::unique_ptr<DeadLetters> dead_letters;
+  std::deque<Share> shares;       ///< a service's each
   std::deque<RateLimit> rates;    ///< of those that have one
   std::vector<std::unique_ptr<Service>> services;
   Scaler scaler;

@@ -99,20 +99,30 @@ int32_t Chain::run_stage(std::size_t index) {
   reserved_bytes_.reset();
   consumer_.set_stage(&stage.type);
   sluice_batch batch{sizeof(sluice_batch), count_, consumer_.lease_until_ms(), messages_};
-  bool takes_permit = stage.computes && options_.permits != nullptr;
-  if (takes_permit) {
-    options_.permits->acquire();
-  }
-  ComponentScope scope(stage.type.c_str());
-  int32_t status = stage.instance.functions<sluice_stage>().process(stage.instance.self(), &batch, this);
-  if (takes_permit) {
-    options_.permits->release();
-  }
+  int32_t status = process(stage, batch);
   if (status == SLUICE_CANCELLED && !aborting()) {
     retry_all("the stage answered CANCELLED, and nobody had cancelled it");
     return SLUICE_OK;
   }
   return status == SLUICE_OK || status == SLUICE_CANCELLED ? status : SLUICE_FATAL;
+}
+
+/// A stage that computes holds a permit, and what it takes is its service's.
+int32_t Chain::process(Stage& stage, const sluice_batch& batch) {
+  const auto call = [&] {
+    ComponentScope scope(stage.type.c_str());
+    return stage.instance.functions<sluice_stage>().process(stage.instance.self(), &batch, this);
+  };
+  if (!stage.computes || options_.permits == nullptr) {
+    return call();
+  }
+  Permits& permits = *options_.permits;
+  permits.acquire(options_.share->start(permits.now()));
+  const std::int64_t begin = options_.clock->steady_ns();
+  const int32_t status = call();
+  options_.share->charge(permits.now(), options_.clock->steady_ns() - begin);
+  permits.release();
+  return status;
 }
 
 /// All that reached the stage that runs now.

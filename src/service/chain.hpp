@@ -22,6 +22,8 @@ struct ChainOptions {
   std::string service;
   std::int64_t max_body_bytes;
   Permits* permits = nullptr;       ///< taken around stages that compute; nullptr: the thread holds one
+  Share* share = nullptr;           ///< of the service; where there are permits
+  Clock* clock = nullptr;           ///< the same
   const Atomic<bool>* aborting;     ///< stages are told to stop
   bool may_wait = false;            ///< emit may wait for credit
 };
@@ -70,6 +72,7 @@ class Chain final : public sluice_out {
   };
 
   int32_t run_stage(std::size_t stage);
+  int32_t process(Stage& stage, const sluice_batch& batch);
   void materialise(std::vector<const sluice_message*>& batch, std::vector<std::uint32_t>& roots);
   int32_t check_emission(const sluice_emission& emission);
   bool owns(const sluice_reader* reader) const;

@@ -1,17 +1,38 @@
 // CPU permits: as many as cores allowed. Whoever computes holds one; whoever waits holds none. [thread-safe]
 //
-// First come, first served: a thread that lets go and asks again stands behind all that wait. Without
-// that, pool threads that are never idle would take their permits back before a woken waiter runs,
-// and services with threads of their own would starve. Taken once per batch, so a lock will do.
+// Permits, and the pool's visits, go round by weight: start-time fair queueing (Goyal, Vin, Cheng, "Start-time Fair
+// Queuing", SIGCOMM 1996). A service's next batch starts where its last one ended, in the service's own time: what it
+// had of the cores divided by its weight. The least start is next; ties are first come, first served. One that was idle
+// starts now, with what is at work: rest is not saved up. Taken once per batch, so a lock will do.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <mutex>
+#include <vector>
 
 #include "base/futex.hpp"
 
 namespace sluice::core {
+
+/// What a service has had of the cores. Read by any thread; charged by whoever ran a batch of it. Of two charges at the very
+/// same time one may be lost, which costs the others a batch and saves all an atomic operation.
+class Share {
+ public:
+  explicit Share(std::uint32_t weight = 1) : weight_(weight) {}
+
+  /// Of its next batch, where the order has come to `now`.
+  std::int64_t start(std::int64_t now) const { return std::max(now, end_.load(std::memory_order_relaxed)); }
+  void charge(std::int64_t now, std::int64_t cpu_ns) {
+    end_.store(start(now) + cpu_ns * kUnitsPerNs / weight_, std::memory_order_relaxed);
+  }
+  /// Of the order, for so much time at weight 1.
+  static constexpr std::int64_t kUnitsPerNs = 16;
+
+ private:
+  const std::uint32_t weight_;
+  Atomic<std::int64_t> end_{0};
+};
 
 class Permits {
  public:
@@ -20,16 +41,29 @@ class Permits {
   Permits(const Permits&) = delete;
   Permits& operator=(const Permits&) = delete;
 
-  void acquire() {
+  /// How far the order has come: nobody who is at work started before.
+  std::int64_t now() const { return now_.load(std::memory_order_relaxed); }
+  void advance_to(std::int64_t start) {
+    if (start > now()) {
+      now_.store(start, std::memory_order_relaxed);
+    }
+  }
+
+  /// `start`: of what is to run; before now() counts as now.
+  void acquire(std::int64_t start) {
     Waiter self;
     {
       std::lock_guard lock(mutex_);
       if (free_ != 0 && waiters_.empty()) {
         --free_;
+        advance_to(start);
         return;
       }
+      self.start = std::max(start, now());
+      self.number = next_number_++;
       waiters_.push_back(&self);
-      waiting_.fetch_add(1, std::memory_order_relaxed);
+      std::ranges::push_heap(waiters_, is_later);
+      first_start_.store(waiters_.front()->start, std::memory_order_relaxed);
     }
     while (self.granted.load(std::memory_order_acquire) == 0) {
       futex_wait(self.granted, 0);
@@ -43,25 +77,34 @@ class Permits {
     }
     // The permit goes from hand to hand; the waiter may be gone once it sees that, so it is woken by
     // the word's address alone.
-    Waiter* first = waiters_.front();
-    waiters_.pop_front();
-    waiting_.fetch_sub(1, std::memory_order_relaxed);
+    std::ranges::pop_heap(waiters_, is_later);
+    Waiter* first = waiters_.back();
+    waiters_.pop_back();
+    first_start_.store(waiters_.empty() ? INT64_MAX : waiters_.front()->start, std::memory_order_relaxed);
+    advance_to(first->start);
     const Atomic<std::uint32_t>& word = first->granted;
     first->granted.store(1, std::memory_order_release);
     futex_wake(word, 1);
   }
-  /// Somebody waits: a thread that runs on and on lets go between two batches.
-  bool wanted() const { return waiting_.load(std::memory_order_relaxed) != 0; }
+  /// Somebody waits who is not behind `start`: a thread that runs on and on lets go between two batches.
+  bool wanted_before(std::int64_t start) const { return first_start_.load(std::memory_order_relaxed) <= start; }
 
  private:
   struct Waiter {
+    std::int64_t start = 0;
+    std::uint64_t number = 0;
     Atomic<std::uint32_t> granted{0};
   };
+  static bool is_later(const Waiter* a, const Waiter* b) {
+    return a->start != b->start ? a->start > b->start : a->number > b->number;
+  }
 
   std::mutex mutex_;
   std::uint32_t free_;              // guarded by mutex_
-  std::deque<Waiter*> waiters_;     // guarded by mutex_
-  alignas(kCacheLine) Atomic<std::uint32_t> waiting_{0};
+  std::uint64_t next_number_ = 0;   // guarded by mutex_
+  std::vector<Waiter*> waiters_;    // guarded by mutex_: a heap, the least start first
+  alignas(kCacheLine) Atomic<std::int64_t> first_start_{INT64_MAX};
+  Atomic<std::int64_t> now_{0};
 };
 
 }  // namespace sluice::core

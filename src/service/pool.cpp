@@ -19,6 +19,8 @@ constexpr int kPauses = 16;
 constexpr std::uint32_t kVisitMessages = 64;
 /// How often it is looked whether a batch takes long.
 constexpr std::int64_t kWatchMs = 10;
+/// A service that is ahead of the others by less takes part in the round: so those with small batches share a round's cost.
+constexpr std::int64_t kAheadMax = 1'000'000 * Share::kUnitsPerNs;
 /// One batch in so many is timed.
 constexpr std::uint32_t kTimedEvery = 64;
 
@@ -56,14 +58,15 @@ void Pool::start() {
 void Pool::run(std::uint32_t number) {
   PoolThread thread{.visits = &beats_[number].visits};
   std::uint32_t idle_rounds = 0;
-  permits_.acquire();
+  permits_.acquire(permits_.now());
   while (!options_.stopping->load(std::memory_order_relaxed)) {
     Worked worked = round(thread);
-    if (worked.messages != 0) {
+    if (worked.first_start != Worked::kNothing) {
       idle_rounds = 0;
-      if (permits_.wanted()) {
+      permits_.advance_to(worked.first_start);
+      if (permits_.wanted_before(worked.first_start)) {
         permits_.release();
-        permits_.acquire();
+        permits_.acquire(worked.first_start);
       }
       if (worked.caught_up && worked.messages < kFewMessages) {
         pause(kPauses);
@@ -80,7 +83,7 @@ void Pool::run(std::uint32_t number) {
     if (!clear_idle()) {
       permits_.release();
       park();
-      permits_.acquire();
+      permits_.acquire(permits_.now());
     }
   }
   look(thread, false);
@@ -99,13 +102,21 @@ void Pool::look(PoolThread& thread, bool looks) {
 Pool::Worked Pool::round(PoolThread& thread) {
   Worked worked;
   std::int64_t now_tick = timers_.now_tick();
+  const std::int64_t now = permits_.now();
   std::uint32_t words = ready_.words();
   for (std::uint32_t i = 0; i < words; ++i) {
     std::uint32_t word = (thread.turn + i) % words;
     for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
       Service& service = *services_[word * 64 + lowest_bit(left)];
+      const std::int64_t start = service.share().start(now);
+      if (start - now > kAheadMax) {
+        worked.first_start = std::min(worked.first_start, start);
+        continue;
+      }
       add_alone(*thread.visits, 1);
-      visit(service, thread, now_tick, &worked);
+      if (visit(service, thread, now_tick, &worked)) {
+        worked.first_start = std::min(worked.first_start, start);
+      }
       add_alone(*thread.visits, 1);
       if (service.is_long()) {
         now_tick = timers_.now_tick();  // the next service's leases begin now, not when the round did
@@ -117,14 +128,16 @@ Pool::Worked Pool::round(PoolThread& thread) {
   return worked;
 }
 
-void Pool::visit(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked) {
+/// False: there was nothing to do.
+bool Pool::visit(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked) {
   Worker* worker = service.try_acquire();
   if (worker == nullptr) {
-    return;
+    return false;
   }
   const bool is_long = service.is_long();
   bool caught_up = false;
-  for (std::uint32_t messages = 0; !caught_up && messages < kVisitMessages;) {
+  std::uint32_t messages = 0;
+  while (!caught_up && messages < kVisitMessages) {
     std::uint32_t count = worker->receive(now_tick);
     if (count == 0) {
       worker->idle();
@@ -141,7 +154,7 @@ void Pool::visit(Service& service, PoolThread& thread, std::int64_t now_tick, Wo
     }
     if (!work(service, *worker, thread, is_long)) {
       service.failed();  // its worker stays taken: a component that cannot go on is not called again
-      return;
+      return true;
     }
     if (is_long) {
       break;
@@ -151,17 +164,21 @@ void Pool::visit(Service& service, PoolThread& thread, std::int64_t now_tick, Wo
   service.release(worker);
   // What came while this batch ran found the bit cleared or set; either way somebody looks: a set bit
   // is looked at in the next round, a cleared one was followed by a notify.
+  return messages != 0;
 }
 
 /// Works off the batch that the worker has in hand. False: a stage failed fatally.
 bool Pool::work(Service& service, Worker& worker, PoolThread& thread, bool is_long) {
   if (!is_long && ++thread.batches % kTimedEvery != 0) {
+    service.share().charge(permits_.now(), service.batch_ns());
     return worker.work(thread.work);
   }
   const std::uint32_t messages = worker.in_hand();
   std::int64_t begin = timers_.clock().steady_ns();
   bool fine = worker.work(thread.work);
-  service.timed(timers_.clock().steady_ns() - begin, messages);
+  const std::int64_t ns = timers_.clock().steady_ns() - begin;
+  service.share().charge(permits_.now(), ns);
+  service.timed(ns, messages);
   return fine;
 }
 

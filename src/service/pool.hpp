@@ -1,6 +1,7 @@
 // The CPU pool: as many threads as cores allowed, for all services without a waiting stage.
 //
-// An awake thread goes round the services whose ready bit is set and runs one batch of each. It parks
+// An awake thread goes round the services whose ready bit is set and runs one batch of each, but of those that are
+// ahead of the others by their weight (permits.hpp): they are put off to a later round. It parks
 // when a while of rounds found nothing. Woken are: one thread when a bit is set and nobody looks for
 // work, and one before long work if more is there. So no wake-up per message, and none when somebody
 // is awake and looking. Work that takes long though its service's never did is noticed by the ticker, which looks every
@@ -45,6 +46,9 @@ class Pool {
   struct Worked {
     std::uint64_t messages = 0;
     bool caught_up = true;  ///< nothing was left in any of the queues
+    std::int64_t first_start = kNothing;  ///< of what ran, or was put off
+
+    static constexpr std::int64_t kNothing = INT64_MAX;
   };
   /// What a thread keeps from round to round.
   struct PoolThread {
@@ -60,7 +64,7 @@ class Pool {
     std::uint64_t seen = 0;  ///< the ticker's: when it looked last
   };
   Worked round(PoolThread& thread);
-  void visit(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked);
+  bool visit(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked);
   bool work(Service& service, Worker& worker, PoolThread& thread, bool is_long);
   void look(PoolThread& thread, bool looks);
   void before_long_work(Service& service);

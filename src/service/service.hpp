@@ -13,6 +13,7 @@
 #include "base/futex.hpp"
 #include "base/result.hpp"
 #include "queue/ready.hpp"
+#include "service/permits.hpp"
 #include "service/thread.hpp"
 #include "service/worker.hpp"
 
@@ -22,6 +23,7 @@ struct ServiceOptions {
   std::string name;
   std::uint32_t index;   ///< its bit in the ReadySet
   bool own_threads;
+  Share* share;          ///< of the cores
   std::int64_t batch_window_ms = 0;  ///< own threads: how long a batch may gather; 0: not at all
   const Atomic<bool>* stopping;
   std::function<void(const std::string& service)> failed;  ///< a stage failed fatally
@@ -40,6 +42,7 @@ class Service {
   const std::string& name() const { return options_.name; }
   std::uint32_t index() const { return options_.index; }
   bool own_threads() const { return options_.own_threads; }
+  Share& share() { return *options_.share; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   Queue& queue() { return queue_; }
 
@@ -80,6 +83,8 @@ class Service {
     average(batch_ns_, ns);
     average(message_ns_, ns / std::max(messages, 1u));
   }
+  /// What a batch lately took. REQUIRES: !is_long(), for that was timed.
+  std::int64_t batch_ns() const { return batch_ns_.load(std::memory_order_relaxed); }
   /// What a worker lately took for a message; nullopt: none was timed yet. [any]
   std::optional<double> message_seconds() const {
     const std::int64_t ns = message_ns_.load(std::memory_order_relaxed);

@@ -36,7 +36,8 @@ Worker::~Worker() = default;
 
 void Worker::open(std::vector<Instance> stages) {
   chain_.emplace(std::move(stages), consumer_, publisher_.get(),
-                 ChainOptions{options_.service, options_.max_body_bytes, options_.permits, options_.aborting, options_.may_wait});
+                 ChainOptions{options_.service, options_.max_body_bytes, options_.permits, options_.share, &timers_.clock(),
+                              options_.aborting, options_.may_wait});
 }
 
 void Worker::retire() { chain_.reset(); }

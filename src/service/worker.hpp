@@ -35,6 +35,7 @@ struct WorkerOptions {
   RateLimit* rate = nullptr;           ///< of the service; nullptr: none
   std::int64_t max_body_bytes;
   Permits* permits = nullptr;          ///< nullptr: runs on the pool, whose threads hold one
+  Share* share = nullptr;              ///< of the service; where there are permits
   bool may_wait = false;               ///< emit may wait for credit
   std::vector<Queue*> publish_to;      ///< the branches of its target; empty and has_target false: none
   bool has_target = false;

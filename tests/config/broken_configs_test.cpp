@@ -156,6 +156,11 @@ const Broken kBroken[] = {
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "ack_deadline": "5s", "batch_window": @"5s", "stages": [)" SINK
          "]}}"),
      "is not below the \"ack_deadline\" of 5s"},
+    {"a_weight_of_nothing_is_refused",
+     WITH_BUCKET(
+         R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "weight": @0, "stages": [)" SINK
+         "]}}"),
+     "must be 1 to 100, found 0"},
     {"a_rate_that_lets_nothing_pass_is_refused",
      WITH_BUCKET(
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "max_rate": @0.0004, "stages": [)" SINK

@@ -30,7 +30,7 @@ struct Served {
       made.push_back(std::make_unique<Worker>(queue, 1, [this](std::uint32_t count) { note(count); }));
     }
     service = std::make_unique<Service>(
-        core::ServiceOptions{.name = "s", .index = 0, .own_threads = !pool_threads, .stopping = &stopping, .failed = {},
+        core::ServiceOptions{.name = "s", .index = 0, .own_threads = !pool_threads, .share = &share, .stopping = &stopping, .failed = {},
                              .open_worker = [](Worker&) { return core::Result<void>(); }}, queue,
         line.timers, ready, std::move(made));
     if (pool_threads) {
@@ -76,6 +76,7 @@ struct Served {
   std::uint32_t received = 0;
   core::Atomic<bool> stopping{false};
   core::Permits permits{8};
+  core::Share share;
   std::unique_ptr<Service> service;
   std::unique_ptr<core::Pool> pool;
 };

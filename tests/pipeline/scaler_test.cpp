@@ -52,7 +52,7 @@ struct Shop {
     }
     EXPECT_TRUE(open(*workers[0]));
     service = std::make_unique<core::Service>(
-        core::ServiceOptions{.name = "svc", .index = 0, .own_threads = own_threads, .stopping = &stopping, .failed = {},
+        core::ServiceOptions{.name = "svc", .index = 0, .own_threads = own_threads, .share = &share, .stopping = &stopping, .failed = {},
                              .open_worker = [this](Worker& worker) { return open(worker); }},
         queue, line.timers, ready, std::move(workers));
     EXPECT_TRUE(line.open());
@@ -107,6 +107,7 @@ struct Shop {
   core::Publisher& publisher;
   Hand& hand;
   core::Permits permits{2};
+  core::Share share;
   std::unique_ptr<core::Service> service;
   std::unique_ptr<core::Pool> pool;
   std::uint32_t made = 0;

@@ -49,7 +49,7 @@ struct Sleeper {
     workers.push_back(std::make_unique<core::Worker>(queue, line.timers, line.letters, options));
     workers.back()->open(std::move(instances));
     service = std::make_unique<core::Service>(
-        core::ServiceOptions{.name = "svc", .index = 0, .own_threads = !on_pool, .stopping = &stopping, .failed = {}}, queue, line.timers,
+        core::ServiceOptions{.name = "svc", .index = 0, .own_threads = !on_pool, .share = &share, .stopping = &stopping, .failed = {}}, queue, line.timers,
         ready, std::move(workers));
     if (on_pool) {
       pool = std::make_unique<core::Pool>(core::PoolOptions{1, {}, &stopping}, ready, line.timers, permits);
@@ -89,6 +89,7 @@ struct Sleeper {
   std::unique_ptr<Script> stage;
   Line line;
   core::Permits permits{2};
+  core::Share share;
   core::ReadySet ready;
   core::Queue& queue;
   core::Publisher& publisher;
