@@ -350,14 +350,14 @@ TableArguments table_arguments(const CLI::App& app, Raw&& raw) {
 constexpr const char* kAlarmHelp =
     R"(Shows the alarms of a pipeline that runs: state, since when, the last value, and why. PIPELINE is its
 configuration, or the admin address, as 127.0.0.1:9640. Example:
-  sluice alarm list configs/drain.json
+  sluice alarm list configs/drain-on-alarm.json
 Exit codes: 0 done, 64 usage, 69 no engine answers, 78 configuration)";
 constexpr const char* kServiceHelp =
     R"(Shows the services of a pipeline that runs, and starts and stops workers of those with "min_capacity": 0.
 PIPELINE is its configuration, or the admin address, as 127.0.0.1:9640. Examples:
-  sluice service list configs/drain.json
-  sluice service start configs/drain.json drain --count 4
-  sluice service stop configs/drain.json drain --count 4
+  sluice service list configs/drain-on-alarm.json
+  sluice service start configs/drain-on-alarm.json drain --count 4
+  sluice service stop configs/drain-on-alarm.json drain --count 4
 Exit codes: 0 done, 64 usage, 66 no such service, 69 no engine answers, 78 configuration)";
 
 CLI::App& engine_command(CLI::App& parent, Raw& raw, const char* name, const char* help,
@@ -383,21 +383,21 @@ void add_alarm_and_service(CLI::App& app, Raw& raw) {
   CLI::App& alarm = command(app, "alarm", "Show the alarms of a pipeline that runs", kAlarmHelp);
   alarm.require_subcommand(1);
   engine_command(alarm, raw, "list", "Show each alarm, its state and why",
-                 "Example:\n  sluice alarm list configs/drain.json")
+                 "Example:\n  sluice alarm list configs/drain-on-alarm.json")
       .add_flag("--json", raw.engine.json, "As one JSON object");
   CLI::App& service =
       command(app, "service", "Show services that run, start and stop workers", kServiceHelp);
   service.require_subcommand(1);
   engine_command(service, raw, "list", "Show how many workers each service has",
-                 "Example:\n  sluice service list configs/drain.json")
+                 "Example:\n  sluice service list configs/drain-on-alarm.json")
       .add_flag("--json", raw.engine.json, "As one JSON object");
   add_count(engine_command(service, raw, "start", "Start workers beside those that run",
                            "No more than the service's max_capacity run.\n"
-                           "Example:\n  sluice service start configs/drain.json drain --count 4"),
+                           "Example:\n  sluice service start configs/drain-on-alarm.json drain --count 4"),
             raw, "So many (default: 1)");
   add_count(engine_command(service, raw, "stop", "Let workers leave",
                            "Each finishes the batch that it holds.\n"
-                           "Example:\n  sluice service stop configs/drain.json drain --count 4"),
+                           "Example:\n  sluice service stop configs/drain-on-alarm.json drain --count 4"),
             raw, "At most so many (default: 1)");
 }
 

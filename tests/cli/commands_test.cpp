@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(
               "no answer from the admin address 127.0.0.1:1"},
         Usage{"workers_are_started_by_numbers", {"service", "start", "x.json", "s", "--count", "0"}, 64, "--count"},
         Usage{"a_service_is_started_by_its_name", {"service", "start", "127.0.0.1:1", "a/b"}, 64, "'a/b' is no name of a service"},
-        Usage{"service_help_teaches", {"service", "--help"}, 0, "sluice service start configs/drain.json drain --count 4"},
+        Usage{"service_help_teaches", {"service", "--help"}, 0, "sluice service start configs/drain-on-alarm.json drain --count 4"},
         Usage{"a_redrive_rate_is_at_least_one", {"queue", "redrive", "x.json", "q", "--max-rate", "0"}, 64, "--max-rate"},
         Usage{"the_queues_of_a_missing_config", {"queue", "list", "x.json"}, 66, "x.json"},
         Usage{"table_needs_to_be_told_what_to_do", {"table"}, 64, "table --help"},

@@ -128,5 +128,51 @@ TEST_F(AlarmRun, a_run_until_idle_that_no_alarm_helps_ends_and_says_so) {
   EXPECT_NE(ended.err.find("no alarm will start any: it ends"), std::string::npos) << ended.err;
 }
 
+/// Seed system 2 as it is shipped, but with a period and a pause of milliseconds (S2.1, S2.2, S2.3, S2.6).
+TEST_F(AlarmRun, drain_on_alarm_has_four_workers_store_every_body_with_its_host_and_leave) {
+  constexpr std::size_t kMessages = 1100;
+  {
+    std::ofstream file(folder() / "messages.txt");
+    for (std::size_t i = 0; i < kMessages; ++i)
+      file << 100'000'001 + i << "\n";
+  }
+  const std::string config = source_root() + "/configs/drain-on-alarm.json";
+  const Command command{{"run", config, "--summary", "json", "--set", "/state=" + file("state"), "--set",
+                         "/alarms/work-is-full/period=300ms", "--set", "/services/drain/stages/0/duration=2ms"},
+                        {{"MESSAGES", file("messages.txt")}, {"TABLE", file("messages")}, {"NOTIFICATIONS", file("notifications.jsonl")}}};
+  Process engine(command);
+  EXPECT_TRUE(engine.until_logged("drain: starts 4 workers, 4 run: alarm 'work-is-full' is in ALARM", 1));
+  EXPECT_TRUE(engine.until_logged("drain: 0 left of 4 workers: its queue is empty", 1));
+  EXPECT_TRUE(engine.until_logged("work-is-full: ALARM -> OK", 1));
+  EXPECT_TRUE(engine.until("the notification came", [&] { return !lines("notifications.jsonl").empty(); }));
+  engine.send(SIGTERM);
+  const Ended ended = engine.wait();
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  const Json summary = summary_of(ended);
+  expect_conservation(summary);
+  EXPECT_EQ(summary["services"]["drain"]["processed"], kMessages);
+  EXPECT_EQ(summary["services"]["drain"]["workers_max"], 4);
+  EXPECT_EQ(summary["queues"]["work"]["received"], kMessages) << "each once";
+
+  const Ended listed = run({{"table", "list", config, "messages", "--limit", "2000"}, command.environment});
+  ASSERT_EQ(listed.exit, 0) << listed.err;
+  const Json items = Json::parse(listed.out)["items"];
+  ASSERT_EQ(items.size(), kMessages);
+  std::set<std::string> workers, hosts;
+  for (const Json& item : items) {
+    workers.insert(item["worker"].get<std::string>());
+    hosts.insert(item["host"].get<std::string>());
+  }
+  EXPECT_EQ(workers.size(), 4U) << "those that took part";
+  EXPECT_EQ(hosts.size(), 1U);
+  ASSERT_EQ(lines("notifications.jsonl").size(), 1U) << "at the transition, once";
+  const Json note = Json::parse(Json::parse(lines("notifications.jsonl")[0])["body"].get<std::string>());
+  EXPECT_EQ(note["AlarmName"], "work-is-full");
+  EXPECT_EQ(note["NewStateValue"], "ALARM");
+  EXPECT_EQ(note["Trigger"]["MetricName"], "ApproximateNumberOfMessagesVisible");
+  EXPECT_EQ(note["Trigger"]["Statistic"], "SUM");
+  EXPECT_EQ(note["Trigger"]["Threshold"], 100.0);
+}
+
 }  // namespace
 }  // namespace sluice::test
