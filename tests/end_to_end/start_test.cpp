@@ -98,7 +98,7 @@ TEST_F(Start, a_state_folder_in_use_is_73_also_where_the_admin_address_is) {
   fixed.words.insert(fixed.words.end(), {"--admin", "127.0.0.1:0"});
   Process first(fixed);
   put("icons/a.png", icon_png());
-  first.until("it runs", [&] { return results() == 3; });
+  first.until("it runs, and tells where it listens", [&] { return results() == 3 && std::filesystem::exists(folder() / "state/admin"); });
   const std::string address = read_file(folder() / "state/admin");
   Command second = icons_until_idle();
   second.words.insert(second.words.end(), {"--admin", address.substr(0, address.find('\n'))});
