@@ -168,7 +168,8 @@ class Builder {
       pool_workers += runs_on_pool(service) ? service.scaling.most_workers() : 0;
     }
     graph->pool = std::make_unique<Pool>(
-        PoolOptions{std::min(pool_threads, pool_workers), options_.pool_cores, &graph->stopping}, *graph->ready,
+        PoolOptions{std::min(pool_threads, pool_workers), options_.pool_cores, &graph->stopping,
+                    std::ranges::any_of(pipeline_.services, [](const ServiceDescription& service) { return service.weight != 1; })}, *graph->ready,
         graph->timers, *graph->permits);
     for (std::uint32_t index = 0; index < pipeline_.services.size(); ++index) {
       if (Result<void> made = make_service(pipeline_.services[index], index); !made) {

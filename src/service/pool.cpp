@@ -109,7 +109,8 @@ Pool::Worked Pool::round(PoolThread& thread) {
     for (std::uint64_t left = ready_.word(word) & mine_[word]; left != 0; left &= left - 1) {
       Service& service = *services_[word * 64 + lowest_bit(left)];
       const std::int64_t start = service.share().start(now);
-      if (start - now > kAheadMax) {
+      // Those with small batches go on together where all weigh the same: each then reads a chunk while it is in the cache.
+      if (start - now > kAheadMax && (options_.weighted || service.is_long())) {
         worked.first_start = std::min(worked.first_start, start);
         continue;
       }

@@ -23,6 +23,7 @@ struct PoolOptions {
   std::uint32_t threads;
   std::vector<int> cores;        ///< thread i is bound to cores[i], if there is one
   const Atomic<bool>* stopping;
+  bool weighted = false;         ///< some service weighs more than others
 };
 
 class Pool {
