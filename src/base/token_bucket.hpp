@@ -10,7 +10,6 @@ namespace sluice::core {
 class TokenBucket {
  public:
   static constexpr std::uint64_t kCapacityMax = 1'000'000;
-  static constexpr std::uint64_t kPer1000SecondsMax = 1'000'000'000'000;
 
   /// `per_1000_seconds`: from 1, so rates are thousandths of a token a second. `capacity`: at most kCapacityMax.
   /// `tokens`: that it begins with.

@@ -1,8 +1,8 @@
 // The CPU pool: as many threads as cores allowed, for all services without a waiting stage.
 //
-// An awake thread goes round the services whose ready bit is set and runs one batch of each, but of those that are
-// ahead of the others by their weight (permits.hpp): they are put off to a later round. It parks
-// when a while of rounds found nothing. Woken are: one thread when a bit is set and nobody looks for
+// An awake thread goes round the services whose ready bit is set and runs one batch of each. Those that are ahead of
+// their share of the cores (permits.hpp) are put off to a later round, if their batches are long or some weigh more than
+// others. It parks when a while of rounds found nothing. Woken are: one thread when a bit is set and nobody looks for
 // work, and one before long work if more is there. So no wake-up per message, and none when somebody
 // is awake and looking. Work that takes long though its service's never did is noticed by the ticker, which looks every
 // few milliseconds while some threads are at work and others parked, and wakes one for what is left.
