@@ -434,4 +434,16 @@ void release_reader(Chunk* chunk) {
   }
 }
 
+void leave_behind(Chunk* chunk, std::uint64_t mask) {
+  if (chunk->kind == Chunk::Kind::evacuated) {
+    return;  // each is a copy already
+  }
+  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
+    if (const Lineage lineage = chunk->lineage_of(lowest_bit(left)); lineage.origin != nullptr) {
+      lineage.origin->add_copy(lineage.message);
+    }
+  }
+  release_chunk(chunk, bit_count(mask));
+}
+
 }  // namespace sluice::core

@@ -254,6 +254,10 @@ inline void release_chunk(Chunk* chunk, std::int64_t amount) {
   }
 }
 
+/// Messages of `mask` will be handed to nobody any more, though they have not ended: their origins wait for them as
+/// for copies that never end, so that the chunk ends with the others, and the sources of those hear of it.
+void leave_behind(Chunk* chunk, std::uint64_t mask);
+
 /// Gathers what one thread takes from a chunk's `pending`: a chunk with many branches is counted down once
 /// for all that one thread served, and the line is not taken from the publisher for each.
 class Releases {

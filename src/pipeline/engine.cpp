@@ -218,11 +218,20 @@ struct Engine::State {
     ticker.join();
     graph->dead_letters->stop();
     writer.join();
+    leave_rest_behind();
     for (std::unique_ptr<Source>& source : graph->sources) {
       if (Result<void> finished; !source->running() && !(finished = source->finish())) {
         fail(finished.error());
       }
     }
+  }
+
+  /// So that sources hear of each message that has ended, and not only of chunks without any that is left.
+  void leave_rest_behind() {
+    for (std::unique_ptr<Queue>& queue : graph->queues) {
+      queue->leave_rest_behind();
+    }
+    graph->timers.leave_rest_behind();
   }
 
   TopicNumbers topic_numbers(std::size_t topic) const {

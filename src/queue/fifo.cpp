@@ -428,6 +428,23 @@ std::uint64_t Fifo::purge() {
   return gone;
 }
 
+void Fifo::leave_rest_behind() {
+  std::vector<Taken> rest;
+  std::int64_t freed = 0;
+  {
+    const std::lock_guard lock(routing_);
+    for (Taken taken = next_unrouted(&freed); taken.mask != 0; taken = next_unrouted(&freed)) {
+      rest.push_back(taken);
+    }
+    const std::lock_guard lanes_lock(lanes_mutex_);
+    lanes_.clear(rest, rest);
+    publish_lanes();
+  }
+  for (const Taken& taken : rest) {
+    leave_behind(taken.chunk, taken.mask);
+  }
+}
+
 void Fifo::peek(std::uint32_t count_max, std::int64_t now_ms,
                 const std::function<void(const Chunk&, std::uint64_t mask)>& each) {
   route(count_max, now_ms);

@@ -77,6 +77,7 @@ class Fifo {
   void sweep(std::int64_t horizon_ms);
   /// How many messages are gone now.
   std::uint64_t purge();
+  void leave_rest_behind();
   /// Shows visible messages of open groups; nothing else happens to the queue while it lasts.
   void peek(std::uint32_t count_max, std::int64_t now_ms, const std::function<void(const Chunk&, std::uint64_t mask)>& each);
   /// When the oldest of the backlog was sent; AgeWindow::kNone: there is none.

@@ -342,6 +342,18 @@ std::uint32_t Queue::drop_oldest(std::uint32_t count_max, Subscription** turn) {
   return bit_count(taken.mask);
 }
 
+void Queue::leave_rest_behind() {
+  if (fifo_ != nullptr) {
+    fifo_->leave_rest_behind();
+    return;
+  }
+  std::int64_t freed = 0;
+  Subscription* turn = nullptr;
+  for (Taken taken = take(kChunkMessages, &turn, &freed); taken.mask != 0; taken = take(kChunkMessages, &turn, &freed)) {
+    leave_behind(taken.chunk, taken.mask);
+  }
+}
+
 std::uint64_t Queue::purge() {
   if (fifo_ != nullptr) {
     return fifo_->purge();

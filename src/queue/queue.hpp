@@ -182,6 +182,10 @@ class Queue {
   /// Removes the oldest visible messages of one chunk, at most `count_max`; how many.
   std::uint32_t drop_oldest(std::uint32_t count_max, Subscription** turn);
 
+  /// At the end of a run: leaves all that nobody received behind (leave_behind). Its counters stay as they are. [control,
+  /// when nobody publishes or receives any more]
+  void leave_rest_behind();
+
   /// A consumer will have at most so many in hand at once. [control]
   void expect_in_hand(std::uint32_t messages) { in_hand_max_ += messages; }
   /// How many more may be received now. Consumers that ask at the same time may pass the limit by a batch each.

@@ -98,12 +98,22 @@ void Timers::interrupt() {
   futex_wake(epoch_, 1);
 }
 
-std::int64_t Timers::advance() {
+void Timers::leave_rest_behind() {
+  take_in();
+  wheel_.take_if([](const Item& item) { return item.kind == Item::Kind::returned || item.kind == Item::Kind::delayed; },
+                 [](const Item& item) { leave_behind(item.taken.chunk, item.taken.mask); });
+}
+
+void Timers::take_in() {
   Entry entry;
   while (inbox_.try_dequeue(entry)) {
     ++received_;
     wheel_.add(entry.tick, entry.item);
   }
+}
+
+std::int64_t Timers::advance() {
+  take_in();
   now_ = now_tick();
   wheel_.advance(
       now_, [this](Item& item, std::int64_t tick) { handle(item, tick); },

@@ -75,6 +75,8 @@ class Timers {
   void sleep_until(std::int64_t next_tick);
   /// From now on sleep_until() returns at once. [any]
   void stop();
+  /// At the end of a run: leaves what is delayed or hidden behind (leave_behind). [ticker, at its end]
+  void leave_rest_behind();
 
   /// Messages whose lease expired. [any]
   std::uint64_t expirations() const { return expirations_.load(std::memory_order_relaxed); }
@@ -123,6 +125,7 @@ class Timers {
   };
   void post(std::int64_t tick, const Item& item);
   void interrupt();
+  void take_in();
   void handle(Item& item, std::int64_t tick);
   void end_purged(Item& item);
   void hand_over_arrived();

@@ -229,6 +229,27 @@ TEST_F(LinesCrash, kills_at_any_moment_lose_nothing_and_repeat_only_what_was_not
   EXPECT_EQ(summary_of(run(crossing()))["sources"]["in"]["events"], 0);
 }
 
+TEST_F(LinesCrash, stops_at_any_moment_lose_nothing_and_repeat_nothing) {
+  issue();
+  std::mt19937 random(testing::UnitTest::GetInstance()->random_seed());
+  const int stops = scaled(20, 5);
+  for (int stop = 0; stop < stops && !HasFailure(); ++stop) {
+    Process process(crossing());
+    const std::size_t until = out().size() + 1 + random() % (2 * kMessages / static_cast<std::size_t>(stops));
+    while (!process.ends_within(std::chrono::milliseconds(1)) && out().size() < until) {
+    }
+    process.send(SIGTERM);
+    const Ended ended = process.wait();
+    EXPECT_TRUE(ended.exit == 75 || ended.exit == 0) << ended.err;
+  }
+
+  const Ended ended = run(crossing());
+
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_EQ(out().size(), kMessages);
+  expect_everything();
+}
+
 TEST_F(LinesCrash, a_full_disk_is_a_retry_and_leaves_whole_lines) {
   issue();
   Command full = crossing();

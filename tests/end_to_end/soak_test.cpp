@@ -155,10 +155,13 @@ class CrashSoak : public Pipeline {
   void expect_nothing_lost_or_invented() const;
   void expect_each_dead_letter_once() const;
   void expect_repeats_only_where_they_must_be() const;
+  void expect_no_repeats_after_an_orderly_end() const;
   void expect_order() const;
   std::uint64_t letters_expected() const;
 
   const std::uint64_t each_;
+  /// Runs that were stopped in order, and in which no lease expired.
+  std::set<int> orderly_;
   /// Of each run: what was acknowledged when it ended, by producer.
   std::map<int, std::vector<std::uint64_t>> acknowledged_;
 };
@@ -227,6 +230,29 @@ void CrashSoak::expect_repeats_only_where_they_must_be() const {
   }
 }
 
+/// A message of which nothing becomes a dead letter has ended once it came out everywhere.
+void CrashSoak::expect_no_repeats_after_an_orderly_end() const {
+  std::map<std::pair<int, Key>, std::set<std::string>> came_out;  // in a run: ids
+  std::map<Key, int> last_run;
+  for (const Way& way : kWays) {
+    for (const Delivery& delivery : deliveries(way.name)) {
+      came_out[{delivery.run, delivery.key}].insert(way.name + delivery.id);
+      int& last = last_run[delivery.key];
+      last = std::max(last, delivery.run);
+    }
+  }
+  for (const auto& [run_and_key, ids] : came_out) {
+    const auto& [run, key] = run_and_key;
+    std::uint64_t deliveries = 0, letters = 0;
+    for (const Way& way : kWays) {
+      deliveries += way.deliveries(key.second);
+      letters += way.letters(key.second);
+    }
+    if (orderly_.contains(run) && letters == 0 && ids.size() == deliveries)
+      EXPECT_EQ(last_run.at(key), run) << key.first << ":" << key.second << " had ended with run " << run;
+  }
+}
+
 void CrashSoak::expect_order() const {
   for (const Way& way : kWays) {
     std::map<std::pair<int, std::string>, std::uint64_t> next;
@@ -275,7 +301,10 @@ TEST_F(CrashSoak, loses_nothing_invents_nothing_and_repeats_only_what_was_not_ac
       }
     }
     process.send(kind == 2 ? SIGTERM : SIGKILL);
-    process.wait();
+    const Ended stopped = process.wait();
+    if (kind == 2 && stopped.exit == 75 &&
+        std::ranges::all_of(summary_of(stopped)["services"], [](const Json& service) { return service["stale"] == 0; }))
+      orderly_.insert(run);
     acknowledged_[run] = {acknowledged(0), acknowledged(1)};
   }
   const std::size_t before_the_last = delivered_lines();
@@ -289,6 +318,7 @@ TEST_F(CrashSoak, loses_nothing_invents_nothing_and_repeats_only_what_was_not_ac
   expect_nothing_lost_or_invented();
   expect_each_dead_letter_once();
   expect_repeats_only_where_they_must_be();
+  expect_no_repeats_after_an_orderly_end();
   expect_order();
   EXPECT_GT(before_the_last, step) << "the kills came too early to be worth something";
   EXPECT_EQ(summary_of(::sluice::test::run(pipeline(run + 1)))["sources"]["in-0"]["events"], 0);

@@ -2,7 +2,8 @@
 // every way, extend up to the ack deadline and beyond, purge, sweep, let time pass until leases, delays,
 // windows and messages end, delete and redrive dead letters, stop the engine or cut its power and start it anew over
 // what is stored. After each step the counters are those of the model; each receive gives what the groups' states allow;
-// after a crash each letter that was stored is there, and what was settled has come to its end.
+// after a crash each letter that was stored is there, and what was settled has come to its end; after a stop all that has
+// come to its end was settled.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -195,7 +196,7 @@ struct Model {
   }
 };
 
-/// What a crash leaves to the next engine.
+/// What an engine leaves to the next one.
 struct Remains {
   TestStorage storage;
   LettersModel::Remains letters;
@@ -351,6 +352,19 @@ struct Play {
   /// The power fails, at rest or while letters are written, of which so many bytes make it to the disk.
   Remains crash(bool is_writing, std::uint64_t torn_bytes) {
     line.cut_power(is_writing, torn_bytes);
+    return remains();
+  }
+  /// What is in hand is finished, and nothing that has ended comes again.
+  Remains stop() {
+    settle(0, {});
+    settle(1, {});
+    store();
+    check();
+    line.end_run();
+    RC_ASSERT(line.settled.count() == model.ended.size());
+    return remains();
+  }
+  Remains remains() const {
     std::set<std::uint64_t> settled;
     for (const Settlements::Settlement& each : line.settled.all()) {
       RC_ASSERT(model.ended.contains(sent[each.cookie - 1].name));
@@ -434,10 +448,8 @@ TEST(LanesModel, every_sequence_of_calls_leaves_a_fifo_queue_as_the_model_says) 
         case 9: play->extend(who); break;
         case 10: play->store(); break;
         case 23: {
-          if (amount % 3 == 0) {  // the engine stops, and writes what waits
-            play->store();
-          }
-          const Remains remains = play->crash(amount % 3 == 1, static_cast<std::uint64_t>(amount) * 20);
+          const Remains remains =
+              amount % 3 == 0 ? play->stop() : play->crash(amount % 3 == 1, static_cast<std::uint64_t>(amount) * 20);
           play.reset();
           play = std::make_unique<Play>(delay, capacity_bytes, remains);
           break;

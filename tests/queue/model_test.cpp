@@ -2,7 +2,7 @@
 // extend up to the ack deadline and beyond, purge, let time pass until leases, delays and messages
 // expire, store dead letters, delete and redrive them, stop the engine or cut its power and start it anew over what is
 // stored. After each step the counters are those of the model; after a crash each letter that was stored is there, and
-// what was settled has come to its end.
+// what was settled has come to its end; after a stop all that has come to its end was settled.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -155,7 +155,7 @@ struct Model {
   }
 };
 
-/// What a crash leaves to the next engine.
+/// What an engine leaves to the next one.
 struct Remains {
   TestStorage storage;
   LettersModel::Remains letters;
@@ -296,6 +296,19 @@ struct Play {
   /// The power fails, at rest or while letters are written, of which so many bytes make it to the disk.
   Remains crash(bool is_writing, std::uint64_t torn_bytes) {
     line.cut_power(is_writing, torn_bytes);
+    return remains();
+  }
+  /// What is in hand is finished, and nothing that has ended comes again.
+  Remains stop() {
+    settle(0, {});
+    settle(1, {});
+    store();
+    check();
+    line.end_run();
+    RC_ASSERT(line.settled.count() == model.ended.size());
+    return remains();
+  }
+  Remains remains() const {
     const std::vector<Settlements::Settlement> settled = line.settled.all();
     for (const Settlements::Settlement& each : settled) {
       RC_ASSERT(model.ended.contains(name_of(each.cookie - 1)));
@@ -377,10 +390,8 @@ TEST(QueueModel, every_sequence_of_calls_leaves_the_queue_as_the_model_says) {
         case 8: play->extend(who); break;
         case 9: play->store(); break;
         case 22: {
-          if (amount % 3 == 0) {  // the engine stops, and writes what waits
-            play->store();
-          }
-          const Remains remains = play->crash(amount % 3 == 1, static_cast<std::uint64_t>(amount) * 20);
+          const Remains remains =
+              amount % 3 == 0 ? play->stop() : play->crash(amount % 3 == 1, static_cast<std::uint64_t>(amount) * 20);
           play.reset();
           play = std::make_unique<Play>(remains);
           break;

@@ -178,6 +178,16 @@ class Line {
     }
     storage.cut_power(torn_bytes);
   }
+  /// The engine ends in order, once nothing is in hand and all letters are written.
+  void end_run() {
+    for (std::unique_ptr<core::Publisher>& publisher : publishers_) {
+      publisher->close();
+    }
+    for (core::Queue& queue : queues_) {
+      queue.leave_rest_behind();
+    }
+    timers.leave_rest_behind();
+  }
   /// Stored letters of a queue, as JSON lines.
   std::string file(const core::Queue& queue) const { return storage.content("dead/" + queue.name() + ".jsonl"); }
 
