@@ -233,8 +233,9 @@ std::int64_t Timers::next_look(const LeaseSlot& slot, std::uint64_t word) const 
   if (word != 0 && (word & LeaseSlot::kExpired) == 0) {
     return LeaseSlot::deadline_of(word);
   }
-  // A lease that is opened after this look ends no earlier than a visibility timeout from now.
-  const std::int64_t idle = now_ + std::max(slot.holder->visibility_timeout_ms, kIdleLookMs);
+  // A lease that is opened after this look ends no earlier than that.
+  const std::int64_t shortest_ms = std::min(slot.holder->visibility_timeout_ms, slot.holder->ack_deadline_ms);
+  const std::int64_t idle = now_ + std::max(shortest_ms, kIdleLookMs);
   const bool is_held = (word & LeaseSlot::kExpired) != 0 && (word & LeaseSlot::kGivenUp) == 0;
   return is_held ? std::min(idle, slot.holder->gives_up_tick()) : idle;
 }

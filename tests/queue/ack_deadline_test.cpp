@@ -103,6 +103,18 @@ TEST(AckDeadline, below_the_visibility_timeout_rejects_at_the_first_receive) {
   swallowed.expect_nothing_lost_and_nothing_held();
 }
 
+TEST(AckDeadline, below_the_visibility_timeout_holds_for_a_later_batch_too) {
+  Swallowed swallowed({}, kTimeout / 2);
+  swallowed.receive();
+  EXPECT_EQ(swallowed.holder.settle().ok, 1u);
+  swallowed.line.advance(kTimeout / 2 + 1);  // nothing is in hand when the ticker looks
+  swallowed.line.publish(swallowed.publisher, {"b"}, 2);
+  ASSERT_EQ(swallowed.holder.receive(), Texts{"b"});
+  swallowed.line.advance(kTimeout / 2 + 1);
+  EXPECT_NE(swallowed.letters().find("ack_deadline of 500ms"), std::string::npos);
+  EXPECT_EQ(swallowed.holder.settle().stale, 1u);
+}
+
 TEST(AckDeadline, as_long_as_the_visibility_timeout_lets_that_end_first) {
   Swallowed swallowed({}, kTimeout);
   swallowed.receive();
