@@ -375,7 +375,7 @@ void Fifo::sweep(std::int64_t horizon_ms) {
     std::deque<Taken> waiting;
     waiting.swap(backlog_);
     for (Subscription& subscription : queue_.subscriptions_) {
-      while (subscription.may_take() && subscription.log->begun_ms(subscription) < horizon_ms) {
+      while (&subscription.front() == &subscription && subscription.log->begun_ms(subscription) < horizon_ms) {
         waiting.push_back(subscription.log->take(subscription, kChunkMessages, &freed));
         if (waiting.back().mask == 0) {
           break;

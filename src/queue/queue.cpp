@@ -42,28 +42,40 @@ std::int64_t oldest_of(const Taken& taken) {
   return oldest;
 }
 
-bool Subscription::may_take() {
+Subscription& Subscription::front() {
   for (Subscription* before = older.load(std::memory_order_acquire); before != nullptr;
        before = older.load(std::memory_order_acquire)) {
     if (!before->log->is_drained(*before)) {
-      return false;
+      return before->front();
     }
     older.store(before->older.load(std::memory_order_acquire), std::memory_order_release);
   }
-  return true;
+  return *this;
+}
+
+Taken Subscription::take(std::uint32_t count_max, std::int64_t* freed, bool whole) {
+  for (;;) {
+    Subscription& at = front();
+    const Taken taken = at.log->take(at, count_max, freed, whole);
+    if (taken.mask != 0 || &at == this || !at.log->is_drained(at)) {
+      return taken;
+    }
+  }
 }
 
 Subscription& Queue::subscribe(Log& log, std::uint32_t branch, const SentCounter& sent, Subscription* older) {
   Subscription& subscription = subscriptions_.append(log, branch, sent, older);
-  // What is freed paid for the rest of a slab that others have done with: who does not pay for it must not hold it.
-  log.attach(subscription, [this, copies = std::make_shared<Copies>()](Taken taken, std::int64_t freed) {
-    if (taken.mask != 0 && freed != 0) {
-      leave_slab(taken, copies->evacuator, [this](Taken copy) { evacuated(copy); });
+  log.attach(subscription, [this, &subscription, copies = std::make_shared<Copies>()](Taken taken, std::int64_t freed) {
+    // What is read before this log, and was not yet, comes before what is handed over of it.
+    while (&subscription.front() != &subscription) {
+      std::int64_t freed_before = 0;
+      const Taken before = subscription.take(kChunkMessages, &freed_before);
+      hand_over(before, freed_before, copies->evacuator);
+      if (before.mask == 0) {
+        pause_core();  // somebody looks
+      }
     }
-    if (taken.mask != 0) {
-      evacuated(taken);
-    }
-    give_credit(0, freed);
+    hand_over(taken, freed, copies->evacuator);
   }, fifo_ != nullptr ? &fifo_->routing() : nullptr);
   credits_.deal(options_.capacity, options_.capacity_bytes, ++subscribed_);
   return subscription;
@@ -99,7 +111,18 @@ Taken Queue::take_returned(std::uint32_t count_max) {
   return {};
 }
 
-/// A log's publisher needs the room of what was published there.
+/// A log's publisher needs the room of what was published there. What is freed paid for the rest of a slab that others
+/// have done with: who does not pay for it must not hold it.
+void Queue::hand_over(Taken taken, std::int64_t freed, Evacuator& evacuator) {
+  if (taken.mask != 0 && freed != 0) {
+    leave_slab(taken, evacuator, [this](Taken copy) { evacuated(copy); });
+  }
+  if (taken.mask != 0) {
+    evacuated(taken);
+  }
+  give_credit(0, freed);
+}
+
 void Queue::evacuated(Taken taken) {
   if (fifo_ == nullptr) {
     put_back(taken, false);
@@ -121,10 +144,7 @@ Taken Queue::take_from_logs(std::uint32_t count_max, Subscription** turn, std::i
   Subscription* const start = *turn != nullptr ? *turn : subscriptions_.first();
   for (Subscription* at = start; at != nullptr; at = *turn != start ? *turn : nullptr) {
     *turn = subscriptions_.after(*at);
-    if (!at->may_take()) {
-      continue;
-    }
-    Taken taken = at->log->take(*at, count_max, freed, whole);
+    Taken taken = at->take(count_max, freed, whole);
     if (taken.mask != 0) {
       return taken;
     }
@@ -320,7 +340,7 @@ void Queue::peek(std::uint32_t count_max, std::int64_t now_ms, const std::functi
     returned.push_back(taken);
   }
   for (Subscription& subscription : subscriptions_) {
-    if (count < count_max && subscription.may_take()) {
+    if (count < count_max) {  // older logs stand before those that follow them
       count += subscription.log->look(subscription, count_max - count, each);
     }
   }

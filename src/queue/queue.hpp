@@ -79,8 +79,10 @@ struct Subscription : Cursor {
   Subscription(Log& used_log, std::uint32_t used_branch, const SentCounter& used_sent, Subscription* used_older)
       : Cursor(used_log, used_branch), older(used_older), sent(used_sent) {}
 
-  /// Everything that its publisher published before this log was taken, so that order is kept.
-  bool may_take();
+  /// What is read next of its publisher's: this one, or the oldest log before it that is not at its end.
+  Subscription& front();
+  /// Log::take() there: of what its publisher published, the oldest.
+  Taken take(std::uint32_t count_max, std::int64_t* freed, bool whole = false);
 };
 
 /// What becomes of a message that is published to a queue without credit (DESIGN §2.7).
@@ -259,6 +261,7 @@ class Queue {
   void put(Taken taken, std::uint32_t purges, std::int64_t since_ms);
   Taken take_returned(std::uint32_t count_max);
   Taken take_from_logs(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole);
+  void hand_over(Taken taken, std::int64_t freed, Evacuator& evacuator);
   void evacuated(Taken taken);
 
   std::mutex operated_;  ///< peek() and purge(): one at a time

@@ -386,6 +386,26 @@ TEST(AddedSubscription, leaves_the_order_at_those_that_were_there) {
   }
 }
 
+/// The logs that were there and the one that follows are read to their end, though what was there ends with messages for
+/// others.
+TEST(AddedSubscription, leaves_a_purge_whole) {
+  Topic topic({event(R"("b")")});
+  Queue& late = topic.line.queue({.name = "late"});
+  Hand& hand = topic.line.hand(late, 64);
+  late.open();
+  topic.emit_event("b");
+  for (std::uint32_t i = 0; i < core::kChunkMessages; ++i) {
+    topic.emit_event("a");
+  }
+  topic.publisher->flush(true);
+  topic.publisher->change_filter({filter_of({event(R"("b")"), std::nullopt}), {0, 1}, {&late}});
+  topic.emit_event("b");
+  topic.publisher->close();
+  EXPECT_EQ(topic.queues[0]->purge(), 2u);
+  EXPECT_EQ(topic.queues[0]->counters().visible, 0u);
+  EXPECT_EQ(hand.drain(), 1u);
+}
+
 TEST(RemovedSubscription, is_not_waited_for_any_more) {
   Topic* self = nullptr;
   core::PublisherOptions options;
