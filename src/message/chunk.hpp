@@ -72,6 +72,7 @@ struct Lineage {
   std::int64_t first_received_ms;  ///< 0: never
   const LetterPlace* stored_in;    ///< where it stands as a dead letter; nullptr: nowhere
   LastError* last_error;        ///< owned; nullptr: none
+  std::int64_t kept_since_ms;   ///< retention counts from here: of a FIFO queue's dead letter; 0: from when it was sent
 };
 
 /// A message's optional parts, as they are given to append().
@@ -171,6 +172,11 @@ struct alignas(kCacheLine) Chunk {
     return entry.body_size == kExternal ? 0 : slab_bytes - entry.body_offset - entry.body_size;
   }
   Uuid id(std::uint32_t index) const;
+  /// What its retention counts from.
+  std::int64_t kept_since_ms(std::uint32_t index) const {
+    const bool has_own = kind == Kind::evacuated && lineage[index].kept_since_ms != 0;
+    return has_own ? lineage[index].kept_since_ms : sent_ms[index];
+  }
   /// Where message `index` came from, for what is made of it: no receives, nothing owned.
   Lineage lineage_of(std::uint32_t index) const;
   /// Credit units charged for message `index`; for those in `mask`.

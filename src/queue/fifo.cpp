@@ -358,7 +358,7 @@ Taken Fifo::take_away(std::uint32_t count_max, bool closed_too, std::int64_t* fr
 static Taken part_by_age(Taken all, std::int64_t horizon_ms, std::vector<Taken>& old) {
   std::uint64_t mask = 0;
   for (std::uint64_t left = all.mask; left != 0; left &= left - 1) {
-    mask |= all.chunk->sent_ms[lowest_bit(left)] < horizon_ms ? left & -left : 0;
+    mask |= all.chunk->kept_since_ms(lowest_bit(left)) < horizon_ms ? left & -left : 0;
   }
   if (mask != 0) {
     old.push_back({all.chunk, mask});

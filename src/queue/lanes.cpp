@@ -401,7 +401,7 @@ Taken Lanes::take_away_from(Lane& lane, std::uint32_t count_max) {
 void Lanes::take_older(std::int64_t horizon_ms, std::vector<Taken>& old) {
   for_each_lane([&](Lane& lane) {
     const auto is_old = [horizon_ms](const LaneMessage* message) {
-      return message != nullptr && message->state == State::waiting && message->chunk->sent_ms[message->bit] < horizon_ms;
+      return message != nullptr && message->state == State::waiting && message->chunk->kept_since_ms(message->bit) < horizon_ms;
     };
     if (!is_old(lane.waiting.first)) {
       return;

@@ -24,13 +24,15 @@ bool LetterBox::deliver(const LetterLine& letter) {
   lineage.receive_count = text.receive_count;
   lineage.first_received_ms = text.dead_letter ? text.dead_letter->first_ms : 0;
   lineage.stored_in = &place(*letter.key.source);
+  const std::int64_t moved_ms = text.dead_letter ? text.dead_letter->last_ms : text.sent_ms;
+  lineage.kept_since_ms = kept_since(moved_ms);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.body.data());
   Evacuator::Copy copy = evacuator_.store({bytes, text.body.size()}, parts.parts, text.sent_ms, lineage);
   if (copy.chunk == nullptr) {
     return false;
   }
   queue_.credits().take(1, copy.chunk->charge_of(copy.index));
-  queue_.put_letter({copy.chunk, std::uint64_t{1} << copy.index}, text.dead_letter ? text.dead_letter->last_ms : text.sent_ms);
+  queue_.put_letter({copy.chunk, std::uint64_t{1} << copy.index}, moved_ms);
   return true;
 }
 
@@ -73,6 +75,7 @@ void LetterBox::add(Taken copy, std::int64_t moved_ms) {
     read_offset_ = line->second.end;
     loaded_.insert(key);
     queue_.credits().take(1, copy.chunk->charge_of_mask(copy.mask));
+    copy.chunk->lineage[index].kept_since_ms = kept_since(moved_ms);
     queue_.moved_in.fetch_add(1, std::memory_order_release);
     queue_.put_letter(copy, moved_ms);
   } else {

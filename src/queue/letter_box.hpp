@@ -57,6 +57,8 @@ class LetterBox {
 
  private:
   bool deliver(const LetterLine& letter);
+  /// The retention of a FIFO queue's dead letter begins when it became one (SQS developer guide, dead-letter queues).
+  std::int64_t kept_since(std::int64_t moved_ms) const { return queue_.fifo() != nullptr ? moved_ms : 0; }
 
   Queue& queue_;
   LetterFile file_;

@@ -244,7 +244,7 @@ void Queue::remove(Taken taken, Atomic<std::uint64_t>& counter) {
 Taken Queue::remove_older(Taken taken, std::int64_t horizon_ms) {
   std::uint64_t old = 0;
   for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    if (taken.chunk->sent_ms[lowest_bit(left)] < horizon_ms) {
+    if (taken.chunk->kept_since_ms(lowest_bit(left)) < horizon_ms) {
       old |= left & -left;
     }
   }

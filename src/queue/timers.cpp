@@ -31,7 +31,7 @@ std::int64_t Timers::hidden_until(const Queue& queue, const Taken& taken, std::i
   }
   std::int64_t youngest_ms = 0;  // wall clock
   for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    youngest_ms = std::max(youngest_ms, taken.chunk->sent_ms[lowest_bit(left)]);
+    youngest_ms = std::max(youngest_ms, taken.chunk->kept_since_ms(lowest_bit(left)));
   }
   const std::int64_t expires = youngest_ms + queue.options().retention_ms + 1 - start_wall_ms_;
   return std::min(tick, std::max(expires, now_tick() + 1));

@@ -230,6 +230,33 @@ TEST(Retention, of_a_dead_letter_takes_it_out_of_the_file) {
   EXPECT_EQ(conservation_gap(dead.counters()), 0);
 }
 
+/// Of a standard queue's from when it was sent.
+TEST(Retention, of_a_dead_letter_of_a_fifo_queue_counts_from_when_it_became_one) {
+  for (const bool fifo : {false, true}) {
+    LogLines quiet;
+    Line line;
+    Queue& dead = line.queue({.name = "dead", .retention_ms = 60'000, .fifo = fifo});
+    Queue& queue = line.queue({.name = "q", .visibility_timeout_ms = 60'000, .fifo = fifo}, &dead);
+    Publisher& publisher = line.publisher({&queue});
+    Hand& hand = line.hand(queue);
+    ASSERT_TRUE(line.open());
+    publisher.append({.body = bytes_of("a"), .parts = {.group_id = "g", .deduplication_id = "a"}, .cookie = 1}, core::Admission::wait);
+    publisher.flush(true);
+    hand.receive();
+    line.advance(50'000);
+    hand.fail_first(Outcome::Status::reject);
+    line.letters.write_waiting();
+    line.advance(59'999);
+    dead.sweep(line.timers.now_ms());
+    EXPECT_EQ(dead.counters().visible, fifo ? 1u : 0u);
+    line.advance(2);
+    dead.sweep(line.timers.now_ms());
+    EXPECT_EQ(dead.counters().expired, 1u);
+    line.letters.write_waiting();
+    EXPECT_EQ(line.letters.stored(), 0u);
+  }
+}
+
 TEST(Purge, ends_what_is_visible_at_once_and_the_rest_when_it_comes_back) {
   Lane lane({.visibility_timeout_ms = 1000});
   lane.emit("expires");
