@@ -62,6 +62,8 @@ std::string memory_text(const PipelineDescription& pipeline) {
               count_text(pipeline.queues.size(), "queue") + ": the sum of capacity_bytes, and a quarter more where when_full is dead_letter") +
          line(bound.fifo, "FIFO queues: deduplication ids, and a lane for each message") +
          line(bound.timers, "what is delayed, or hidden after a failure, waits in the timers, if it were all messages") +
+         line(bound.origins, "acknowledgement, if each message came in a chunk of its own") +
+         line(bound.logs, "the logs of sources and of workers that publish, if a queue were 65 536 chunks behind") +
          line(bound.admin, "answers of the admin address that show messages") +
          line(bound.producers, "one chunk of each source and each worker that publishes, and the slabs that a source goes round in, or has begun") +
          line(bound.filters, "filter policies, compiled; twice that while they are changed") +

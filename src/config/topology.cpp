@@ -67,6 +67,11 @@ std::vector<std::uint32_t> ends_of(const PipelineDescription& pipeline, const Ta
   return queues;
 }
 
+/// Of a publisher into `target`.
+std::int64_t log_bytes(const PipelineDescription& pipeline, const Target& target) {
+  return Log::bytes_max(static_cast<std::uint32_t>(queues_of(pipeline, target).size()));
+}
+
 }  // namespace
 
 std::vector<std::vector<std::uint32_t>> next_queues(const PipelineDescription& pipeline, Edges edges) {
@@ -148,6 +153,7 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
   for (const QueueDescription& queue : pipeline.queues) {
     bound.queues += queue.capacity_bytes;
     bound.timers += Timers::bytes_max(std::min(queue.capacity, queue.capacity_bytes / kCreditUnit));
+    bound.origins += std::min(queue.capacity, queue.capacity_bytes / ChunkPool::kSlabBytes[0]) * Origin::bytes_max();
     if (queue.when_full == WhenFull::dead_letter)  // letters that are not stored yet
       bound.queues += std::max(queue.capacity_bytes / 4, static_cast<std::int64_t>(kChunkBytesMax));
     if (queue.fifo)
@@ -158,15 +164,24 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
     bound.filters += topic.filter != nullptr ? static_cast<std::int64_t>(topic.filter->bytes()) : 0;
   bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) *
                     (static_cast<std::int64_t>(kChunkBytesMax) + kSlabsMax);
+  for (const SourceDescription& source : pipeline.sources)
+    bound.logs += log_bytes(pipeline, source.publish_to);
   for (const AlarmDescription& alarm : pipeline.alarms) {
-    for (const std::vector<AlarmAction>& actions : alarm.actions)
-      bound.producers += std::ranges::count_if(actions, std::not_fn(&AlarmAction::starts)) *
-                         (static_cast<std::int64_t>(kChunkBytesMax) + kSlabsMax);
+    for (const std::vector<AlarmAction>& actions : alarm.actions) {
+      for (const AlarmAction& action : actions) {
+        if (action.starts())
+          continue;
+        bound.producers += static_cast<std::int64_t>(kChunkBytesMax) + kSlabsMax;
+        bound.logs += log_bytes(pipeline, *action.publish_to);
+      }
+    }
   }
   for (const ServiceDescription& service : pipeline.services) {
     const auto workers = static_cast<std::int64_t>(service.scaling.most_workers());
-    if (service.publish_to)
+    if (service.publish_to) {
       bound.producers += workers * static_cast<std::int64_t>(kChunkBytesMax);
+      bound.logs += workers * log_bytes(pipeline, *service.publish_to);
+    }
     if (service.publish_to && runs_on_pool(service)) {
       bound.emissions = sum(bound.emissions, product(workers * kEmissionsMax, service.batch_size,
                                                      service.max_body_bytes));
@@ -178,7 +193,10 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
 }
 
 std::int64_t MemoryBound::total() const {
-  return sum(sum(sum(queues, producers), sum(workers, emissions)), sum(sum(filters, fifo), sum(timers, admin)));
+  std::int64_t all = 0;
+  for (const std::int64_t part : {queues, timers, fifo, origins, logs, producers, workers, emissions, filters, admin})
+    all = sum(all, part);
+  return all;
 }
 
 }  // namespace sluice::core

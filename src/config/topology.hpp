@@ -43,6 +43,8 @@ struct MemoryBound {
   std::int64_t queues = 0;     ///< sum of capacity_bytes, dead-letter queues included; a quarter more where letters wait
   std::int64_t timers = 0;     ///< of messages that are delayed, or hidden after a failure: where they wait for their time
   std::int64_t fifo = 0;       ///< of FIFO queues: deduplication ids, and the lanes of as many groups as messages
+  std::int64_t origins = 0;    ///< acknowledgement: of each chunk, as if none held more than one of a queue's messages
+  std::int64_t logs = 0;       ///< of each publisher, where a queue is as far behind as can be
   std::int64_t producers = 0;  ///< one chunk for each worker that publishes; also the slabs in rotation and begun blocks for each source
   std::int64_t workers = 0;    ///< one batch in each worker's hands: bodies of max_body_bytes, or a slab each where that is more
   /// What a batch becomes in a worker of the CPU pool that publishes: it never waits for credit, so

@@ -102,6 +102,9 @@ struct Origin {
   Atomic<std::uint64_t> rejected{0};
   Atomic<Copies*> copies{nullptr};
 
+  /// What acknowledgement takes for each chunk of a source, at most.
+  static constexpr std::int64_t bytes_max() { return sizeof(Origin) + sizeof(Cookies) + sizeof(Copies); }
+
  private:
   Copies& make_copies();
   std::uint32_t run_end(std::uint32_t start) const;

@@ -14,11 +14,18 @@ std::size_t stride_of(std::size_t masks_offset, std::uint32_t branches) {
   return (bytes + unit - 1) / unit * unit;
 }
 
+std::size_t segment_bytes(std::size_t stride) {
+  const std::size_t bytes = kCacheLine + Log::kSegmentEntries * stride;
+  return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+}
+
 }  // namespace
+
+std::int64_t Log::bytes_max(std::uint32_t branches) { return std::int64_t{kDirectory} * static_cast<std::int64_t>(segment_bytes(stride_of(masks_offset_of(branches), branches))); }
 
 Log::Log(std::uint32_t branches)
     : cursors_(branches),
-      masks_offset_(branches > 1 ? kCacheLine : sizeof(Entry)),
+      masks_offset_(masks_offset_of(branches)),
       stride_(stride_of(masks_offset_, branches)),
       directory_(std::make_unique<Atomic<Segment*>[]>(kDirectory)) {}
 
@@ -42,9 +49,7 @@ Log::Segment* Log::make_segment() {
     segment->passed.store(0, std::memory_order_relaxed);
     return segment;
   }
-  std::size_t bytes = kCacheLine + kSegmentEntries * stride_;
-  bytes = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
-  void* memory = std::aligned_alloc(kCacheLine, bytes);
+  void* memory = std::aligned_alloc(kCacheLine, segment_bytes(stride_));
   if (memory == nullptr) {
     throw std::bad_alloc();
   }

@@ -63,6 +63,9 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
+  /// Memory of one whose slowest branch is as far behind as can be.
+  static std::int64_t bytes_max(std::uint32_t branches);
+
   std::uint32_t branches() const { return static_cast<std::uint32_t>(cursors_.size()); }
   /// [control] `returned` takes what the cursor's queue is handed when it is too far behind. `order`: held from the
   /// taking to the end of that, where whoever takes keeps what it takes in order; nullptr: nobody does.
@@ -139,6 +142,7 @@ class Log {
   }
   /// With several branches the masks have lines of their own: each branch reads its mask while the publisher
   /// may still write `pub`.
+  static std::size_t masks_offset_of(std::uint32_t branches) { return branches > 1 ? kCacheLine : sizeof(Entry); }
   Atomic<std::uint64_t>* masks(Entry* entry) const {
     return reinterpret_cast<Atomic<std::uint64_t>*>(reinterpret_cast<std::uint8_t*>(entry) + masks_offset_);
   }
