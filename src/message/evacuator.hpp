@@ -2,7 +2,11 @@
 // pins neither its slab nor the acknowledgement of its neighbours.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
+#include <optional>
 
 #include "message/chunk.hpp"
 
@@ -43,6 +47,23 @@ class Evacuator {
   ChunkPool* pool_;
   const Expects expects_;
   Chunk* open_ = nullptr;
+};
+
+/// Evacuators of copies that wait for their time. Those of one chunk wait about as long, within a factor of four: else a
+/// slab that was full of copies would be held for one that waits much longer than the others.
+class DelayEvacuator {
+ public:
+  explicit DelayEvacuator(ChunkPool& pool) : pool_(&pool) {}
+
+  Evacuator& of(std::int64_t delay_ms) {
+    const auto magnitude = static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(delay_ms, 0))));
+    std::optional<Evacuator>& evacuator = by_delay_[std::min(magnitude / 2, by_delay_.size() - 1)];
+    return evacuator ? *evacuator : evacuator.emplace(*pool_);
+  }
+
+ private:
+  ChunkPool* pool_;
+  std::array<std::optional<Evacuator>, 14> by_delay_;  ///< the longest is 12 h: 2^26 ms
 };
 
 }  // namespace sluice::core

@@ -282,11 +282,14 @@ void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receiv
 }
 
 void Consumer::retry(const Lease& lease, std::uint32_t bit, std::uint32_t number, Outcome& outcome) {
-  Evacuator& evacuator = outcome.retry_after_ms == 0 ? evacuator_ : delayed_;
-  Evacuator::Copy copy = evacuator.copy(*lease.taken.chunk, bit, received_ms());
-  if (copy.chunk == nullptr) {
-    throw std::bad_alloc();
+  const std::int64_t now_tick = timers_.now_tick();
+  std::int64_t tick = -1;
+  if (outcome.retry_after_ms != 0) {
+    tick = outcome.retry_after_ms < 0 ? LeaseSlot::deadline_of(lease.word) : now_tick + std::min(outcome.retry_after_ms, kInvisibleMaxMs);
   }
+  Evacuator& evacuator = tick < 0 ? evacuator_ : delayed_.of(tick - now_tick);
+  Evacuator::Copy copy = evacuator.copy(*lease.taken.chunk, bit, received_ms());
+  require_memory(copy.chunk != nullptr);
   Lineage& lineage = copy.chunk->lineage[copy.index];
   ++lineage.receive_count;
   if (outcome.reason.empty() && queue_.is_overdue(lineage.receive_count)) {
@@ -297,11 +300,6 @@ void Consumer::retry(const Lease& lease, std::uint32_t bit, std::uint32_t number
     lineage.last_error = new LastError{std::move(outcome.stage), std::move(outcome.reason), std::move(outcome.detail)};
   }
   Taken returned{copy.chunk, std::uint64_t{1} << copy.index};
-  std::int64_t tick = -1;
-  if (outcome.retry_after_ms != 0) {
-    tick = outcome.retry_after_ms < 0 ? LeaseSlot::deadline_of(lease.word)
-                                      : timers_.now_tick() + std::min(outcome.retry_after_ms, kInvisibleMaxMs);
-  }
   if (queue_.fifo() != nullptr) {
     tick = tick < 0 ? tick : timers_.hidden_until(queue_, returned, tick);
     returns_.push_back({std::exchange(places_[number], nullptr), returned, tick, lease.purges});

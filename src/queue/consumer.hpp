@@ -135,7 +135,7 @@ class Consumer {
   const std::int64_t credit_step_messages_, credit_step_units_;
   // The worker's.
   Evacuator evacuator_;
-  Evacuator delayed_;  ///< what waits for a time: kept apart from what returns at once
+  DelayEvacuator delayed_;  ///< what waits for a time: kept apart from what returns at once
   std::vector<std::unique_ptr<LeaseSlot>> slots_;
   std::vector<Lease> leases_;
   // Of a FIFO queue.

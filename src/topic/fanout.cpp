@@ -195,7 +195,7 @@ void Fanout::delay(std::uint32_t index, std::int64_t delay_ms) {
   own_delay_ms_[index] = std::max<std::int64_t>(delay_ms, 0);
 }
 
-std::uint64_t Fanout::publish(bool seal) {
+std::uint64_t Fanout::publish(bool seal) noexcept {
   const std::uint32_t fresh = chunk_->count - published_;
   if (seal && published_ == 0) {
     chunk_->spread_charge();
@@ -294,22 +294,19 @@ void Fanout::hand_over(std::uint32_t index, std::uint64_t mask) {
   for (std::uint64_t left = apart; left != 0; left &= left - 1) {
     const std::uint32_t bit = lowest_bit(left);
     const bool has_own = (own >> bit & 1) != 0;
-    aside_.timers.delay(
-        *branch.queue, copy(branch, bit),
-        aside_.timers.now_tick() + (has_own ? own_delay_ms_[bit] : branch.delay_ms));
+    const std::int64_t delay_ms = has_own ? own_delay_ms_[bit] : branch.delay_ms;
+    aside_.timers.delay(*branch.queue, copy(branch, bit, delay_ms), aside_.timers.now_tick() + delay_ms);
   }
   deliveries_ += bit_count(mask & ~apart);
 }
 
-Taken Fanout::copy(Branch& branch, std::uint32_t bit) {
+Taken Fanout::copy(Branch& branch, std::uint32_t bit, std::int64_t delay_ms) {
   if (branch.copies == nullptr) {
-    branch.copies = std::make_unique<Evacuator>(pool_);
-  }
-  const Evacuator::Copy copy = branch.copies->copy(*chunk_, bit, 0);
-  if (copy.chunk == nullptr) {
-    throw std::bad_alloc();
+    branch.copies = std::make_unique<DelayEvacuator>(pool_);
   }
   return {copy.chunk, std::uint64_t{1} << copy.index};
+  const Evacuator::Copy copy = branch.copies->of(delay_ms).copy(*chunk_, bit, 0);
+  require_memory(copy.chunk != nullptr);
 }
 
 /// The fresh messages go to the branches without a policy, and to whom the matcher gives them.

@@ -132,7 +132,7 @@ class Fanout {
     bool filtered = false;                ///< a policy says what it gets
     std::uint64_t matched = 0;            ///< filtered: of chunk_
     Subscription* turn = nullptr;         ///< for dropping its oldest
-    std::unique_ptr<Evacuator> copies{};  ///< of delayed and dead-lettered ones; made by the first
+    std::unique_ptr<DelayEvacuator> copies{};  ///< of delayed and dead-lettered ones; made by the first
   };
   static constexpr std::uint64_t kSubscribed = ~std::uint64_t{0};
   /// One writer, read by anybody.
@@ -155,7 +155,7 @@ class Fanout {
   void hand_over(std::uint32_t index, std::uint64_t mask);
   void drop(Branch& branch, std::uint64_t mask);
   void dead_letter(Branch& branch, std::uint64_t mask);
-  Taken copy(Branch& branch, std::uint32_t bit);
+  Taken copy(Branch& branch, std::uint32_t bit, std::int64_t delay_ms);
   void share_out_filtered(std::uint32_t fresh, std::int64_t units);
   void count_invalid();
   std::uint32_t remainder_of(const Branch& branch) const;
