@@ -6,6 +6,8 @@
 #include <cassert>
 #include <utility>
 
+#include "base/memory.hpp"
+
 namespace sluice::core {
 namespace {
 
@@ -271,9 +273,7 @@ bool Consumer::extend() {
 
 void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome) {
   Evacuator::Copy copy = evacuator_.copy(*chunk, bit, received_ms());
-  if (copy.chunk == nullptr) {
-    throw std::bad_alloc();
-  }
+  require_memory(copy.chunk != nullptr);
   copy.chunk->lineage[copy.index].receive_count += receives;
   const LetterPlace* stood_in = chunk->kind == Chunk::Kind::evacuated ? chunk->lineage[bit].stored_in : nullptr;
   dead_letters_.submit(DeadLetter{&queue_, false, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
@@ -328,7 +328,7 @@ void Consumer::finish(Chunk* chunk, std::uint64_t mask, std::uint32_t count) {
   queue_.let_go(*chunk, mask);
 }
 
-Settled Consumer::end(std::span<Failure> failures, Releases& releases) {
+Settled Consumer::end(std::span<Failure> failures, Releases& releases) noexcept {
   Settled settled;
   std::uint32_t number = 0;
   auto failure = failures.begin();

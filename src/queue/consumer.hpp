@@ -95,7 +95,7 @@ class Consumer {
   void end_emission() { holder_.end_emission(); }
 
   /// Settles the batch. `failures` is sorted by message. What it held of its chunks goes to `releases`.
-  Settled end(std::span<Failure> failures, Releases& releases);
+  Settled end(std::span<Failure> failures, Releases& releases) noexcept;
 
   /// Sends a part of a received message to the dead letters alone.
   void reject_part(std::span<const std::uint8_t> body, const MessageParts& parts, const Lineage& parent,

@@ -6,6 +6,7 @@
 
 #include "base/fault.hpp"
 #include "base/log.hpp"
+#include "base/memory.hpp"
 #include "base/units.hpp"
 #include "message/message_view.hpp"
 #include "message/reject.hpp"
@@ -182,11 +183,11 @@ void DeadLetters::ring() {
 
 void DeadLetters::submit(Job job) {
   waiting_.fetch_add(1, std::memory_order_acq_rel);
-  jobs_.enqueue(std::move(job));
+  require_memory(jobs_.enqueue(std::move(job)));
   ring();
 }
 
-void DeadLetters::submit(DeadLetter letter) {
+void DeadLetters::submit(DeadLetter letter) noexcept {
   if (letter.to() == nullptr) {
     drop(letter);
     return;
@@ -194,11 +195,11 @@ void DeadLetters::submit(DeadLetter letter) {
   submit(Job{.kind = Job::Kind::letter, .letter = std::make_unique<DeadLetter>(std::move(letter))});
 }
 
-void DeadLetters::submit_removal(const LetterPlace& place, const Uuid& id) {
+void DeadLetters::submit_removal(const LetterPlace& place, const Uuid& id) noexcept {
   submit(Job{.kind = Job::Kind::removal, .queue = place.queue, .place = &place, .id = id});
 }
 
-void DeadLetters::submit_load(Queue& queue) { submit(Job{.kind = Job::Kind::load, .queue = &queue}); }
+void DeadLetters::submit_load(Queue& queue) noexcept { submit(Job{.kind = Job::Kind::load, .queue = &queue}); }
 
 void DeadLetters::run() {
   for (;;) {

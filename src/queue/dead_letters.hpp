@@ -49,12 +49,13 @@ class DeadLetters {
   /// Opens (and compacts) the file of a dead-letter queue and puts what it holds into the queue. [control]
   Result<void> open(Queue& queue);
 
+  // Without memory the process ends: there is no other place for what is submitted.
   /// Where its queue has no dead-letter queue ("redrive_policy": null) it is dropped, which is told.
-  void submit(DeadLetter letter);
+  void submit(DeadLetter letter) noexcept;
   /// A letter that was stored left its queue for good.
-  void submit_removal(const LetterPlace& place, const Uuid& id);
+  void submit_removal(const LetterPlace& place, const Uuid& id) noexcept;
   /// The queue has run dry in memory and has more in its file.
-  void submit_load(Queue& queue);
+  void submit_load(Queue& queue) noexcept;
 
   /// Begins to move letters of `from` away; one redrive at a time. Errors: usage, where `from` is no dead-letter queue
   /// or the target will not do; unavailable, where one is under way.

@@ -429,18 +429,17 @@ std::uint64_t Fifo::purge() {
 }
 
 void Fifo::leave_rest_behind() {
-  std::vector<Taken> rest;
   std::int64_t freed = 0;
+  for (Taken taken = take_away(kChunkMessages, true, &freed); taken.mask != 0; taken = take_away(kChunkMessages, true, &freed)) {
+    leave_behind(taken.chunk, taken.mask);
+  }
+  std::vector<Taken> hidden;
   {
-    const std::lock_guard lock(routing_);
-    for (Taken taken = next_unrouted(&freed); taken.mask != 0; taken = next_unrouted(&freed)) {
-      rest.push_back(taken);
-    }
-    const std::lock_guard lanes_lock(lanes_mutex_);
-    lanes_.clear(rest, rest);
+    const std::lock_guard lock(lanes_mutex_);
+    lanes_.clear(hidden, hidden);
     publish_lanes();
   }
-  for (const Taken& taken : rest) {
+  for (const Taken& taken : hidden) {
     leave_behind(taken.chunk, taken.mask);
   }
 }

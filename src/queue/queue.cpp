@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/memory.hpp"
 #include "message/evacuator.hpp"
 #include "message/reject.hpp"
 #include "queue/dead_letters.hpp"
@@ -102,7 +103,7 @@ Taken Queue::take_returned(std::uint32_t count_max) {
     std::uint64_t rest = item.taken.mask & ~lowest_bits(item.taken.mask, count_max);
     if (rest != 0) {
       Taken left{item.taken.chunk, rest};
-      returned_.enqueue({left, item.purges, ages_.come(oldest_of(left))});
+      require_memory(returned_.enqueue({left, item.purges, ages_.come(oldest_of(left))}));
       returned_items_.fetch_add(1, std::memory_order_seq_cst);
       item.taken.mask &= ~rest;
     }
@@ -187,7 +188,7 @@ void Queue::put(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
     remove(taken, purged);
     return;
   }
-  returned_.enqueue({taken, purges, ages_.come(since_ms)});
+  require_memory(returned_.enqueue({taken, purges, ages_.come(since_ms)}));
   // seq_cst pairs with has_news() of a consumer that parks.
   returned_items_.fetch_add(1, std::memory_order_seq_cst);
   notify();

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/log.hpp"
+#include "base/memory.hpp"
 #include "base/units.hpp"
 #include "queue/dead_letters.hpp"
 
@@ -78,7 +79,7 @@ std::uint32_t Timers::on_demand(std::function<void()> task) {
 void Timers::run_at(std::int64_t tick, std::uint32_t task) { post(tick, {Item::Kind::task, 0, task, nullptr, {}, {}}); }
 
 void Timers::post(std::int64_t tick, const Item& item) {
-  inbox_.enqueue({tick, item});
+  require_memory(inbox_.enqueue({tick, item}));
   // seq_cst pairs with sleep_until: either the ticker sees the count, or we see when it wakes. (The
   // inbox itself promises no such order.)
   posted_.fetch_add(1, std::memory_order_seq_cst);
@@ -262,9 +263,7 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   std::vector<Taken> copies;
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
     Evacuator::Copy copy = expirations.evacuator.copy(*chunk, lowest_bit(left), received_ms);
-    if (copy.chunk == nullptr) {
-      std::terminate();  // no memory for a slab of 4 KiB: nothing that promises not to lose can go on
-    }
+    require_memory(copy.chunk != nullptr);
     Lineage& lineage = copy.chunk->lineage[copy.index];
     if (queue.is_overdue(++lineage.receive_count)) {
       delete lineage.last_error;

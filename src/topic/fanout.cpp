@@ -1,7 +1,8 @@
 #include "topic/fanout.hpp"
 
 #include <algorithm>
-#include <new>
+
+#include "base/memory.hpp"
 
 namespace sluice::core {
 namespace {
@@ -163,7 +164,7 @@ void Fanout::notify_readers(bool sealed) {
   }
 }
 
-void Fanout::begin(Chunk* chunk, Admission admission) {
+void Fanout::begin(Chunk* chunk, Admission admission) noexcept {
   chunk_ = chunk;
   published_ = 0;
   charge_ = 0;
@@ -304,9 +305,9 @@ Taken Fanout::copy(Branch& branch, std::uint32_t bit, std::int64_t delay_ms) {
   if (branch.copies == nullptr) {
     branch.copies = std::make_unique<DelayEvacuator>(pool_);
   }
-  return {copy.chunk, std::uint64_t{1} << copy.index};
   const Evacuator::Copy copy = branch.copies->of(delay_ms).copy(*chunk_, bit, 0);
   require_memory(copy.chunk != nullptr);
+  return {copy.chunk, std::uint64_t{1} << copy.index};
 }
 
 /// The fresh messages go to the branches without a policy, and to whom the matcher gives them.

@@ -104,7 +104,7 @@ class Fanout {
   /// Announces to (or withdraws from) every queue that somebody waits for its credit.
   void announce_wait(bool waits);
 
-  void begin(Chunk* chunk, Admission admission);
+  void begin(Chunk* chunk, Admission admission) noexcept;
   /// The chunk's message `index`, not published yet, has a delay of its own; < 0: none at all.
   void delay(std::uint32_t index, std::int64_t delay_ms);
   /// Messages of the chunk that are published.
@@ -112,8 +112,9 @@ class Fanout {
   /// The chunk must be sealed at its next publish: a branch waits for its part.
   bool withholds() const { return any_withheld_; }
   /// Makes what was appended since visible; `seal`: the chunk takes no more. May wait for credit.
-  /// Returns messages x branches, to be counted as pending.
-  std::uint64_t publish(bool seal);
+  /// Returns messages x branches, to be counted as pending. Without memory the process ends: some branches may have their
+  /// part, and others not.
+  std::uint64_t publish(bool seal) noexcept;
   /// The chunk was settled whole before it was sealed: cursors may pass its entry, and what was
   /// charged ahead comes back.
   void end();
