@@ -226,12 +226,15 @@ struct Engine::State {
     }
   }
 
-  /// So that sources hear of each message that has ended, and not only of chunks without any that is left.
-  void leave_rest_behind() {
+  /// So that sources hear of each message that has ended, and not only of chunks without any that is left. Where memory
+  /// lacks they hear of fewer, and more comes again.
+  void leave_rest_behind() try {
     for (std::unique_ptr<Queue>& queue : graph->queues) {
       queue->leave_rest_behind();
     }
     graph->timers.leave_rest_behind();
+  } catch (const std::bad_alloc&) {
+    log_warning("", "no memory to tell the sources of each message: some that were done come again");
   }
 
   TopicNumbers topic_numbers(std::size_t topic) const {

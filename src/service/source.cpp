@@ -36,6 +36,7 @@ void Source::cancel() {
 }
 
 Result<void> Source::finish() {
+  finished_.store(true, std::memory_order_seq_cst);
   const auto& functions = instance_.functions<sluice_source>();
   const bool offers = functions.struct_size >= offsetof(sluice_source, finish) + sizeof functions.finish;
   if (!offers || functions.finish == nullptr) {
@@ -126,6 +127,9 @@ int32_t Source::exhausted() {
 
 void Source::settled(std::uint64_t cookie, bool rejected, std::uint32_t messages) {
   const auto& functions = instance_.functions<sluice_source>();
+  if (finished_.load(std::memory_order_relaxed)) {
+    return;
+  }
   if (functions.settled != nullptr) {
     functions.settled(instance_.self(), cookie, rejected ? SLUICE_REJECT : SLUICE_OK);
   }

@@ -38,7 +38,8 @@ class Source final : public sluice_out, private SettleListener {
   /// Nothing is left to emit for now. [any]
   bool is_exhausted() const { return exhausted_.load(std::memory_order_acquire) || !running(); }
   void join() { thread_.join(); }
-  /// Lets it keep what it was told by settled(). After join(), when nothing can settle any more.
+  /// Lets it keep what it was told by settled(). After join(); what a stage that was left behind settles later it is not
+  /// told any more.
   Result<void> finish();
   void abandon() { thread_.abandon(); }
 
@@ -71,7 +72,7 @@ class Source final : public sluice_out, private SettleListener {
   const SourceOptions options_;
   const Instance instance_;
   // Everybody's.
-  Atomic<bool> cancelled_{false}, running_{false}, exhausted_{false};
+  Atomic<bool> cancelled_{false}, running_{false}, exhausted_{false}, finished_{false};
   alignas(kCacheLine) Atomic<std::uint64_t> acknowledged_{0};
   // The source's thread's.
   alignas(kCacheLine) EmissionReader emission_reader_;
