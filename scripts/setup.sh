@@ -9,7 +9,8 @@ SLUICE_JOBS="${SLUICE_JOBS:-$(nproc)}"
 # One list; docs/dependencies.md has the reason of each.
 BUILD_PACKAGES=(g++ meson ninja-build pkgconf ccache git
   libfmt-dev libspdlog-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev libconcurrentqueue-dev libboost1.81-dev
-  libssl-dev libhwy-dev libjpeg62-turbo-dev libspng-dev libdeflate-dev zlib1g-dev libxxhash-dev libsqlite3-dev)
+  libssl-dev libhwy-dev libjpeg62-turbo-dev libspng-dev libdeflate-dev zlib1g-dev libxxhash-dev libsqlite3-dev
+  prometheus-cpp-dev)
 TEST_PACKAGES=(libgtest-dev librapidcheck-dev graphviz faketime)
 FUZZ_PACKAGES=(libfuzzer-14-dev)
 BENCH_PACKAGES=(libbenchmark-dev libvips-dev libzimg-dev libtbb-dev)

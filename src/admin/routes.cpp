@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "admin/alarm_json.hpp"
+#include "admin/metrics.hpp"
 #include "admin/queue_json.hpp"
 #include "admin/service_json.hpp"
 #include "base/listen_address.hpp"
@@ -15,7 +16,7 @@ namespace sluice::core {
 namespace {
 
 constexpr std::string_view kQueues = "/api/v1/queues", kServices = "/api/v1/services",
-                           kAlarms = "/api/v1/alarms";
+                           kAlarms = "/api/v1/alarms", kMetrics = "/metrics";
 
 int http_status(Errc code) {
   switch (code) {
@@ -93,6 +94,13 @@ AdminAnswer one_queue(const AdminSubject& subject, const std::string& name) {
     known.push_back(queue.name);
   }
   return refuse(no_queue(name, known).error());
+}
+
+AdminAnswer metrics(const AdminSubject& subject) {
+  const Result<std::vector<QueueFacts>> queues = subject.queues.list();
+  if (!queues)
+    return refuse(queues.error());
+  return {.status = 200, .body = metrics_text(subject.snapshot(), *queues), .type = kMetricsType};
 }
 
 AdminAnswer peek(const AdminSubject& subject, const std::string& queue, std::string_view query) {
@@ -235,12 +243,14 @@ AdminAnswer answer(const AdminSubject& subject, const AdminRequest& asked) {
                ? AdminAnswer{200, alarms_json(subject.pipeline, subject.snapshot().alarms)}
                : wrong_method(path, "GET, HEAD");
   }
+  if (path == kMetrics)
+    return request.method == "GET" ? metrics(subject) : wrong_method(path, "GET, HEAD");
   if (const std::optional<NamedPath> queue = named_path(kQueues, path))
     return answer_for_queue(subject, request, *queue, query);
   if (const std::optional<NamedPath> service = named_path(kServices, path))
     return answer_for_service(subject, request, *service);
-  return refuse(404, fmt::format("there is nothing at '{}': /healthz, {}, {} or {}", path, kQueues,
-                                 kServices, kAlarms));
+  return refuse(404, fmt::format("there is nothing at '{}': /healthz, {}, {}, {} or {}", path,
+                                 kQueues, kServices, kAlarms, kMetrics));
 }
 
 }  // namespace sluice::core

@@ -14,6 +14,7 @@
 //                                                 answers {"service","before","workers"}
 //   POST   /api/v1/services/NAME/stop             likewise
 //   GET    /api/v1/alarms                         all, each with its state and why
+//   GET    /metrics                               the numbers of all of these, for Prometheus
 //
 // An error is {"error":TEXT,"exit":N} with the exit code that the command line ends with.
 #pragma once
@@ -42,8 +43,9 @@ struct AdminRequest {
 
 struct AdminAnswer {
   int status;
-  std::string body;          ///< JSON
+  std::string body;
   std::string_view allow{};  ///< the methods that would do, where another was asked for
+  std::string_view type = "application/json";
 };
 
 /// What the server answers for. Everything outlives it. [any]

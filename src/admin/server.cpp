@@ -123,7 +123,8 @@ struct AdminServer::State {
       goes_on = !error && parser.get().keep_alive();
       http::response<http::string_body> response(static_cast<http::status>(reply.status),
                                                  parser.get().version());
-      response.set(http::field::content_type, "application/json");
+      response.set(http::field::content_type,
+                   beast::string_view(reply.type.data(), reply.type.size()));
       response.set(http::field::cache_control, "no-store");
       if (!reply.allow.empty())
         response.set(http::field::allow,

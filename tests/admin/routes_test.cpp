@@ -103,6 +103,49 @@ TEST_F(Routes, services_are_listed_with_the_last_decision_on_those_that_scale) {
   EXPECT_EQ(ask("POST", "/api/v1/services").status, 405);
 }
 
+TEST_F(Routes, metrics_are_what_prometheus_reads) {
+  snapshot.dead_letters = 2;
+  snapshot.sources = {{"up\"loads", 7, 5}};
+  core::ServiceNumbers scaled, fixed;
+  scaled.name = "resize";
+  scaled.processed = 4;
+  scaled.workers = 2;
+  scaled.scaling.emplace();
+  scaled.scaling->decision.metric = 166.5;
+  scaled.scaling->decision.desired = 5;
+  scaled.scaling->decision.scale_out_cooldown_left_ms = 1500;
+  fixed.name = "mail";
+  snapshot.services = {scaled, fixed};
+  snapshot.alarms = {{.name = "full", .queue = "jobs", .metric_name = "x", .state = core::AlarmState::alarm, .reason = "r"}};
+
+  const core::AdminAnswer answer = ask("GET", "/metrics");
+
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.type, "text/plain; version=0.0.4; charset=utf-8");
+  for (const char* line : {
+           "# TYPE sluice_source_events_total counter\n",
+           "sluice_source_events_total{source=\"up\\\"loads\"} 7\n",
+           "sluice_source_acknowledged_total{source=\"up\\\"loads\"} 5\n",
+           "# TYPE sluice_queue_messages gauge\n",
+           "sluice_queue_messages{queue=\"jobs-dead\",state=\"visible\"} 2\n",
+           "sluice_queue_age_of_oldest_seconds{queue=\"jobs-dead\"} 60\n",
+           "sluice_queue_ended_total{queue=\"jobs\",how=\"moved_to_dead_letter\"} 0\n",
+           "sluice_service_messages_total{service=\"resize\",outcome=\"processed\"} 4\n",
+           "sluice_service_workers{service=\"resize\"} 2\n",
+           "sluice_service_scaling_metric{service=\"resize\"} 166.5\n",
+           "sluice_service_desired_workers{service=\"resize\"} 5\n",
+           "sluice_service_scale_out_cooldown_seconds{service=\"resize\"} 1.5\n",
+           "sluice_alarm_state{alarm=\"full\",state=\"ALARM\"} 1\n",
+           "sluice_alarm_state{alarm=\"full\",state=\"OK\"} 0\n",
+           "\nsluice_dead_letters 2\n",
+       }) {
+    EXPECT_NE(answer.body.find(line), std::string::npos) << line << answer.body;
+  }
+  EXPECT_EQ(answer.body.find("desired_workers{service=\"mail\"}"), std::string::npos) << "it has no policy";
+  EXPECT_EQ(answer.body.find("sluice_alarm_value"), std::string::npos) << "it has no datapoint";
+  EXPECT_EQ(ask("POST", "/metrics").status, 405);
+}
+
 TEST_F(Routes, a_peek_shows_messages_with_their_reasons) {
   EXPECT_EQ(json("GET", "/api/v1/queues/jobs-dead/messages")["messages"].size(), 2u);
   const auto one = json("GET", "/api/v1/queues/jobs-dead/messages?limit=1")["messages"];
