@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <vector>
@@ -64,6 +65,17 @@ bool is_foreign(const AdminSubject& subject, const AdminRequest& request) {
   if (!request.origin.empty() && lower_case(request.origin) != "http://" + host)
     return true;
   return subject.on_loopback && !host.empty() && !is_address(host);
+}
+
+/// RFC 9112, 3.2.2: a whole address as the target tells the host in the header's place.
+void take_host_from_target(AdminRequest& request) {
+  constexpr std::string_view kScheme = "http://";
+  if (lower_case(request.target.substr(0, kScheme.size())) != kScheme)
+    return;
+  request.target.remove_prefix(kScheme.size());
+  const std::size_t end = std::min(request.target.find_first_of("/?"), request.target.size());
+  request.host = request.target.substr(0, end);
+  request.target.remove_prefix(end);
 }
 
 /// A name and what stands behind it: "/resize-16/redrive".
@@ -210,6 +222,7 @@ AdminAnswer answer(const AdminSubject& subject, const AdminRequest& asked) {
   AdminRequest request = asked;
   if (request.method == "HEAD")
     request.method = "GET";  // the server leaves the body away
+  take_host_from_target(request);
   if (is_foreign(subject, request))
     return refuse(
         403,

@@ -185,6 +185,8 @@ struct AdminServer::State {
   }
 
   AdminAnswer reply_to(const http::request<http::string_body>& request) const try {
+    if (request.count(http::field::host) > 1)  // RFC 9112, 3.2
+      return {.status = 400, .body = error_json({Errc::usage, "the request has more than one Host"})};
     return answer(*subject, {view(request.method_string()), view(request.target()),
                              view(request[http::field::host]), view(request[http::field::origin]),
                              request.body()});

@@ -222,6 +222,15 @@ TEST_F(Routes, what_cannot_be_is_refused_with_a_reason) {
   }
 }
 
+TEST_F(Routes, a_whole_address_as_the_target_is_taken_with_its_host) {
+  EXPECT_EQ(ask("GET", "http://127.0.0.1:9640/healthz").status, 200);
+  EXPECT_EQ(ask("GET", "HTTP://localhost:9640/api/v1/queues/jobs-dead/messages?limit=1").status, 200);
+  EXPECT_EQ(ask("GET", "http://evil.example/healthz").status, 403) << "though the header says 127.0.0.1";
+  EXPECT_EQ(ask("GET", "http://127.0.0.1:9640").status, 404);
+  EXPECT_EQ(ask("GET", "http://127.0.0.1:9640?limit=1").status, 404);
+  EXPECT_EQ(ask("GET", "http://").status, 404);
+}
+
 TEST_F(Routes, pages_of_other_sites_are_refused) {
   const auto status = [&](std::string_view host, std::string_view origin) {
     return core::answer(subject, {"GET", "/healthz", host, origin, {}}).status;

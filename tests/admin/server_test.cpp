@@ -123,6 +123,8 @@ TEST_F(Server, refuses_what_is_no_request_and_what_is_too_long_and_goes_on) {
   const std::pair<const char*, std::string> cases[] = {
       {"400", "hello\r\n\r\n"},
       {"400", "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"},
+      {"400",
+       "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"},
       {"413", "POST /api/v1/queues/jobs/redrive HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n{"},
       {"431", "GET /healthz HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n"}};
   for (const auto& [status, said] : cases) {
