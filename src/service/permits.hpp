@@ -23,11 +23,11 @@ class Share {
 
   /// Of its next batch, where the order has come to `now`.
   std::int64_t start(std::int64_t now) const { return std::max(now, end_.load(std::memory_order_relaxed)); }
-  void charge(std::int64_t now, std::int64_t cpu_ns) {
-    end_.store(start(now) + cpu_ns * kUnitsPerNs / weight_, std::memory_order_relaxed);
+  /// `start`: of the batch, when it was begun: what others had meanwhile is not charged. 290 years of one core are room
+  /// enough for all of them together.
+  void charge(std::int64_t start, std::int64_t cpu_ns) {
+    end_.store(this->start(start) + (cpu_ns + weight_ - 1) / weight_, std::memory_order_relaxed);
   }
-  /// Of the order, for so much time at weight 1.
-  static constexpr std::int64_t kUnitsPerNs = 16;
 
  private:
   const std::uint32_t weight_;

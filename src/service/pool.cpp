@@ -20,7 +20,7 @@ constexpr std::uint32_t kVisitMessages = 64;
 /// How often it is looked whether a batch takes long.
 constexpr std::int64_t kWatchMs = 10;
 /// A service that is ahead of the others by less takes part in the round: so those with small batches share a round's cost.
-constexpr std::int64_t kAheadMax = 1'000'000 * Share::kUnitsPerNs;
+constexpr std::int64_t kAheadMax = 1'000'000;
 /// One batch in so many is timed.
 constexpr std::uint32_t kTimedEvery = 64;
 
@@ -170,15 +170,16 @@ bool Pool::visit(Service& service, PoolThread& thread, std::int64_t now_tick, Wo
 
 /// Works off the batch that the worker has in hand. False: a stage failed fatally.
 bool Pool::work(Service& service, Worker& worker, PoolThread& thread, bool is_long) {
+  const std::int64_t start = service.share().start(permits_.now());
   if (!is_long && ++thread.batches % kTimedEvery != 0) {
-    service.share().charge(permits_.now(), service.batch_ns());
+    service.share().charge(start, service.batch_ns());
     return worker.work(thread.work);
   }
   const std::uint32_t messages = worker.in_hand();
   std::int64_t begin = timers_.clock().steady_ns();
   bool fine = worker.work(thread.work);
   const std::int64_t ns = timers_.clock().steady_ns() - begin;
-  service.share().charge(permits_.now(), ns);
+  service.share().charge(start, ns);
   service.timed(ns, messages);
   return fine;
 }

@@ -82,10 +82,10 @@ TEST(Share, is_time_divided_by_weight) {
   core::Share one(1), four(4);
   one.charge(0, 100);
   four.charge(0, 100);
-  EXPECT_EQ(one.start(0), 100 * core::Share::kUnitsPerNs);
-  EXPECT_EQ(four.start(0), 25 * core::Share::kUnitsPerNs);
+  EXPECT_EQ(one.start(0), 100);
+  EXPECT_EQ(four.start(0), 25);
   four.charge(0, 100);
-  EXPECT_EQ(four.start(0), 50 * core::Share::kUnitsPerNs);
+  EXPECT_EQ(four.start(0), 50);
 }
 
 TEST(Share, that_was_not_used_is_not_saved_up) {
@@ -93,7 +93,7 @@ TEST(Share, that_was_not_used_is_not_saved_up) {
   share.charge(0, 100);
   EXPECT_EQ(share.start(1'000'000), 1'000'000);
   share.charge(1'000'000, 1);
-  EXPECT_EQ(share.start(0), 1'000'000 + core::Share::kUnitsPerNs);
+  EXPECT_EQ(share.start(0), 1'000'100);
 }
 
 }  // namespace
