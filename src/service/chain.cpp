@@ -116,13 +116,37 @@ int32_t Chain::process(Stage& stage, const sluice_batch& batch) {
   if (!stage.computes || options_.permits == nullptr) {
     return call();
   }
-  Permits& permits = *options_.permits;
-  permits.acquire(options_.share->start(permits.now()));
-  const std::int64_t begin = options_.clock->steady_ns();
+  take_core();
   const int32_t status = call();
-  options_.share->charge(permits.now(), options_.clock->steady_ns() - begin);
-  permits.release();
+  leave_core();
   return status;
+}
+
+void Chain::take_core() {
+  core_start_ = options_.share->start(options_.permits->now());
+  options_.permits->acquire(core_start_);
+  has_core_ = true;
+  lends_core_ = false;
+  core_since_ns_ = options_.clock->steady_ns();
+}
+
+void Chain::leave_core() {
+  if (has_core_) {
+    options_.share->charge(core_start_, options_.clock->steady_ns() - core_since_ns_);
+    options_.permits->release();
+    has_core_ = false;
+  }
+}
+
+void Chain::wait_begins() {
+  lends_core_ = has_core_;
+  leave_core();
+}
+
+void Chain::wait_ends() {
+  if (lends_core_) {
+    take_core();
+  }
 }
 
 /// All that reached the stage that runs now.
@@ -263,14 +287,16 @@ int32_t Chain::publish(const sluice_emission& emission, MessageParts& parts, boo
   Publisher::Item item;
   std::string streamed;
   if (emission.reader != nullptr) {
-    if (int32_t status = read_all(*emission.reader, static_cast<std::uint64_t>(options_.max_body_bytes), &streamed);
-        status != SLUICE_OK) {
-      return status;
+    wait_begins();
+    const int32_t read = read_all(*emission.reader, static_cast<std::uint64_t>(options_.max_body_bytes), &streamed);
+    wait_ends();
+    if (read != SLUICE_OK) {
+      return read;
     }
     sluice_emission whole = emission;
     whole.body = reinterpret_cast<const std::uint8_t*>(streamed.data());
     whole.body_size = streamed.size();
-    if (int32_t status = take_body(whole, &item); status != SLUICE_OK) {
+    if (const int32_t status = take_body(whole, &item); status != SLUICE_OK) {
       return status;
     }
     if (!owns(emission.reader)) {

@@ -44,6 +44,10 @@ class Chain final : public sluice_out {
   /// Ends the batch: readers are closed, kept bodies released. After Consumer::end().
   void finish();
 
+  /// Around a wait in the midst of a stage: one that computes holds no core meanwhile.
+  void wait_begins();
+  void wait_ends();
+
   /// Asks stages that are at work to return soon. [any]
   void cancel() const;
   bool blocks() const { return blocks_; }
@@ -73,6 +77,8 @@ class Chain final : public sluice_out {
 
   int32_t run_stage(std::size_t stage);
   int32_t process(Stage& stage, const sluice_batch& batch);
+  void take_core();
+  void leave_core();
   void materialise(std::vector<const sluice_message*>& batch, std::vector<std::uint32_t>& roots);
   int32_t check_emission(const sluice_emission& emission);
   bool owns(const sluice_reader* reader) const;
@@ -100,6 +106,9 @@ class Chain final : public sluice_out {
   std::vector<std::uint32_t> ordinals_;   ///< emissions so far, per message
   std::vector<std::uint8_t> reserved_;    ///< a body being written in place
   std::optional<std::uint64_t> reserved_bytes_;  ///< of it; none: nothing is reserved
+  bool has_core_ = false, lends_core_ = false;  ///< it holds a permit; it did, and waits for something
+  std::int64_t core_start_ = 0;                 ///< of it in the order of the permits
+  std::int64_t core_since_ns_ = 0;
   // Of the batch.
   std::vector<const sluice_message*> current_, next_;
   std::vector<std::uint32_t> current_roots_, next_roots_;

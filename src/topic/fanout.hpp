@@ -61,6 +61,8 @@ struct CreditWait {
   /// Called at least every `step_ms`; false: stop waiting, overdraw. Empty: wait.
   std::function<bool()> keep_on;
   std::int64_t step_ms = 1000;
+  /// Called around each time that the thread parks for it. Empty: nothing is to be done.
+  std::function<void()> parks = {}, goes_on = {};
 };
 
 class Fanout {

@@ -225,7 +225,13 @@ void Fanout::wait_for_credit(Branch& branch) {
   bool stops = wait_.keep_on != nullptr && !wait_.keep_on();
   if (!stops && is_wanted(static_cast<std::size_t>(&branch - branches_.data())) &&
       !credits.admit(branch.reservation)) {
+    if (wait_.parks) {
+      wait_.parks();
+    }
     credits.park(epoch, wait_.step_ms * 1'000'000);
+    if (wait_.goes_on) {
+      wait_.goes_on();
+    }
   }
   credits.withdraw();
 }

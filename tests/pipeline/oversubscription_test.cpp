@@ -1,6 +1,9 @@
 // Whatever services there are, no more stages compute at a time than there are cores (reliability catalogue F5).
+#include <algorithm>
 #include <atomic>
 #include <latch>
+
+#include "base/cpu.hpp"
 
 #include "engine_fixture.hpp"
 #include "support/scale.hpp"
@@ -34,19 +37,22 @@ class Computing {
   std::atomic<std::int64_t> at_once_{0}, most_at_once_{0};
 };
 
+std::uint32_t permits() { return std::max(static_cast<std::uint32_t>(core::allowed_cores().size()), 2u); }
+
 TEST(Oversubscription, no_more_stages_compute_at_a_time_than_cores_beside_any_number_that_wait) {
-  constexpr std::uint32_t kCores = 2;
-  constexpr int kServices = 12, kWorkers = 4;
-  const std::uint64_t messages = scaled(2000, 300);
+  const std::uint32_t cores = permits();
+  constexpr int kServices = 12;
+  const std::uint32_t workers = cores + 2;
+  const std::uint64_t messages = scaled(2000);
   Plan plan;
   Computing computing;
-  constexpr int kMeet = kCores + 3;
-  std::latch met(kMeet);
-  std::atomic<int> came{0};
+  const std::uint32_t meet = cores + 3;
+  std::latch met(meet);
+  std::atomic<std::uint32_t> came{0};
   auto source = counting_source(messages);
   auto computes = computing.stage(20'000, false), computes_first = computing.stage(20'000, true);
   auto waits = Script::stage("wait", SLUICE_BLOCKS, [&](const sluice_batch& batch, sluice_out* out) {
-    if (came.fetch_add(1) < kMeet) {
+    if (came.fetch_add(1) < meet) {
       met.arrive_and_wait();  // hangs if who waits holds a core
     }
     for (std::uint32_t i = 0; i < batch.count; ++i) {
@@ -65,15 +71,53 @@ TEST(Oversubscription, no_more_stages_compute_at_a_time_than_cores_beside_any_nu
     const std::vector<Script*> chains[] = {{computes.get()}, {computes_first.get(), waits.get(), computes.get()}};
     core::ServiceDescription& service = plan.service("s" + std::to_string(i), queues[static_cast<std::size_t>(i)], chains[i % 2]);
     service.batch_size = 5;
-    service.scaling.desired_capacity = kWorkers;
+    service.scaling.desired_capacity = workers;
   }
 
-  const core::Summary summary = plan.run(kCores);
+  const core::Summary summary = plan.run(cores);
 
   EXPECT_EQ(summary.exit, 0);
   EXPECT_EQ(summary.sources[0].acknowledged, messages);
-  EXPECT_LE(computing.most_at_once(), kCores);
+  EXPECT_LE(computing.most_at_once(), cores);
   EXPECT_GE(computing.most_at_once(), 1) << "the run was worth something";
+}
+
+/// All cores' worth of workers emit more than the next queue takes; those who would make room compute, too.
+TEST(Oversubscription, a_stage_that_waits_for_credit_in_the_midst_of_its_work_holds_no_core) {
+  constexpr std::uint32_t kCopies = 200;
+  const std::uint32_t cores = permits();
+  const std::uint64_t messages = 4 * cores;
+  Plan plan;
+  std::atomic<std::uint64_t> arrived{0};
+  auto source = counting_source(messages);
+  auto waits = forwarding_stage(SLUICE_BLOCKS);
+  auto multiplies = Script::stage("multiply", 0, [](const sluice_batch& batch, sluice_out* out) {
+    for (std::uint32_t i = 0; i < batch.count * kCopies; ++i) {
+      if (const int32_t status = emit(out, i / kCopies, "copy"); status != SLUICE_OK) {
+        return status;
+      }
+    }
+    return int32_t{SLUICE_OK};
+  });
+  auto counts = Script::stage("count", 0, [&](const sluice_batch& batch, sluice_out*) {
+    arrived += batch.count;
+    return int32_t{SLUICE_OK};
+  });
+  const std::uint32_t from = plan.queue("from");
+  core::QueueDescription narrow;
+  narrow.name = "narrow";
+  narrow.capacity = 1;
+  const std::uint32_t to = plan.queue(std::move(narrow));
+  plan.source(*source, Plan::to(from));
+  core::ServiceDescription& first = plan.service("multiply", from, {waits.get(), multiplies.get()});
+  first.publish_to = Plan::to(to);
+  first.batch_size = 1;
+  first.scaling.desired_capacity = cores + 1;
+  plan.service("count", to, {waits.get(), counts.get()});
+
+  EXPECT_EQ(plan.run(cores).exit, 0);
+
+  EXPECT_EQ(arrived, messages * kCopies);
 }
 
 }  // namespace
