@@ -86,12 +86,26 @@ struct Engine::State {
   }
 
   /// Every source is exhausted, and all that was put into a queue with a service came to its end.
-  bool is_idle() const { return is_at_rest(false); }
+  bool is_idle() { return is_at_rest(false) && !sends_kept_notifications(); }
 
-  /// The same; `may_wait`: or it waits for workers to be started.
+  /// There is room for some by now. False: there are none, or nobody makes room for them.
+  bool sends_kept_notifications() {
+    bool sent = false;
+    for (const std::unique_ptr<Notifier>& notifier : graph->notifiers) {
+      const std::size_t before = notifier->kept();
+      notifier->send_kept();
+      sent |= notifier->kept() != before;
+    }
+    return sent;
+  }
+
+  /// The same; `may_wait`: or it waits for workers to be started, and a source for room.
   /// What ended is read before what was created: equal numbers leave no room for anything between.
   bool is_at_rest(bool may_wait) const {
-    if (!std::ranges::all_of(graph->sources, &Source::is_exhausted) || !graph->dead_letters->quiet()) {
+    const auto rests = [may_wait](const std::unique_ptr<Source>& source) {
+      return source->is_exhausted() || (may_wait && source->waits());
+    };
+    if (!std::ranges::all_of(graph->sources, rests) || !graph->dead_letters->quiet()) {
       return false;
     }
     // A worker whose lease has expired may still publish. None has one now, and (see below) none got one meanwhile.
@@ -113,10 +127,13 @@ struct Engine::State {
         return false;
       }
     }
-    return std::ranges::all_of(graph->sources, &Source::is_exhausted) && graph->timers.expired_leases() == expired;
+    return std::ranges::all_of(graph->sources, rests) && graph->timers.expired_leases() == expired;
   }
 
-  bool stands_still() { return !graph->starter.is_empty() && standstill->is_final(is_at_rest(true)); }
+  bool stands_still() {
+    const bool may_wait = !graph->starter.is_empty() || std::ranges::any_of(graph->sources, &Source::waits);
+    return may_wait && standstill->is_final(is_at_rest(true) && !sends_kept_notifications());
+  }
 
   void begin_drain() {
     phase = Phase::draining;

@@ -29,6 +29,7 @@ class Notifier final : private SettleListener {
   void send(const std::string& alarm, Notification notification);
   /// Sends what was kept. False: some is kept still.
   bool send_kept();
+  std::size_t kept() const { return kept_.size(); }
   /// Notifications that have not come to their end: those that are kept, and those that were lost, among them. [any, at
   /// rest]
   std::uint64_t unsettled() const { return sent_ - settled_.load(std::memory_order_acquire); }

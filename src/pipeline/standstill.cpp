@@ -35,7 +35,7 @@ bool Standstill::is_final(bool rests) {
   }
   const std::string* alarm = graph_.alarms.may_act(*since_ns_);
   if (alarm == nullptr) {
-    log_warning("", "{}, and no alarm will start any: it ends", waiting_text());
+    log_warning("", "{}, and no alarm will start any worker: it ends", waiting_text());
     return true;
   }
   if (is_new) {
@@ -51,6 +51,11 @@ std::string Standstill::waiting_text() const {
     if (queue.created() != queue.ended() && waits_for_start(service.queue)) {
       text += fmt::format("{}queue '{}' holds {} and service '{}' has no worker", text.empty() ? "" : ", ", queue.name(),
                           count_text(queue.created() - queue.ended(), "message"), service.name);
+    }
+  }
+  for (const std::unique_ptr<Source>& source : graph_.sources) {
+    if (!source->is_exhausted()) {
+      text += fmt::format("{}source '{}' waits for room in a full queue", text.empty() ? "" : ", ", source->name());
     }
   }
   return text;

@@ -1,5 +1,6 @@
 // Whether a run that is to end when it is idle stands still instead: what is left waits for workers that are started
-// (Starter), none runs, and no alarm will start any.
+// (Starter), none runs, and no alarm will start any; sources have no more to emit, or wait for room in a queue that nobody
+// makes.
 //
 // Idle is by the queues alone, so such a run would never be. It is not given up while an alarm may still act.
 //

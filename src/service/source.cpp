@@ -10,7 +10,9 @@ Source::Source(SourceOptions options, Instance instance, Timers& timers, DeadLet
     : options_(std::move(options)),
       instance_(std::move(instance)),
       publisher_({.queues = options_.queues, .kind = Chunk::Kind::source, .listener = this,
-                  .wait = {.keep_on = [this] { return !cancelled(); }}},
+                  .wait = {.keep_on = [this] { return !cancelled(); },
+                           .parks = [this] { waits_.store(true, std::memory_order_release); },
+                           .goes_on = [this] { waits_.store(false, std::memory_order_release); }}},
                  timers, dead_letters) {}
 
 Source::~Source() = default;

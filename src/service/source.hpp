@@ -35,6 +35,8 @@ class Source final : public sluice_out, private SettleListener {
   /// run() is to return, and not to wait for credit any more; who waits already sees it when the queue rings. [any]
   void cancel();
   bool running() const { return running_.load(std::memory_order_acquire); }
+  /// It waits for credit of a full queue. [any]
+  bool waits() const { return waits_.load(std::memory_order_acquire); }
   /// Nothing is left to emit for now. [any]
   bool is_exhausted() const { return exhausted_.load(std::memory_order_acquire) || !running(); }
   void join() { thread_.join(); }
@@ -72,7 +74,7 @@ class Source final : public sluice_out, private SettleListener {
   const SourceOptions options_;
   const Instance instance_;
   // Everybody's.
-  Atomic<bool> cancelled_{false}, running_{false}, exhausted_{false}, finished_{false};
+  Atomic<bool> cancelled_{false}, running_{false}, exhausted_{false}, waits_{false}, finished_{false};
   alignas(kCacheLine) Atomic<std::uint64_t> acknowledged_{0};
   // The source's thread's.
   alignas(kCacheLine) EmissionReader emission_reader_;

@@ -125,7 +125,7 @@ TEST_F(AlarmRun, a_run_until_idle_that_no_alarm_helps_ends_and_says_so) {
                            "waits for what alarm 'full' does"),
             std::string::npos)
       << ended.err;
-  EXPECT_NE(ended.err.find("no alarm will start any: it ends"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("no alarm will start any worker: it ends"), std::string::npos) << ended.err;
 }
 
 /// Seed system 2 as it is shipped, but with a period and a pause of milliseconds (S2.1, S2.2, S2.3, S2.6).

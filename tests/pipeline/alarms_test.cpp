@@ -453,6 +453,35 @@ class DrainPlan : public Plan {
   std::unique_ptr<Script> source_;
 };
 
+/// The queue is full before the alarm's threshold is reached: no worker ever starts.
+TEST(UntilIdle, a_run_ends_whose_source_waits_for_room_that_nobody_makes) {
+  const LogLines log;
+  Record<std::string> bodies;
+  auto stage = keeping_stage(bodies);
+  DrainPlan plan(500, *stage);
+  plan.pipeline().queues[0].capacity = 50;
+  plan.alarm();
+  const core::Summary summary = plan.run();
+  EXPECT_EQ(summary.exit, 76);
+  EXPECT_EQ(bodies.all().size(), 0u);
+  EXPECT_EQ(log.with("source 'source' waits for room in a full queue, and no alarm will start any worker: it ends").size(), 1u);
+  expect_conservation(summary);
+}
+
+TEST(UntilIdle, a_run_ends_whose_source_waits_for_room_in_a_queue_without_a_service) {
+  const LogLines log;
+  Plan plan;
+  auto source = counting_source(500);
+  core::QueueDescription narrow;
+  narrow.name = "narrow";
+  narrow.capacity = 50;
+  plan.source(*source, Plan::to(plan.queue(std::move(narrow))));
+  const core::Summary summary = plan.run();
+  EXPECT_EQ(summary.exit, 76);
+  EXPECT_EQ(log.with("source 'source' waits for room in a full queue").size(), 1u);
+  expect_conservation(summary);
+}
+
 TEST(UntilIdle, a_run_ends_that_nobody_will_work_for_and_names_what_is_left) {
   const LogLines log;
   Record<std::string> bodies;
@@ -464,7 +493,7 @@ TEST(UntilIdle, a_run_ends_that_nobody_will_work_for_and_names_what_is_left) {
   EXPECT_EQ(bodies.all().size(), 0u);
   EXPECT_NE(std::ranges::find(summary.notes, "queue 'work': 100 messages left; no worker of its service was started"), summary.notes.end());
   EXPECT_EQ(log.with("it waits for what alarm 'full' does, and ends if that is nothing").size(), 1u);
-  EXPECT_EQ(log.with("queue 'work' holds 100 messages and service 'drain' has no worker, and no alarm will start any: it ends").size(), 1u);
+  EXPECT_EQ(log.with("queue 'work' holds 100 messages and service 'drain' has no worker, and no alarm will start any worker: it ends").size(), 1u);
   expect_conservation(summary);
 }
 
