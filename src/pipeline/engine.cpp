@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <span>
+#include <system_error>
 
 #include "base/futex.hpp"
 #include "base/log.hpp"
@@ -38,6 +40,8 @@ struct Engine::State {
   std::optional<LiveServices> services;
   std::optional<Standstill> standstill;
   Thread ticker, writer;
+  bool pool_started = false;
+  std::size_t sources_started = 0;  ///< the first so many
   Atomic<bool> ticking{true};
   // Requests: from anywhere, also from a signal handler.
   Atomic<std::uint32_t> stop_requested{0}, abort_requested{0};
@@ -68,22 +72,34 @@ struct Engine::State {
     ring();
   }
 
-  void start_threads() {
+  /// Where one cannot be started, those before it run.
+  Result<void> start_threads() {
     started_ns = clock.steady_ns();
-    writer = Thread("dead letters", [this] { graph->dead_letters->run(); });
-    ticker = Thread("ticker", [this] {
-      while (ticking.load(std::memory_order_seq_cst)) {
-        graph->timers.sleep_until(graph->timers.advance());
+    try {
+      writer = Thread("dead letters", [this] { graph->dead_letters->run(); });
+      ticker = Thread("ticker", [this] {
+        while (ticking.load(std::memory_order_seq_cst)) {
+          graph->timers.sleep_until(graph->timers.advance());
+        }
+      });
+      graph->pool->start();
+      pool_started = true;
+      for (std::unique_ptr<Service>& service : graph->services) {
+        if (Result<void> started = service->start(); !started) {
+          return std::unexpected(Error{started.error().code, fmt::format("service '{}': {}", service->name(), started.error().message)});
+        }
       }
-    });
-    graph->pool->start();
-    for (std::unique_ptr<Service>& service : graph->services) {
-      service->start();
+      for (std::unique_ptr<Source>& source : graph->sources) {
+        source->start();
+        ++sources_started;
+      }
+    } catch (const std::system_error& error) {
+      return std::unexpected(Error{Errc::unavailable, fmt::format("cannot start a thread: {}", error.code().message())});
     }
-    for (std::unique_ptr<Source>& source : graph->sources) {
-      source->start();
-    }
+    return {};
   }
+
+  std::span<const std::unique_ptr<Source>> started_sources() const { return std::span(graph->sources).first(sources_started); }
 
   /// Every source is exhausted, and all that was put into a queue with a service came to its end.
   bool is_idle() { return is_at_rest(false) && !sends_kept_notifications(); }
@@ -141,7 +157,7 @@ struct Engine::State {
     graph->stopping.store(true, std::memory_order_seq_cst);
     graph->dead_letters->cancel_redrives();
     services->close();
-    for (std::unique_ptr<Source>& source : graph->sources) {
+    for (const std::unique_ptr<Source>& source : started_sources()) {
       source->cancel();
     }
     for (std::unique_ptr<Service>& service : graph->services) {
@@ -164,8 +180,11 @@ struct Engine::State {
     }
   }
 
+  /// A pool that lacks threads still counts them. It is joined: those that it has see `stopping`.
+  bool pool_runs() const { return pool_started && graph->pool->running() != 0; }
+
   bool all_returned() const {
-    return std::ranges::none_of(graph->sources, &Source::running) && graph->pool->running() == 0 &&
+    return std::ranges::none_of(started_sources(), &Source::running) && !pool_runs() &&
            std::ranges::all_of(graph->services, [](const std::unique_ptr<Service>& service) { return service->running() == 0; });
   }
 
@@ -191,7 +210,7 @@ struct Engine::State {
 
   /// What did not return keeps its threads; the process ends without them.
   void join(Summary& summary) {
-    for (std::unique_ptr<Source>& source : graph->sources) {
+    for (const std::unique_ptr<Source>& source : started_sources()) {
       if (source->running()) {
         summary.threads_left = true;
         summary.notes.push_back(fmt::format("source '{}' did not return in time", source->name()));
@@ -211,7 +230,7 @@ struct Engine::State {
         service->join();
       }
     }
-    if (graph->pool->running() != 0) {
+    if (pool_runs()) {
       summary.threads_left = true;
       summary.notes.emplace_back("a stage on the CPU pool did not return in time");
       graph->pool->abandon();
@@ -236,7 +255,7 @@ struct Engine::State {
     graph->dead_letters->stop();
     writer.join();
     leave_rest_behind();
-    for (std::unique_ptr<Source>& source : graph->sources) {
+    for (const std::unique_ptr<Source>& source : started_sources()) {
       if (Result<void> finished; !source->running() && !(finished = source->finish())) {
         fail(finished.error());
       }
@@ -399,8 +418,16 @@ Result<std::unique_ptr<Engine>> Engine::start(PipelineDescription&& pipeline, Cl
   for (const std::string& text : forgotten_dead_letters(state->pipeline)) {
     log_warning("", "{}", text);
   }
-  state->start_threads();
-  return std::unique_ptr<Engine>(new Engine(std::move(state)));
+  const Result<void> started = state->start_threads();
+  std::unique_ptr<Engine> engine(new Engine(std::move(state)));
+  if (!started) {  // what runs ends as in any run, and is joined
+    engine->request_stop();
+    while (!engine->wait_for_end(std::chrono::seconds(1))) {
+    }
+    (void)engine->finish();
+    return std::unexpected(started.error());
+  }
+  return engine;
 }
 
 void Engine::request_stop() {

@@ -32,7 +32,7 @@ struct RunOptions {
 class Engine {
  public:
   /// Builds and starts. Errors: cannot_create (73) for the state folder, what its components'
-  /// create() answers, io (74) for the dead letters.
+  /// create() answers, io (74) for the dead letters, unavailable (69) where the system gives too few threads.
   static Result<std::unique_ptr<Engine>> start(PipelineDescription&& pipeline, Clock& clock,
                                                const RunOptions& options);
   ~Engine();  ///< REQUIRES: finish() was called, or start() failed

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 
 namespace sluice::core {
 namespace {
@@ -32,18 +33,24 @@ Service::Service(ServiceOptions options, Queue& queue, Timers& timers, ReadySet&
 
 Service::~Service() = default;
 
-void Service::start() {
-  if (!options_.own_threads) {
-    return;
+Result<void> Service::start() {
+  for (std::size_t i = 0; options_.own_threads && i < wanted(); ++i) {
+    if (Result<void> started = start_thread(i); !started) {
+      return started;
+    }
   }
-  for (std::size_t i = 0; i < wanted(); ++i) {
-    start_thread(i);
-  }
+  return {};
 }
 
-void Service::start_thread(std::size_t worker) {
+Result<void> Service::start_thread(std::size_t worker) {
   running_.fetch_add(1, std::memory_order_acq_rel);
-  threads_[worker] = Thread(fmt::format("{}/{}", options_.name, worker), [this, worker] { run(*workers_[worker]); });
+  try {
+    threads_[worker] = Thread(fmt::format("{}/{}", options_.name, worker), [this, worker] { run(*workers_[worker]); });
+  } catch (const std::system_error& error) {
+    running_.fetch_sub(1, std::memory_order_acq_rel);
+    return fail(Errc::unavailable, fmt::format("cannot start a thread for worker {}: {}", worker + 1, error.code().message()));
+  }
+  return {};
 }
 
 Result<void> Service::run_workers(std::uint32_t count) {
@@ -83,13 +90,18 @@ Result<void> Service::open(std::size_t number) {
     return opened;
   }
   worker.state.store(Worker::State::working, std::memory_order_relaxed);
-  if (options_.own_threads) {
-    start_thread(number);
-  } else {
+  if (!options_.own_threads) {
     worker.busy.store(false, std::memory_order_seq_cst);
     ready_.wake(options_.index);
+    return {};
   }
-  return {};
+  Result<void> started = start_thread(number);
+  if (!started) {
+    worker.close();
+    worker.retire();
+    worker.state.store(Worker::State::closed, std::memory_order_relaxed);
+  }
+  return started;
 }
 
 bool Service::retire_workers() {

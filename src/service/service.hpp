@@ -46,14 +46,15 @@ class Service {
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   Queue& queue() { return queue_; }
 
-  /// Own threads: starts those of its open workers.
-  void start();
+  /// Own threads: starts those of its open workers. Errors: unavailable, where the system gives no thread; some may run then.
+  Result<void> start();
   /// Workers that are meant to run: those that still finish what they hold are not among them. [any]
   std::uint32_t wanted() const { return wanted_.load(std::memory_order_relaxed); }
   /// The most that ever were. [any]
   std::uint32_t most_wanted() const { return most_wanted_.load(std::memory_order_relaxed); }
   /// From now on so many are, at most workers().size(): opens those that lack, and lets the last ones leave. One that still
-  /// leaves is kept. Where stages cannot be made, as many run as there are, and the error is the stage's. [control]
+  /// leaves is kept. Where stages cannot be made, or a thread cannot be started, as many run as there are, and the error says
+  /// why. [control]
   Result<void> run_workers(std::uint32_t count);
   /// Ends those that have left. True: some still finish what they hold. [control]
   bool retire_workers();
@@ -101,7 +102,7 @@ class Service {
     lately.store(before == kUntimed ? ns : before + (ns - before) / 4, std::memory_order_relaxed);
   }
   Result<void> open(std::size_t worker);
-  void start_thread(std::size_t worker);
+  Result<void> start_thread(std::size_t worker);
   void run(Worker& worker);
   bool leaves(Worker& worker);
   bool must_end(const Worker& worker) const;

@@ -11,6 +11,7 @@ namespace sluice::core {
 class Thread {
  public:
   Thread() = default;
+  /// Throws std::system_error where the system gives no thread (a limit of processes or of memory).
   Thread(std::string name, std::function<void()> body, int core = -1);
   Thread(Thread&&) = default;
   Thread& operator=(Thread&&) = default;

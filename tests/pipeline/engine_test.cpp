@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "engine_fixture.hpp"
 #include "support/log_lines.hpp"
+#include "support/no_threads.hpp"
 #include "support/scale.hpp"
 
 namespace sluice::test {
@@ -464,6 +465,57 @@ TEST(Engine, a_state_folder_in_use_is_refused_with_73) {
   (*first)->request_stop();
   EXPECT_TRUE((*first)->wait_for_end(std::chrono::minutes(1)));
   EXPECT_EQ((*first)->finish().exit, 0);
+}
+
+TEST(Engine, a_start_without_threads_is_unavailable) {
+  Plan plan;
+  Record<std::string> bodies;
+  auto source = counting_source(10);
+  auto on_pool = keeping_stage(bodies), waiting = keeping_stage(bodies, SLUICE_BLOCKS);
+  const std::uint32_t qa = plan.queue("a"), qb = plan.queue("b");
+  plan.source(*source, plan.topic({qa, qb}));
+  plan.service("a", qa, {on_pool.get()});
+  plan.service("b", qb, {waiting.get()});
+  const NoThreads none;
+  const auto engine = plan.start();
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, core::Errc::unavailable);
+  EXPECT_EQ(engine.error().message, "cannot start a thread: Resource temporarily unavailable");
+  EXPECT_EQ(bodies.size(), 0u);
+}
+
+/// There are no more once the first source runs. There are so many that one of them comes after that.
+TEST(Engine, a_start_that_gets_too_few_threads_ends_those_that_it_got) {
+  std::optional<NoThreads> none;
+  std::once_flag first;
+  std::atomic<int> begun{0}, ended{0};
+  Plan plan;
+  Door door;
+  Record<std::string> bodies;
+  auto source = Script::source(
+      "held", 0,
+      [&](sluice_out*) {
+        std::call_once(first, [&] { none.emplace(); });
+        begun.fetch_add(1);
+        door.wait();
+        ended.fetch_add(1);
+        return int32_t{SLUICE_CANCELLED};
+      },
+      {}, [&] { door.open(); });
+  auto on_pool = keeping_stage(bodies), waiting = keeping_stage(bodies, SLUICE_BLOCKS);
+  const std::uint32_t qa = plan.queue("a"), qb = plan.queue("b");
+  plan.service("a", qa, {on_pool.get()});
+  plan.service("b", qb, {waiting.get()});
+  constexpr int kSources = 300;
+  for (int i = 0; i < kSources; ++i) {
+    plan.source(*source, Plan::to(qa));
+  }
+  const auto engine = plan.start(false);
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, core::Errc::unavailable);
+  EXPECT_GE(begun.load(), 1);
+  EXPECT_LT(begun.load(), kSources);
+  EXPECT_EQ(ended.load(), begun.load()) << "no thread is left";
 }
 
 /// A run that is stopped while a batch is in hand and more waits.

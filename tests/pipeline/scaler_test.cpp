@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <semaphore>
 #include <thread>
 
 #include "service/pool.hpp"
 #include "support/line.hpp"
 #include "support/log_lines.hpp"
+#include "support/no_threads.hpp"
 #include "support/scale.hpp"
 #include "support/script.hpp"
 
@@ -56,7 +58,7 @@ struct Shop {
                              .open_worker = [this](Worker& worker) { return open(worker); }},
         queue, line.timers, ready, std::move(workers));
     EXPECT_TRUE(line.open());
-    service->start();
+    EXPECT_TRUE(service->start());
   }
   ~Shop() {
     stopping.store(true, std::memory_order_seq_cst);
@@ -217,6 +219,28 @@ TEST(Scaler, tries_again_where_stages_cannot_be_made) {
   scaler.step();
   EXPECT_EQ(shop.service->wanted(), 5u);
   shop.hand.drain();
+}
+
+TEST(Threads, where_the_system_gives_no_more_as_many_workers_run_as_there_are) {
+  Shop shop(true);
+  ASSERT_TRUE(shop.service->run_workers(2));
+  {
+    const NoThreads none;
+    const core::Result<void> run = shop.service->run_workers(4);
+    ASSERT_FALSE(run);
+    EXPECT_EQ(run.error().code, core::Errc::unavailable);
+    EXPECT_EQ(run.error().message, "cannot start a thread for worker 3: Resource temporarily unavailable");
+  }
+  EXPECT_EQ(shop.service->wanted(), 2u);
+  EXPECT_EQ(shop.service->running(), 2u);
+  EXPECT_EQ(shop.open_workers(), 2u);
+  sigset_t blocked;
+  pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+  EXPECT_EQ(sigismember(&blocked, SIGTERM), 0) << "signals come as before";
+  ASSERT_TRUE(shop.service->run_workers(4));
+  EXPECT_EQ(shop.service->running(), 4u);
+  shop.send(4);
+  shop.wait_until([&] { return shop.queue.counters().deleted == 4; });
 }
 
 TEST(Leaving, a_worker_of_the_pool_ends_when_no_thread_has_it_any_more) {

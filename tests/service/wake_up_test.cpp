@@ -56,7 +56,7 @@ struct Sleeper {
       pool->add(*service);
       pool->start();
     } else {
-      service->start();
+      EXPECT_TRUE(service->start());
     }
   }
   ~Sleeper() {
