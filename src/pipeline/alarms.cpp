@@ -28,9 +28,9 @@ std::uint64_t count_of(AlarmMetric metric, const QueueCounters& counters) {
 }
 
 /// As SQS tells it, in whole seconds.
-double age_seconds(const Queue& queue, const Clock& clock) {
+double age_seconds(const Queue& queue, const Timers& timers) {
   const std::int64_t oldest_ms = queue.oldest_ms();
-  return oldest_ms == AgeWindow::kNone ? 0 : static_cast<double>(std::max<std::int64_t>(0, clock.wall_ms() - oldest_ms) / 1000);
+  return oldest_ms == AgeWindow::kNone ? 0 : static_cast<double>(std::max<std::int64_t>(0, timers.now_ms() - oldest_ms) / 1000);
 }
 
 }  // namespace
@@ -75,7 +75,7 @@ std::int64_t Alarms::step() {
 double Alarms::sample(Watched& watched) const {
   const AlarmMetric metric = watched.description.metric;
   if (metric == AlarmMetric::age) {
-    return age_seconds(watched.queue, clock_);
+    return age_seconds(watched.queue, timers_);
   }
   const std::uint64_t value = count_of(metric, watched.queue.counters());
   if (!is_counter(metric)) {

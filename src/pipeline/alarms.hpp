@@ -17,13 +17,14 @@
 #include "pipeline/notifier.hpp"
 #include "pipeline/starter.hpp"
 #include "pipeline/summary.hpp"
+#include "queue/timers.hpp"
 
 namespace sluice::core {
 
 class Alarms {
  public:
-  Alarms(Clock& clock, Starter& starter)
-      : clock_(clock), starter_(starter), start_ns_(clock.steady_ns()), configured_ms_(clock.wall_ms()) {}
+  Alarms(const Timers& timers, Starter& starter)
+      : timers_(timers), clock_(timers.clock()), starter_(starter), start_ns_(clock_.steady_ns()), configured_ms_(clock_.wall_ms()) {}
 
   struct Action {
     Notifier* notifier = nullptr;  ///< nullptr: it starts workers
@@ -68,7 +69,8 @@ class Alarms {
   bool is_settled(const Watched& watched, std::int64_t since_ns) const;
   bool lacks_workers(const Action& action) const;
 
-  Clock& clock_;
+  const Timers& timers_;
+  const Clock& clock_;
   Starter& starter_;
   const std::int64_t start_ns_, configured_ms_;
   std::deque<Watched> watched_;

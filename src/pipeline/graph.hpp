@@ -32,9 +32,9 @@ struct Graph {
   explicit Graph(Clock& used_clock)
       : clock(used_clock),
         timers(used_clock),
-        scaler(used_clock),
+        scaler(timers),
         starter(used_clock),
-        alarms(used_clock, starter) {}
+        alarms(timers, starter) {}
 
   Clock& clock;
   Atomic<bool> stopping{false};   ///< nothing more is received

@@ -41,7 +41,7 @@ ScalingSample Scaler::sample(const Scaled& scaled) const {
           .visible = counters.visible,
           .in_flight = counters.in_flight,
           .count = scaled.meant,
-          .oldest_s = oldest_ms == AgeWindow::kNone ? 0 : static_cast<double>(std::max<std::int64_t>(0, clock_.wall_ms() - oldest_ms)) / 1000,
+          .oldest_s = oldest_ms == AgeWindow::kNone ? 0 : static_cast<double>(std::max<std::int64_t>(0, timers_.now_ms() - oldest_ms)) / 1000,
           .message_s = scaled.service.message_seconds()};
 }
 

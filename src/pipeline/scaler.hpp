@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "pipeline/summary.hpp"
+#include "queue/timers.hpp"
 #include "scaling/controller.hpp"
 #include "service/service.hpp"
 
@@ -18,7 +19,7 @@ namespace sluice::core {
 
 class Scaler {
  public:
-  explicit Scaler(Clock& clock) : clock_(clock), start_ns_(clock.steady_ns()) {}
+  explicit Scaler(const Timers& timers) : timers_(timers), clock_(timers.clock()), start_ns_(clock_.steady_ns()) {}
 
   /// Both outlive it. Without a policy nothing is done with it.
   void add(Service& service, const ScalingPolicy& policy);
@@ -46,7 +47,8 @@ class Scaler {
   ScalingSample sample(const Scaled& scaled) const;
   void decide(Scaled& scaled);
 
-  Clock& clock_;
+  const Timers& timers_;
+  const Clock& clock_;
   const std::int64_t start_ns_;
   std::map<const Service*, Scaled> scaled_;
   mutable std::mutex mutex_;

@@ -130,7 +130,7 @@ struct Drain {
   core::PipelineDescription pipeline;
   core::AlarmDescription alarm;
   core::Starter starter{line.clock};
-  core::Alarms alarms{line.clock, starter};
+  core::Alarms alarms{line.timers, starter};
   bool fails = false;
   std::uint64_t sent = 0;
 };
@@ -359,6 +359,21 @@ TEST(Alarms, of_the_oldest_messages_age_see_seconds) {
   drain.period();
   EXPECT_EQ(drain.alarms.facts().at(0).value, 120);
   EXPECT_EQ(drain.workers(), 4u);
+  drain.hand.drain();
+}
+
+TEST(Alarms, of_the_oldest_messages_age_hold_through_a_jump_of_the_wall_clock) {
+  Drain drain;
+  drain.alarm.metric = core::AlarmMetric::age;
+  drain.watch();
+  drain.send(1);
+  drain.line.clock.jump_wall_ms(3'600'000);
+  drain.period();
+  EXPECT_EQ(drain.alarms.facts().at(0).value, 60);
+  EXPECT_EQ(drain.state(), AlarmState::ok);
+  drain.line.clock.jump_wall_ms(-7'200'000);
+  drain.period();
+  EXPECT_EQ(drain.alarms.facts().at(0).value, 120);
   drain.hand.drain();
 }
 

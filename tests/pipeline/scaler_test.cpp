@@ -121,7 +121,7 @@ TEST(Scaler, samples_once_a_period_and_runs_as_many_as_the_policy_says) {
   const LogLines log;
   Shop shop(false);
   const ScalingPolicy policy = seed_policy();
-  core::Scaler scaler(shop.line.clock);
+  core::Scaler scaler(shop.line.timers);
   scaler.add(*shop.service, policy);
   const std::int64_t start_ns = shop.line.clock.steady_ns();
   EXPECT_EQ(scaler.step(), start_ns + 10'000'000'000) << "the first sample is a period away";
@@ -155,7 +155,7 @@ TEST(Scaler, samples_once_a_period_and_runs_as_many_as_the_policy_says) {
 TEST(Scaler, tells_of_the_last_sample_with_all_that_it_takes_to_check_it) {
   Shop shop(false);
   const ScalingPolicy policy = seed_policy();
-  core::Scaler scaler(shop.line.clock);
+  core::Scaler scaler(shop.line.timers);
   scaler.add(*shop.service, policy);
   EXPECT_FALSE(scaler.facts(*shop.service));
   shop.send(7);
@@ -173,11 +173,29 @@ TEST(Scaler, tells_of_the_last_sample_with_all_that_it_takes_to_check_it) {
   shop.hand.drain();
 }
 
+TEST(Scaler, a_jump_of_the_wall_clock_makes_no_message_older_or_younger) {
+  Shop shop(false);
+  ScalingPolicy policy = seed_policy();
+  policy.metric.type = core::ScalingMetric::Type::age_of_oldest;
+  core::Scaler scaler(shop.line.timers);
+  scaler.add(*shop.service, policy);
+  shop.send(1);
+  shop.line.clock.jump_wall_ms(3'600'000);
+  shop.line.advance(10'000);
+  scaler.step();
+  EXPECT_EQ(scaler.facts(*shop.service)->decision.metric, 10);
+  shop.line.clock.jump_wall_ms(-7'200'000);
+  shop.line.advance(10'000);
+  scaler.step();
+  EXPECT_EQ(scaler.facts(*shop.service)->decision.metric, 20);
+  shop.hand.drain();
+}
+
 TEST(Scaler, does_nothing_with_a_service_without_a_policy) {
   Shop shop(false);
   ScalingPolicy policy;
   policy.max_capacity = kMost;
-  core::Scaler scaler(shop.line.clock);
+  core::Scaler scaler(shop.line.timers);
   scaler.add(*shop.service, policy);
   shop.send(1000);
   shop.line.advance(1'000'000);
@@ -190,7 +208,7 @@ TEST(Scaler, samples_once_after_periods_that_it_slept_through) {
   Shop shop(false);
   ScalingPolicy policy = seed_policy();
   policy.evaluation.low_samples = 3;
-  core::Scaler scaler(shop.line.clock);
+  core::Scaler scaler(shop.line.timers);
   scaler.add(*shop.service, policy);
   shop.send(21);
   shop.line.advance(10'000);
@@ -206,7 +224,7 @@ TEST(Scaler, tries_again_where_stages_cannot_be_made) {
   const LogLines log;
   Shop shop(false);
   const ScalingPolicy policy = seed_policy();
-  core::Scaler scaler(shop.line.clock);
+  core::Scaler scaler(shop.line.timers);
   scaler.add(*shop.service, policy);
   shop.send(21);
   shop.fails = true;
