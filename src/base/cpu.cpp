@@ -5,24 +5,50 @@
 
 #include <algorithm>
 #include <fstream>
-#include <string>
+#include <iterator>
+#include <limits>
 
 namespace sluice::core {
 namespace {
 
-/// Cores that the cgroup's cpu.max grants, 0 if it sets none.
-int cgroup_quota_cores() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max" || period <= 0) {
-    return 0;
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+/// Cores that the folder's cpu.max ("50000 100000", "max 100000") grants.
+double quota_in(const std::string& folder) {
+  std::ifstream file(folder + "/cpu.max");
+  double quota = 0, period = 0;
+  return file >> quota >> period && quota > 0 && period > 0 ? quota / period : kNoLimit;
+}
+
+/// "/a/b" of the line "0::/a/b"; empty: the root.
+std::string_view group_in(std::string_view membership) {
+  constexpr std::string_view kVersion2 = "0::";
+  while (!membership.empty()) {
+    const std::string_view line = membership.substr(0, membership.find('\n'));
+    if (line.starts_with(kVersion2)) {
+      const std::string_view group = line.substr(kVersion2.size());
+      // Outside of the process's cgroup namespace, which is "/../.." then, nothing can be read.
+      return group.starts_with('/') && !(std::string(group) + "/").contains("/../") ? group : std::string_view();
+    }
+    membership.remove_prefix(std::min(membership.size(), line.size() + 1));
   }
-  double cores = std::strtod(quota.c_str(), nullptr) / period;
-  return std::max(1, static_cast<int>(cores + 0.999));
+  return {};
+}
+
+std::string own_membership() {
+  std::ifstream file("/proc/self/cgroup");
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace
+
+int cgroup_quota_cores(const std::string& root, std::string_view membership) {
+  double cores = quota_in(root);
+  for (std::string_view group = group_in(membership); !group.empty(); group = group.substr(0, group.rfind('/'))) {
+    cores = std::min(cores, quota_in(root + std::string(group)));
+  }
+  return cores < CPU_SETSIZE ? std::max(1, static_cast<int>(cores + 0.999)) : 0;
+}
 
 std::vector<int> allowed_cores() {
   std::vector<int> cores;
@@ -35,7 +61,7 @@ std::vector<int> allowed_cores() {
       }
     }
   }
-  int quota = cgroup_quota_cores();
+  int quota = cgroup_quota_cores("/sys/fs/cgroup", own_membership());
   if (quota > 0 && static_cast<std::size_t>(quota) < cores.size()) {
     cores.resize(quota);
   }
