@@ -17,6 +17,9 @@ Value choice(const ObjectReader& fields, std::string_view key,
   return static_cast<Value>(found == names.end() ? 0 : found - names.begin());
 }
 
+/// CloudWatch: what an alarm looks at is a day at most.
+constexpr std::int64_t kLookedAtMaxMs = 86'400'000;
+
 constexpr std::string_view kActionsKeys[kAlarmStates] = {"on_ok", "on_alarm",
                                                          "on_insufficient_data"};
 
@@ -61,6 +64,14 @@ void Loader::read_alarm_rule(AlarmRule& rule, const ObjectReader& fields) {
                                 "\"evaluation_periods\" to as many or more",
                                 fields.who(), datapoints,
                                 count_text(static_cast<std::uint64_t>(periods), "datapoint")));
+  }
+  if (periods > kLookedAtMaxMs / rule.period_ms) {
+    reporter_.error(
+        fields.offset("evaluation_periods"),
+        fmt::format("{} looks at {} of {}, and a day is the most: set \"evaluation_periods\" to {} "
+                    "or fewer, or a shorter \"period\"",
+                    fields.who(), count_text(static_cast<std::uint64_t>(periods), "period"),
+                    format_duration(rule.period_ms), kLookedAtMaxMs / rule.period_ms));
   }
   rule.evaluation_periods = static_cast<std::uint32_t>(periods);
   rule.datapoints_to_alarm = static_cast<std::uint32_t>(datapoints);

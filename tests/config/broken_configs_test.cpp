@@ -269,6 +269,11 @@ const Broken kBroken[] = {
     {"more_datapoints_than_are_looked_at_are_refused",
      ALARM(R"("evaluation_periods": 2, "datapoints_to_alarm": @3)"),
      "\"datapoints_to_alarm\" of alarm \"a\" is 3, and it looks at 2 datapoints"},
+    {"more_than_a_day_is_not_looked_at", ALARM(R"("evaluation_periods": @25, "period": "1h")"),
+     "alarm \"a\" looks at 25 periods of 1h, and a day is the most: set \"evaluation_periods\" to 24 or "
+     "fewer, or a shorter \"period\""},
+    {"days_are_not_looked_at", ALARM(R"("evaluation_periods": @2, "period": "1d")"),
+     "alarm \"a\" looks at 2 periods of 1d"},
     {"an_unknown_key_of_an_alarm_names_the_nearest", ALARM(R"(@"on_alarms": [])"),
      "unknown key \"on_alarms\" in alarm \"a\": did you mean \"on_alarm\"?"},
     {"an_action_that_does_nothing_is_refused", ALARM(R"("on_ok": [@{}])"),

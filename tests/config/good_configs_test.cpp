@@ -236,6 +236,14 @@ TEST(GoodConfig, every_key_of_an_alarm_has_its_meaning) {
   EXPECT_EQ(insufficient[0].count, 1U) << "the default";
 }
 
+TEST(GoodConfig, an_alarm_may_look_at_a_day) {
+  for (const auto& [period, periods] : {std::pair{"1m", "1440"}, {"1h", "24"}, {"1d", "1"}}) {
+    const Loaded loaded(kDrain, {std::string("/alarms/full/period=\"") + period + "\"",
+                                 std::string("/alarms/full/evaluation_periods=") + periods});
+    EXPECT_TRUE(loaded.result) << loaded.text();
+  }
+}
+
 TEST(GoodConfig, a_retry_through_the_dead_letter_queue_is_no_cycle) {
   // A move to a dead-letter queue never waits, so the way back cannot stand still.
   const Loaded loaded(
