@@ -81,11 +81,11 @@ double nice_step(double range, int count) {
   return 10 * power;
 }
 
-/// "0.5", "1500", "20k", "3M".
+/// "0.5", "1500", "-20k", "3M".
 std::string number_text(double value) {
-  if (value >= 1e6)
+  if (std::abs(value) >= 1e6)
     return fmt::format("{:.6g}M", value / 1e6);
-  if (value >= 1e4)
+  if (std::abs(value) >= 1e4)
     return fmt::format("{:.6g}k", value / 1e3);
   return fmt::format("{:.6g}", value);
 }
@@ -122,23 +122,29 @@ std::string_view metric_unit(ScalingMetric::Type type) {
 
 }  // namespace
 
-/// Where a panel's values lie.
+/// Where a panel's values lie: from 0, or from what is below it.
 struct ScalePlot::Axes {
-  Axes(int panel, double greatest, bool is_whole)
+  Axes(int panel, double greatest, bool is_whole, double lowest = 0)
       : top(kFirstPanel + panel * kPanelStep), bottom(top + kPanelHeight) {
-    step = nice_step(greatest > 0 ? greatest : 1, 4);
+    step = nice_step(greatest > lowest ? greatest - lowest : 1, 4);
     if (is_whole)
       step = std::max(step, 1.0);
+    first = static_cast<int>(std::floor(lowest / step + 1e-9));
+    least = step * first;
     most = step * std::max(1.0, std::ceil(greatest / step - 1e-9));
   }
-  double y_of(double value) const { return bottom - value / most * kPanelHeight; }
+  double y_of(double value) const {
+    return bottom - (value - least) / (most - least) * kPanelHeight;
+  }
 
   int top, bottom;
-  double step, most;
+  double step, least, most;
+  int first;  ///< tick, in steps
 };
 
 void ScalePlot::Trace::add(std::size_t column, Point point) {
   greatest_ = std::max(greatest_, point.value);
+  least_ = std::min(least_, point.value);
   std::optional<Column>& into = columns_[column];
   if (!into) {
     into = Column{point, point, point, point};
@@ -219,7 +225,7 @@ std::string ScalePlot::steps(const Axes& axes, const Trace& trace, const char* n
 std::string ScalePlot::frame(const Axes& axes, const std::string& unit,
                              const std::vector<std::pair<const char*, std::string>>& legend) const {
   std::string svg = text_at(kLeft, axes.top - 12, unit, "class=\"unit\"");
-  for (int i = 0; i * axes.step <= axes.most * (1 + 1e-9); ++i) {
+  for (int i = axes.first; i * axes.step <= axes.most * (1 + 1e-9); ++i) {
     const double y = axes.y_of(i * axes.step);
     svg += line_at(i == 0 ? "axis" : "grid", kLeft, y, kLeft + kColumns, y);
     svg += text_at(kLeft - 8, y + 4, number_text(i * axes.step), "text-anchor=\"end\"");
@@ -256,7 +262,7 @@ std::string ScalePlot::metric_panel() const {
   const ScalingPolicy& policy = simulation_.policy;
   if (!policy.tracks_target)
     return frame({1, 0, false}, "no metric: the number of workers is fixed", {});
-  const Axes axes(1, std::max(metric_.greatest(), policy.target_value), false);
+  const Axes axes(1, std::max(metric_.greatest(), policy.target_value), false, metric_.least());
   std::vector<std::pair<const char*, std::string>> legend{
       {"metric", "metric"}, {"target", fmt::format("target {}", number_text(policy.target_value))}};
   std::string low;

@@ -35,14 +35,15 @@ class ScalePlot {
     Trace() : columns_(kColumns) {}
     void add(std::size_t column, Point point);
     std::vector<Point> points() const;  ///< in the order of time
-    double greatest() const { return greatest_; }
+    double greatest() const { return greatest_; }  ///< or 0
+    double least() const { return least_; }        ///< or 0
 
    private:
     struct Column {
       Point first, least, greatest, last;
     };
     std::vector<std::optional<Column>> columns_;
-    double greatest_ = 0;
+    double greatest_ = 0, least_ = 0;
   };
   struct Mark {
     Point point;

@@ -415,6 +415,19 @@ TEST(Plot, values_stand_where_the_axes_say) {
   EXPECT_NEAR(path_of(svg, "workers")[0].y, y_of[2].first + y_of[2].second, 0.11) << "from 1";
 }
 
+TEST(Plot, a_metric_below_0_stays_in_its_panel) {
+  json file = file_of(kTraces[0]);
+  file["scaling"]["metric"]["overprovision_penalty"] = 2;
+  const std::string svg = plot_of(file);
+  const auto values = labels_of(svg, "end");
+  const auto bottom = std::ranges::find(values, "-200", &std::pair<std::string, Point>::first);
+  ASSERT_NE(bottom, values.end());
+  ASSERT_EQ(bottom[1].first, "0");
+  const std::vector<Point> metric = path_of(svg, "metric");
+  const Point least = *std::ranges::max_element(metric, {}, &Point::y);
+  EXPECT_NEAR(least.y, (bottom[0].second.y + bottom[1].second.y) / 2 - 4, 0.11) << "at -100";
+}
+
 TEST(Plot, every_action_has_a_mark_that_tells_its_reason) {
   const std::string svg = plot_of(file_of(kTraces[0]));
   const std::vector<std::string> outs = marks_of(svg, "out"), ins = marks_of(svg, "in");
