@@ -48,14 +48,13 @@ ScalingSample Scaler::sample(const Scaled& scaled) const {
 void Scaler::decide(Scaled& scaled) {
   const ScalingSample seen = sample(scaled);
   const ScalingDecision decision = scaled.controller.decide(seen);
-  std::string reason = reason_text(scaled.policy, decision);
   const std::string& name = scaled.service.name();
-  if (decision.action == ScalingDecision::Action::none) {
-    log_debug(name, "{} of {} workers: {}", decision.count, scaled.policy.max_capacity, reason);
-  } else {
+  if (decision.action != ScalingDecision::Action::none) {
     log_info(name, "scales {} from {} to {}: {}; {} visible, {} in flight",
-             decision.action == ScalingDecision::Action::out ? "out" : "in", decision.count, count_text(decision.desired, "worker"), reason,
-             seen.visible, seen.in_flight);
+             decision.action == ScalingDecision::Action::out ? "out" : "in", decision.count, count_text(decision.desired, "worker"),
+             reason_text(scaled.policy, decision), seen.visible, seen.in_flight);
+  } else if (log_enabled(LogLevel::debug)) {  // the text takes longer than the decision
+    log_debug(name, "{} of {} workers: {}", decision.count, scaled.policy.max_capacity, reason_text(scaled.policy, decision));
   }
   scaled.meant = decision.desired;
   if (Result<void> run = scaled.service.run_workers(scaled.meant); !run) {
@@ -63,13 +62,24 @@ void Scaler::decide(Scaled& scaled) {
   }
   scaled.some_leave = scaled.service.retire_workers();
   const std::lock_guard lock(mutex_);
-  scaled.facts = ScalingFacts{decision, std::move(reason), clock_.wall_ms(), seen.visible, seen.in_flight};
+  scaled.facts = ScalingFacts{decision, "", clock_.wall_ms(), seen.visible, seen.in_flight};
 }
 
 std::optional<ScalingFacts> Scaler::facts(const Service& service) const {
   const auto found = scaled_.find(&service);
-  const std::lock_guard lock(mutex_);
-  return found != scaled_.end() ? found->second.facts : std::nullopt;
+  if (found == scaled_.end()) {
+    return std::nullopt;
+  }
+  const Scaled& scaled = found->second;
+  std::optional<ScalingFacts> facts;
+  {
+    const std::lock_guard lock(mutex_);
+    facts = scaled.facts;
+  }
+  if (facts) {
+    facts->reason = reason_text(scaled.policy, facts->decision);
+  }
+  return facts;
 }
 
 }  // namespace sluice::core

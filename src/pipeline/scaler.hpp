@@ -41,7 +41,7 @@ class Scaler {
     std::uint32_t meant;       ///< workers; where stages cannot be made, fewer run
     std::int64_t samples = 0;  ///< so far
     bool some_leave = false;
-    std::optional<ScalingFacts> facts = {};  // guarded by mutex_
+    std::optional<ScalingFacts> facts = {};  // guarded by mutex_; without its reason
   };
   std::int64_t due_ns(const Scaled& scaled) const;
   ScalingSample sample(const Scaled& scaled) const;
