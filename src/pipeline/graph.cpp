@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "base/cpu.hpp"
 #include "base/log.hpp"
@@ -102,6 +103,20 @@ class Builder {
     return Instance::create(std::move(config));
   }
 
+  /// A worker's. Also while it runs.
+  static Result<std::vector<Instance>> make_stages(Graph& graph, const PipelineDescription& pipeline,
+                                                   const ServiceDescription& description) {
+    std::vector<Instance> stages;
+    for (const std::unique_ptr<sluice_config>& stage : description.stages) {
+      Result<Instance> instance = create(graph, pipeline, std::make_unique<sluice_config>(*stage));
+      if (!instance) {
+        return std::unexpected(instance.error());
+      }
+      stages.push_back(std::move(*instance));
+    }
+    return stages;
+  }
+
   Result<void> make_queues() {
     for (const QueueDescription& description : pipeline_.queues) {
       QueueOptions options{description.name, description.capacity, description.capacity_bytes,
@@ -192,16 +207,22 @@ class Builder {
                           description.max_body_bytes, own_threads ? graph_->permits.get() : nullptr, &share, own_threads,
                           description.publish_to ? branches(*description.publish_to) : std::vector<Queue*>(),
                           description.publish_to.has_value(), &graph_->stopping, &graph_->aborting};
-    auto open_worker = [&description, &pipeline = pipeline_, graph = graph_.get()](Worker& worker) -> Result<void> {
-      std::vector<Instance> stages;
-      for (const std::unique_ptr<sluice_config>& stage : description.stages) {
-        Result<Instance> instance = create(*graph, pipeline, std::make_unique<sluice_config>(*stage));
-        if (!instance) {
-          return std::unexpected(instance.error());
-        }
-        stages.push_back(std::move(*instance));
+    std::vector<Instance>& made_early = graph_->made_early.emplace_back();
+    if (description.scaling.desired_capacity == 0) {
+      // Whether its stages can be made is known before they are needed.
+      Result<std::vector<Instance>> stages = make_stages(*graph_, pipeline_, description);
+      if (!stages) {
+        return std::unexpected(stages.error());
       }
-      worker.open(std::move(stages));
+      made_early = std::move(*stages);
+    }
+    auto open_worker = [&description, &made_early, &pipeline = pipeline_, graph = graph_.get()](Worker& worker) -> Result<void> {
+      Result<std::vector<Instance>> stages =
+          made_early.empty() ? make_stages(*graph, pipeline, description) : std::exchange(made_early, {});
+      if (!stages) {
+        return std::unexpected(stages.error());
+      }
+      worker.open(std::move(*stages));
       return {};
     };
     std::vector<std::unique_ptr<Worker>> workers;
@@ -213,13 +234,6 @@ class Builder {
       if (Result<void> opened = open_worker(*workers.back()); !opened) {
         return opened;
       }
-    }
-    if (description.scaling.desired_capacity == 0) {
-      // Whether its stages can be made is known before they are needed.
-      if (Result<void> opened = open_worker(*workers.front()); !opened) {
-        return opened;
-      }
-      workers.front()->retire();
     }
     auto failed = [failed = failed_](const std::string& service) {
       failed({Errc::internal, fmt::format("a stage of service '{}' failed and cannot go on; its log line says why", service)});

@@ -51,6 +51,7 @@ struct Graph {
   std::unique_ptr<DeadLetters> dead_letters;
   std::deque<Share> shares;       ///< a service's each
   std::deque<RateLimit> rates;    ///< of those that have one
+  std::deque<std::vector<Instance>> made_early;  ///< a service's each: the stages of its first worker, where it begins with none
   std::vector<std::unique_ptr<Service>> services;
   Scaler scaler;
   Starter starter;
