@@ -1,6 +1,7 @@
 // CPU permits: as many as cores, by weight; between equals first come, first served.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 #include <vector>
 
@@ -93,7 +94,43 @@ TEST(Share, that_was_not_used_is_not_saved_up) {
   share.charge(0, 100);
   EXPECT_EQ(share.start(1'000'000), 1'000'000);
   share.charge(1'000'000, 1);
-  EXPECT_EQ(share.start(0), 1'000'100);
+  EXPECT_EQ(share.start(0), 1'000'001);
+}
+
+/// Two cores; each service has one batch at work at a time. Half of the weight is one core.
+TEST(Share, of_one_with_long_batches_is_not_charged_what_others_have_meanwhile) {
+  constexpr std::int64_t kMs = 1'000'000, kAll = 100'000 * kMs;
+  struct Rival {
+    core::Share share;
+    std::int64_t batch_ns, had = 0;
+    bool at_work = false;
+  };
+  struct Core {
+    std::int64_t free_at = 0, start = 0;
+    Rival* has = nullptr;
+  };
+  Rival rivals[] = {{core::Share(2), 200 * kMs}, {core::Share(1), 1 * kMs}, {core::Share(1), 1 * kMs}};
+  Core cores[2];
+  std::int64_t now = 0;
+  for (Core* core = cores; core->free_at < kAll; core = std::ranges::min_element(cores, {}, &Core::free_at)) {
+    if (core->has != nullptr) {
+      core->has->share.charge(core->start, core->has->batch_ns);
+      core->has->had += core->has->batch_ns;
+      core->has->at_work = false;
+    }
+    core->has = nullptr;
+    for (Rival& rival : rivals) {
+      if (!rival.at_work && (core->has == nullptr || rival.share.start(now) < core->has->share.start(now))) {
+        core->has = &rival;
+      }
+    }
+    core->start = now = core->has->share.start(now);
+    core->has->at_work = true;
+    core->free_at += core->has->batch_ns;
+  }
+  EXPECT_NEAR(static_cast<double>(rivals[0].had) / kAll, 1.0, 0.02);
+  EXPECT_NEAR(static_cast<double>(rivals[1].had) / kAll, 0.5, 0.02);
+  EXPECT_NEAR(static_cast<double>(rivals[2].had) / kAll, 0.5, 0.02);
 }
 
 }  // namespace
