@@ -1,19 +1,21 @@
 // bench/scaling: what deciding about the number of workers costs, one thread.
 //
-//   scaling/decide-1000-direct/sluice  the controllers of 1 000 services decide on a sample each,
-//   as
-//                                      they do once in a period; items are decisions
+//   scaling/step-1000-services/sluice  the engine's own step: 1 000 idle services are sampled at their queues and decided
+//                                      on, as once in a period; items are services
+//   scaling/decide-1000-direct/sluice  the controllers of 1 000 services alone, on samples of every kind
 //   scaling/decide-1000-alarms/sluice  the same, judged by averages as CloudWatch's alarms
 //   scaling/explain/sluice             a decision in words
-//   scaling/simulate-burst/sluice      a burst of 1 000 messages of 5 s each, five workers, 1 040 s
-//   of
-//                                      simulated time (configs/simulations/burst.json); items are
-//                                      simulated seconds
+//   scaling/simulate-burst/sluice      a burst of 1 000 messages of 5 s each, five workers, 1 040 s of simulated time
+//                                      (configs/simulations/burst.json); items are simulated seconds
 #include <benchmark/benchmark.h>
 
+#include <deque>
+#include <memory>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "main.hpp"
+#include "pipeline/scaler.hpp"
 #include "scaling/simulator.hpp"
 
 namespace sluice::core {
@@ -49,6 +51,52 @@ void decide(benchmark::State& state, ScalingEvaluation::Type evaluation) {
   state.SetItemsProcessed(state.iterations() * kServices);
 }
 
+/// Services with one worker that runs, of five that may; nobody works.
+void step(benchmark::State& state) {
+  FakeClock clock;
+  Timers timers(clock);
+  DeadLetters dead_letters(file_storage(), "", timers, {});
+  ReadySet ready(kServices, [](std::uint32_t) {});
+  const Atomic<bool> stopping{false}, aborting{false};
+  const ScalingPolicy policy_of_all = policy(ScalingEvaluation::Type::direct);
+  std::deque<Queue> queues;
+  std::deque<Share> shares;
+  std::vector<std::unique_ptr<Service>> services;
+  Scaler scaler(timers);
+  for (std::uint32_t i = 0; i < kServices; ++i) {
+    Queue& queue = queues.emplace_back(QueueOptions{.name = "q"});
+    queue.open();
+    std::vector<std::unique_ptr<Worker>> workers;
+    for (std::uint32_t worker = 0; worker < policy_of_all.max_capacity; ++worker) {
+      workers.push_back(std::make_unique<Worker>(
+          queue, timers, dead_letters,
+          WorkerOptions{.service = "svc", .batch_size = 10, .workers = policy_of_all.max_capacity, .max_body_bytes = 1 << 20, .stopping = &stopping, .aborting = &aborting}));
+    }
+    services.push_back(std::make_unique<Service>(
+        ServiceOptions{.name = "svc", .index = i, .own_threads = false, .share = &shares.emplace_back(), .stopping = &stopping, .failed = {},
+                       .open_worker = [](Worker& worker) -> Result<void> {
+                         worker.open({});
+                         return {};
+                       }},
+        queue, timers, ready, std::move(workers)));
+    if (!services.back()->run_workers(1)) {
+      state.SkipWithError("a worker cannot be opened");
+      return;
+    }
+    scaler.add(*services.back(), policy_of_all);
+  }
+  for (auto _ : state) {
+    clock.advance_ms(policy_of_all.period_ms);
+    benchmark::DoNotOptimize(scaler.step());
+  }
+  state.SetItemsProcessed(state.iterations() * kServices);
+  for (const std::unique_ptr<Service>& service : services) {
+    for (const std::unique_ptr<Worker>& worker : service->workers()) {
+      worker->close();
+    }
+  }
+}
+
 void explain(benchmark::State& state) {
   const ScalingPolicy direct = policy(ScalingEvaluation::Type::direct);
   ScalingController controller(direct);
@@ -73,6 +121,7 @@ void simulate_burst(benchmark::State& state) {
 }
 
 void add_all() {
+  benchmark::RegisterBenchmark("scaling/step-1000-services/sluice", step)->UseRealTime();
   benchmark::RegisterBenchmark("scaling/decide-1000-direct/sluice", decide,
                                ScalingEvaluation::Type::direct)
       ->UseRealTime();

@@ -6,14 +6,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 sluice_help "${1-}" "usage: scripts/test.sh
 Installs missing Debian packages and runs every test:
   build/test   everything, under AddressSanitizer and UndefinedBehaviorSanitizer, with asserts and fault points
-  build/tsan   the layers base to service, under ThreadSanitizer
+  build/tsan   the layers base to pipeline, under ThreadSanitizer
   build/fuzz   hostile input, some seconds for each target: scripts/fuzz.sh
 The last line is 'N passed, N failed'. Exit: 0 all passed, 1 some failed, 69 packages, 70 build.
 SLUICE_TEST_SCALE=0.15 shortens the long tests (default 1); SLUICE_FUZZ_SECONDS=N is the time of each fuzz
 target (default 8); SLUICE_JOBS=N compiles with N processes."
 
-# Layers whose tests are lock-free code's, and need no plugin.
-TSAN_TESTS=(base message queue topic service)
+# Layers whose threads meet, and whose tests need no plugin.
+TSAN_TESTS=(base message queue scaling topic service pipeline)
 
 # run_tests FOLDER WORD...: the tests of a build folder, without building; what failed is shown. A suite's timeout is
 # for a hang, and made for a scale of 0.15.
