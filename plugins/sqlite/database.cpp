@@ -75,11 +75,24 @@ std::string_view Statement::text(int column) const {
                           : std::string_view(bytes, static_cast<std::size_t>(size));
 }
 
-Database::Database(const std::string& path, bool create, std::int64_t busy_timeout_ms) {
+Database::Database(const std::string& path, bool create, std::int64_t busy_timeout_ms)
+    : Database(path, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0), busy_timeout_ms) {}
+
+Database Database::unchanging(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#')
+      uri += c == '%' ? "%25" : c == '?' ? "%3f" : "%23";
+    else
+      uri += c;
+  }
+  return {uri + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, 0};
+}
+
+Database::Database(const std::string& name, int flags, std::int64_t busy_timeout_ms) {
   sqlite3* opened = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0) |
-                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const int code = sqlite3_open_v2(path.c_str(), &opened, flags, nullptr);
+  const int code = sqlite3_open_v2(
+      name.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   database_.reset(opened);  // also where it failed
   check(code);
   const auto timeout = std::min<std::int64_t>(busy_timeout_ms, std::numeric_limits<int>::max());

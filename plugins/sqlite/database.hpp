@@ -73,6 +73,8 @@ class Database {
  public:
   /// `create`: the file is made where it is missing. Throws DatabaseError.
   Database(const std::string& path, bool create, std::int64_t busy_timeout_ms);
+  /// A file that nobody changes meanwhile: it needs no other beside it. Throws DatabaseError.
+  static Database unchanging(const std::string& path);
 
   /// SQL without results. Throws DatabaseError.
   void execute(const std::string& sql);
@@ -85,6 +87,7 @@ class Database {
   bool is_read_only() const { return sqlite3_db_readonly(database_.get(), "main") == 1; }
 
  private:
+  Database(const std::string& name, int flags, std::int64_t busy_timeout_ms);
   void check(int code) const;
 
   struct Close {

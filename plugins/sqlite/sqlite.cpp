@@ -43,6 +43,7 @@ TableOptions read_options(const Config& config) {
   return {.path = std::string(config.text("path")),
           .layout = *std::move(layout),
           .create = config.boolean("create"),
+          .read_only = config.boolean("read_only"),
           .full_sync = config.text("synchronous") == "full",
           .busy_timeout_ms = config.integer("busy_timeout"),
           .item_bytes_max = static_cast<std::uint64_t>(config.integer("max_item_bytes"))};
@@ -78,6 +79,12 @@ constexpr sluice_option kCreate =
             .type = "bool",
             .default_json = "true",
             .help = "Whether the file and the table are made where they are missing."});
+constexpr sluice_option kReadOnly =
+    option({.name = "read_only",
+            .type = "bool",
+            .default_json = "false",
+            .help = "Whether items are only looked at, as `sluice table` does: nothing is made, "
+                    "and the file need not be writable."});
 constexpr sluice_option kSynchronous = option(
     {.name = "synchronous",
      .type = "enum",
@@ -100,8 +107,8 @@ constexpr sluice_option kMaxItemBytes =
             .maximum = "\"64MiB\"",
             .help = "The largest item that is taken, as JSON."});
 constexpr const sluice_option* kOptions[] = {&kPath,        &kTable,        &kKey,
-                                             &kColumns,     &kCreate,       &kSynchronous,
-                                             &kBusyTimeout, &kMaxItemBytes, nullptr};
+                                             &kColumns,     &kCreate,       &kReadOnly,
+                                             &kSynchronous, &kBusyTimeout,  &kMaxItemBytes, nullptr};
 
 const sluice_component kSqlite =
     table<Sqlite>("sqlite",

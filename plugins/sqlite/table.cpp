@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "support/base64.hpp"
 
@@ -68,18 +69,33 @@ SqliteTable::SqliteTable(TableOptions options)
 Database SqliteTable::open() const {
   std::error_code fault;
   const std::filesystem::path path(options_.path);
-  if (!options_.create && !std::filesystem::exists(path, fault)) {
-    throw Failure(SLUICE_NOT_FOUND,
-                  fmt::format("{} is not there, and \"create\" is false", options_.path));
-  }
-  if (options_.create)
+  const bool creates = options_.create && !options_.read_only;
+  if (!creates && !std::filesystem::exists(path, fault))
+    throw missing(options_.path + " is not there");
+  if (creates)
     std::filesystem::create_directories(path.parent_path(), fault);
   try {
+    if (options_.read_only)
+      return open_to_read();
     return Database(options_.path, options_.create, options_.busy_timeout_ms);
   } catch (const DatabaseError& error) {
     const std::string why = fault ? fault.message() : error.what();
     throw Failure(SLUICE_UNAVAILABLE, fmt::format("cannot open {}: {}", options_.path, why));
   }
+}
+
+/// SQLite makes a log and an index of it beside the file, also to read, which the folder may not allow.
+/// Where the file cannot be written and has no log, nobody writes to it now, and it can do without.
+Database SqliteTable::open_to_read() const {
+  Database database(options_.path, false, options_.busy_timeout_ms);
+  const bool has_log = std::filesystem::exists(options_.path + "-wal") ||
+                       std::filesystem::exists(options_.path + "-journal");
+  return database.is_read_only() && !has_log ? Database::unchanging(options_.path)
+                                             : std::move(database);
+}
+
+Failure SqliteTable::missing(const std::string& what) const {
+  return {SLUICE_NOT_FOUND, what + (options_.read_only ? "" : ", and \"create\" is false")};
 }
 
 /// SQLite by itself does not wait here for another that opens the file anew.
@@ -97,6 +113,10 @@ std::string SqliteTable::ask_for_log() {
 }
 
 void SqliteTable::prepare_file() {
+  if (options_.read_only) {
+    database_.execute("PRAGMA query_only = ON");
+    return;
+  }
   if (database_.is_read_only())
     throw Failure(SLUICE_UNAVAILABLE,
                   fmt::format("{} cannot be written: see its permissions", options_.path));
@@ -116,10 +136,8 @@ void SqliteTable::prepare_file() {
 void SqliteTable::make_table() {
   if (has_table(database_, options_.layout.table))
     return;
-  if (!options_.create) {
-    throw Failure(SLUICE_NOT_FOUND, fmt::format("{} has no table {}, and \"create\" is false",
-                                                options_.path, sql_name(options_.layout.table)));
-  }
+  if (!options_.create || options_.read_only)
+    throw missing(fmt::format("{} has no table {}", options_.path, sql_name(options_.layout.table)));
   Transaction transaction(database_);
   create_table(database_, options_.layout);
   transaction.commit();

@@ -19,6 +19,7 @@ struct TableOptions {
   std::string path;
   Layout layout;
   bool create = true;     ///< the file and the table, where they are missing
+  bool read_only = false;  ///< makes nothing, puts nothing; the file need not be writable
   bool full_sync = true;  ///< each put is on the disk when it returns
   std::int64_t busy_timeout_ms = 5000;
   std::uint64_t item_bytes_max = 400 << 10;
@@ -44,6 +45,8 @@ class SqliteTable {
   };
 
   Database open() const;
+  Database open_to_read() const;
+  Failure missing(const std::string& what) const;
   std::string ask_for_log();
   void prepare_file();
   void make_table();

@@ -11,6 +11,7 @@
 #include "config/diagnostics.hpp"
 #include "config/load.hpp"
 #include "plugin/handles.hpp"
+#include "plugin/options.hpp"
 
 namespace sluice::core {
 namespace {
@@ -25,6 +26,15 @@ sluice_str str(std::string_view text) {
   return {text.data(), text.size()};
 }
 
+/// Who looks makes nothing, and need not have the right to write: where the table's type knows of that.
+void open_read_only(PipelineDescription& pipeline, const std::string& table) {
+  for (TableDescription& each : pipeline.tables) {
+    const sluice_option* option = find_option(*each.options->component->descriptor, "read_only");
+    if (each.name == table && option != nullptr && std::string_view(option->type) == "bool")
+      each.options->values["read_only"] = {.text = "true", .json = "true", .integer = 1, .number = {}};
+  }
+}
+
 Result<LentComponents> open_table(const TableArguments& arguments, Registry& registry) {
   Diagnostics diagnostics;
   Result<PipelineDescription> pipeline =
@@ -33,6 +43,7 @@ Result<LentComponents> open_table(const TableArguments& arguments, Registry& reg
     print_raw_error(render(diagnostics, colour_on_stderr()));
     return std::unexpected(pipeline.error());
   }
+  open_read_only(*pipeline, arguments.table);
   return LentComponents::open(std::move(*pipeline),
                               {{OptionReference::Kind::table, "", arguments.table}});
 }

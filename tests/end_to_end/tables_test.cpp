@@ -155,6 +155,16 @@ TEST_F(TablePipeline, a_file_that_is_no_database_ends_the_start_and_is_left_as_i
   EXPECT_EQ(read_file(folder() / "t.db"), text);
 }
 
+TEST_F(TablePipeline, who_looks_before_anything_was_put_hears_so_and_makes_nothing) {
+  const Command command = drain();
+  for (const char* action : {"list", "get"}) {
+    const Ended ended = table(command, action, "messages", action == std::string("get") ? Words{"a"} : Words{});
+    EXPECT_EQ(ended.exit, 66) << ended.err;
+    EXPECT_NE(ended.err.find("t.db is not there"), std::string::npos) << ended.err;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder() / "t.db"));
+}
+
 TEST_F(TablePipeline, validate_does_not_touch_the_database) {
   write(0, 1);
   Command command = drain();

@@ -1,4 +1,7 @@
 // Items put, got and listed, in real files.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <thread>
 
@@ -224,6 +227,49 @@ TEST_F(Tables, nothing_is_made_where_that_is_not_wanted) {
   EXPECT_FALSE(folder_.exists("t.db"));
   execute("CREATE TABLE other (id TEXT)");
   EXPECT_EQ(opening(found_only), not_found + path() + " has no table \"todos\", and \"create\" is false");
+}
+
+TEST_F(Tables, nothing_is_made_or_put_by_who_only_looks) {
+  TableOptions looking = options();
+  looking.read_only = true;
+  const std::string not_found = std::to_string(SLUICE_NOT_FOUND) + " ";
+  EXPECT_EQ(opening(looking), not_found + path() + " is not there");
+  EXPECT_FALSE(folder_.exists("t.db"));
+  execute("CREATE TABLE other (id TEXT)");
+  EXPECT_EQ(opening(looking), not_found + path() + " has no table \"todos\"");
+  SqliteTable writing(options()), table(looking);
+  put(writing, {R"({"id":"1","name":"a"})"});
+  EXPECT_EQ(table.get("\"1\""), R"({"id":"1","name":"a","done":null})");
+  EXPECT_EQ(put(table, {R"({"id":"2"})"}),
+            Texts{"thrown " + std::to_string(SLUICE_UNAVAILABLE) + " " + path() +
+                  ": attempt to write a readonly database"});
+}
+
+/// As another user than the one who made it, in a folder where he makes nothing.
+TEST_F(Tables, who_only_looks_needs_no_right_to_write) {
+  TableOptions looking = options();
+  looking.path = folder_.at("a%3f b#?.db");
+  {
+    SqliteTable table(looking);
+    put(table, {R"({"id":"1","name":"a"})"});
+  }
+  looking.read_only = true;
+  ASSERT_EQ(chmod(looking.path.c_str(), 0444), 0);
+  ASSERT_EQ(chmod(folder_.path().c_str(), 0555), 0);
+  const bool is_root = geteuid() == 0;  // who may do all
+  ASSERT_TRUE(!is_root || seteuid(65534) == 0);
+  std::string fault;
+  Page page;
+  try {
+    SqliteTable table(looking);
+    page = list(table, 5);
+  } catch (const Failure& failure) {
+    fault = failure.what();
+  }
+  ASSERT_TRUE(!is_root || seteuid(0) == 0);
+  chmod(folder_.path().c_str(), 0755);
+  EXPECT_EQ(fault, "");
+  EXPECT_EQ(page.items, Texts{R"({"id":"1","name":"a","done":null})"});
 }
 
 TEST_F(Tables, two_tables_share_a_file) {
