@@ -12,6 +12,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -208,13 +209,20 @@ Result<std::unique_ptr<AdminServer>> AdminServer::listen(const ListenAddress& ad
   return std::unique_ptr<AdminServer>(new AdminServer(std::move(state)));
 }
 
-void AdminServer::serve(std::string pipeline, QueueControl& queues, ServiceControl& services,
-                        std::function<Snapshot()> snapshot, std::function<bool()> is_stopping) {
+Result<void> AdminServer::serve(std::string pipeline, QueueControl& queues,
+                                ServiceControl& services, std::function<Snapshot()> snapshot,
+                                std::function<bool()> is_stopping) {
   state_->subject.emplace(AdminSubject{std::move(pipeline), queues, services, std::move(snapshot),
                                        state_->address.is_loopback(), std::move(is_stopping)});
   asio::co_spawn(state_->context, state_->accept(), asio::detached);
-  for (int i = 0; i < kThreads; ++i)
-    state_->threads.emplace_back([context = &state_->context] { context->run(); });
+  try {
+    for (int i = 0; i < kThreads; ++i)
+      state_->threads.emplace_back([context = &state_->context] { context->run(); });
+  } catch (const std::system_error& error) {
+    return fail(Errc::unavailable,
+                fmt::format("admin cannot start a thread: {}", error.code().message()));
+  }
+  return {};
 }
 
 const ListenAddress& AdminServer::address() const {

@@ -12,9 +12,10 @@ class AdminServer {
  public:
   /// From now on connections wait. Errors: unavailable, where the address cannot be had.
   static Result<std::unique_ptr<AdminServer>> listen(const ListenAddress& address);
-  /// Answers on threads of its own until it is destroyed. Once. What is given outlives it.
-  void serve(std::string pipeline, QueueControl& queues, ServiceControl& services,
-             std::function<Snapshot()> snapshot, std::function<bool()> is_stopping);
+  /// Answers on threads of its own until it is destroyed. Once. What is given outlives it. Errors:
+  /// unavailable, where the system gives no thread.
+  Result<void> serve(std::string pipeline, QueueControl& queues, ServiceControl& services,
+                     std::function<Snapshot()> snapshot, std::function<bool()> is_stopping);
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;

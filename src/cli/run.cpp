@@ -295,12 +295,18 @@ int run_pipeline(const RunArguments& arguments) {
   if (!engine)
     return report(engine.error());
   log_info("", "{}", what);
+  Result<void> served;
   if (*admin) {
-    log_info("", "admin answers at http://{}", to_text((*admin)->address()));
     Engine& running = **engine;
-    (*admin)->serve(
+    served = (*admin)->serve(
         name, running.queues(), running.services(), [&running] { return running.snapshot(); },
         [&running] { return running.is_stopping(); });
+    if (served) {
+      log_info("", "admin answers at http://{}", to_text((*admin)->address()));
+    } else {
+      log_error("", "{}", served.error().message);
+      running.request_stop();
+    }
   }
   std::optional<AddressFile> address_file(
       std::in_place, state, *admin ? std::optional((*admin)->address()) : std::nullopt);
@@ -311,7 +317,9 @@ int run_pipeline(const RunArguments& arguments) {
   admin->reset();
   const Summary summary = (*engine)->finish();
   progress.end();
-  const int exit = end_run(name, summary, arguments);
+  int exit = end_run(name, summary, arguments);
+  if (!served && exit == 0)
+    exit = exit_code(served.error().code);
   // A stage that never returned still holds what destructors would take away.
   if (summary.threads_left)
     std::_Exit(finish_output(exit));

@@ -11,6 +11,7 @@
 #include "admin/remote_queues.hpp"
 #include "admin/server.hpp"
 #include "stored.hpp"
+#include "support/no_threads.hpp"
 
 namespace sluice::test {
 namespace {
@@ -57,8 +58,8 @@ class Server : public testing::Test {
     core::Result<std::unique_ptr<AdminServer>> listening = AdminServer::listen({"127.0.0.1", 0});
     EXPECT_TRUE(listening);
     server = std::move(*listening);
-    server->serve(
-        "p", *stored.queues, services, [] { return core::Snapshot(); }, [] { return false; });
+    EXPECT_TRUE(server->serve(
+        "p", *stored.queues, services, [] { return core::Snapshot(); }, [] { return false; }));
     port = server->address().port;
   }
 
@@ -67,6 +68,19 @@ class Server : public testing::Test {
   std::unique_ptr<AdminServer> server;
   std::uint16_t port;
 };
+
+TEST(ServerWithoutThreads, is_unavailable) {
+  Stored stored;
+  StoppedServices services;
+  const core::Result<std::unique_ptr<AdminServer>> listening = AdminServer::listen({"127.0.0.1", 0});
+  ASSERT_TRUE(listening);
+  const NoThreads none;
+  const core::Result<void> served = (*listening)->serve(
+      "p", *stored.queues, services, [] { return core::Snapshot(); }, [] { return false; });
+  ASSERT_FALSE(served);
+  EXPECT_EQ(served.error().code, core::Errc::unavailable);
+  EXPECT_EQ(served.error().message, "admin cannot start a thread: Resource temporarily unavailable");
+}
 
 TEST_F(Server, answers_the_same_as_the_queues_themselves) {
   core::RemoteQueues remote("127.0.0.1", std::to_string(port));
