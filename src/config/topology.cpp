@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "message/chunk.hpp"
 #include "queue/deduplication.hpp"
 #include "queue/lanes.hpp"
+#include "queue/log.hpp"
 #include "queue/timers.hpp"
 
 namespace sluice::core {
@@ -153,7 +156,6 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
   for (const QueueDescription& queue : pipeline.queues) {
     bound.queues += queue.capacity_bytes;
     bound.timers += Timers::bytes_max(std::min(queue.capacity, queue.capacity_bytes / kCreditUnit));
-    bound.origins += std::min(queue.capacity, queue.capacity_bytes / ChunkPool::kSlabBytes[0]) * Origin::bytes_max();
     if (queue.when_full == WhenFull::dead_letter)  // letters that are not stored yet
       bound.queues += std::max(queue.capacity_bytes / 4, static_cast<std::int64_t>(kChunkBytesMax));
     if (queue.fifo)
@@ -164,8 +166,11 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
     bound.filters += topic.filter != nullptr ? static_cast<std::int64_t>(topic.filter->bytes()) : 0;
   bound.producers = static_cast<std::int64_t>(pipeline.sources.size()) *
                     (static_cast<std::int64_t>(kChunkBytesMax) + kSlabsMax);
-  for (const SourceDescription& source : pipeline.sources)
+  std::set<std::uint32_t> published_to;
+  for (const SourceDescription& source : pipeline.sources) {
     bound.logs += log_bytes(pipeline, source.publish_to);
+    std::ranges::copy(queues_of(pipeline, source.publish_to), std::inserter(published_to, published_to.end()));
+  }
   for (const AlarmDescription& alarm : pipeline.alarms) {
     for (const std::vector<AlarmAction>& actions : alarm.actions) {
       for (const AlarmAction& action : actions) {
@@ -181,6 +186,7 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
     if (service.publish_to) {
       bound.producers += workers * static_cast<std::int64_t>(kChunkBytesMax);
       bound.logs += workers * log_bytes(pipeline, *service.publish_to);
+      std::ranges::copy(queues_of(pipeline, *service.publish_to), std::inserter(published_to, published_to.end()));
     }
     if (service.publish_to && runs_on_pool(service)) {
       bound.emissions = sum(bound.emissions, product(workers * kEmissionsMax, service.batch_size,
@@ -188,6 +194,10 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
     }
     const std::int64_t in_hand = std::max(service.max_body_bytes, kSlabMax);
     bound.workers = sum(bound.workers, product(workers, service.batch_size, in_hand));
+  }
+  for (const std::uint32_t index : published_to) {  // what is read from a file has no source that waits for it
+    const QueueDescription& queue = pipeline.queues[index];
+    bound.origins += std::min(queue.capacity, queue.capacity_bytes / ChunkPool::kSlabBytes[0]) * Origin::bytes_max();
   }
   return bound;
 }

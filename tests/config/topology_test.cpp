@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "message/origin.hpp"
+#include "queue/log.hpp"
 #include "queue/timers.hpp"
 #include "config_fixture.hpp"
 
@@ -55,7 +57,18 @@ TEST(Topology, the_memory_bound_counts_queues_producers_batches_in_hand_and_what
   EXPECT_EQ(bound.workers, 30 << 20);
   EXPECT_EQ(bound.emissions, std::int64_t{30 * 64} << 20);
   EXPECT_EQ(bound.admin, 0);
-  EXPECT_EQ(bound.total(), (std::int64_t{46} << 20) + (63 << 19) + bound.emissions + bound.timers);
+  EXPECT_EQ(bound.logs, 4 * Log::bytes_max(1)) << "of the source and of three workers";
+  EXPECT_EQ(bound.origins, (11 << 20) / 4096 * Origin::bytes_max()) << "each of the smallest chunks; none of q-dead";
+  EXPECT_EQ(bound.total(), (std::int64_t{46} << 20) + (63 << 19) + bound.emissions + bound.timers + bound.logs + bound.origins);
+}
+
+TEST(Topology, the_memory_bound_counts_a_log_for_all_branches_of_each_publisher) {
+  const Loaded loaded(
+      R"({"topics": {"t": {}}, "queues": {"a": {"subscriptions": [{"topic": "t"}]}, "b": {"subscriptions": [{"topic": "t"}]}},
+    "sources": {"s": {"type": "test_source", "publish_to": "t"}}})");
+  ASSERT_TRUE(loaded.result) << loaded.text();
+  EXPECT_EQ(memory_bound(loaded.pipeline()).logs, Log::bytes_max(2));
+  EXPECT_EQ(Log::bytes_max(3), 1024 * (64 + 64 * 128)) << "1024 segments of 64 entries, of two lines each";
 }
 
 /// As many as `capacity` lets in, or `capacity_bytes` of the smallest ones.

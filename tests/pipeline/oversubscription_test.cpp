@@ -84,9 +84,9 @@ TEST(Oversubscription, no_more_stages_compute_at_a_time_than_cores_beside_any_nu
 
 /// All cores' worth of workers emit more than the next queue takes; those who would make room compute, too.
 TEST(Oversubscription, a_stage_that_waits_for_credit_in_the_midst_of_its_work_holds_no_core) {
-  constexpr std::uint32_t kCopies = 200;
+  constexpr std::uint32_t kCopies = 60;
   const std::uint32_t cores = permits();
-  const std::uint64_t messages = 4 * cores;
+  const std::uint64_t messages = 40 * cores;
   Plan plan;
   std::atomic<std::uint64_t> arrived{0};
   auto source = counting_source(messages);
@@ -111,7 +111,7 @@ TEST(Oversubscription, a_stage_that_waits_for_credit_in_the_midst_of_its_work_ho
   plan.source(*source, Plan::to(from));
   core::ServiceDescription& first = plan.service("multiply", from, {waits.get(), multiplies.get()});
   first.publish_to = Plan::to(to);
-  first.batch_size = 1;
+  first.batch_size = 10;
   first.scaling.desired_capacity = cores + 1;
   plan.service("count", to, {waits.get(), counts.get()});
 
