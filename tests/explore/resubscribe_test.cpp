@@ -15,10 +15,10 @@ void stands_still(Trial& trial, bool fifo) {
   core::Queue& queue = line.queue({.name = "q", .fifo = fifo});
   core::Queue& late = line.queue({.name = "late"});
   core::Publisher& publisher = line.publisher({&queue});
-  test::Hand& hand = line.hand(queue, 7);
+  test::Hand& hand = line.hand(queue, core::kChunkMessages);  // a standard queue keeps the order of chunks
   (void)line.open();
   for (std::uint64_t i = 0; i < kMessages; ++i) {
-    if (i == core::kChunkMessages + 1) {
+    if (i == 2 * core::kChunkMessages) {
       publisher.change_filter({nullptr, {0, 1}, {&late}});
       publisher.flush(true);
     }
