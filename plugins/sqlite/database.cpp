@@ -89,6 +89,12 @@ Database Database::unchanging(const std::string& path) {
   return {uri + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, 0};
 }
 
+bool Database::has_moved() const {
+  int moved = 0;
+  const int code = sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return code == SQLITE_OK && moved != 0;
+}
+
 Database::Database(const std::string& name, int flags, std::int64_t busy_timeout_ms) {
   sqlite3* opened = nullptr;
   const int code = sqlite3_open_v2(

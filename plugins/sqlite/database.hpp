@@ -84,6 +84,8 @@ class Database {
   std::int64_t changes() const { return sqlite3_changes64(database_.get()); }
   /// Whether a transaction is open. Some errors end it.
   bool in_transaction() const { return sqlite3_get_autocommit(database_.get()) == 0; }
+  /// The file was removed or moved since it was opened: what is written now, nobody finds.
+  bool has_moved() const;
   bool is_read_only() const { return sqlite3_db_readonly(database_.get(), "main") == 1; }
 
  private:

@@ -153,6 +153,9 @@ void SqliteTable::put(const PutItems& items, PutMode mode, PutResult& result) {
   Statement& statement = mode == PutMode::insert   ? *insert_
                          : mode == PutMode::update ? *update_
                                                    : *upsert_;
+  if (database_.has_moved())
+    throw Failure(SLUICE_UNAVAILABLE,
+                  fmt::format("{} was removed or moved while it was open: put it back, or start anew", options_.path));
   try {
     Transaction transaction(database_);
     for (std::uint32_t i = 0; i < items.size(); ++i)

@@ -75,6 +75,8 @@ constexpr Kind<ServiceNumbers> kOutcomes[] = {{"processed", number<&ServiceNumbe
                                               {"rejected", number<&ServiceNumbers::rejected>},
                                               {"stale", number<&ServiceNumbers::stale>},
                                               {"ignored", number<&ServiceNumbers::ignored>}};
+constexpr Kind<ServiceNumbers> kWorkers[] = {{"running", number<&ServiceNumbers::workers>},
+                                             {"leaving", number<&ServiceNumbers::leaving>}};
 constexpr Kind<AlarmFacts> kAlarmIs[] = {
     {"OK", [](const AlarmFacts& alarm) { return double(alarm.state == AlarmState::ok); }},
     {"ALARM", [](const AlarmFacts& alarm) { return double(alarm.state == AlarmState::alarm); }},
@@ -134,8 +136,9 @@ void add_services(const std::vector<ServiceNumbers>& services, std::vector<Metri
   all.push_back(family("sluice_service_messages_total",
                        "Messages by what the service did with them.", MetricType::Counter,
                        "service", services, "outcome", kOutcomes));
-  all.push_back(family("sluice_service_workers", "Workers that are meant to run.",
-                       MetricType::Gauge, "service", services, number<&ServiceNumbers::workers>));
+  all.push_back(family("sluice_service_workers",
+                       "Workers that are meant to run, and others that finish what they hold.",
+                       MetricType::Gauge, "service", services, "state", kWorkers));
   add_scaling(services, all);
 }
 

@@ -32,6 +32,7 @@ Object service_object(const ServiceNumbers& service) {
   Object object;
   object["name"] = service.name;
   object["workers"] = service.workers;
+  object["leaving"] = service.leaving;
   object["workers_max"] = service.workers_max;
   object["processed"] = service.processed;
   object["retried"] = service.retried;

@@ -75,10 +75,11 @@ std::string alarms_table(const Json& alarms) {
 
 std::string services_table(const Json& services) {
   std::vector<std::vector<std::string>> rows{
-      {"service", "workers", "most", "processed", "retried", "rejected", "scaling"}};
+      {"service", "workers", "leaving", "most", "processed", "retried", "rejected", "scaling"}};
   for (const Json& service : services.items) {
     const Json* scaling = service.find("scaling");
-    rows.push_back({cell(service, "name"), cell(service, "workers"), cell(service, "workers_max"),
+    rows.push_back({cell(service, "name"), cell(service, "workers"), cell(service, "leaving"), cell(service, "workers_max"),
+                   
                     cell(service, "processed"), cell(service, "retried"), cell(service, "rejected"),
                     scaling ? cell(*scaling, "reason") : "-"});
   }
@@ -112,9 +113,13 @@ int change_workers(const Remote& remote, const EngineArguments& arguments) {
   if (before == nullptr || now == nullptr)
     return report(remote.not_sluice("workers").error());
   const std::int64_t changed = now->integer.value_or(0) - before->integer.value_or(0);
-  print(fmt::format("{}: {} {}, {} now\n", arguments.service,
+  const bool all = std::abs(changed) == arguments.count;
+  print(fmt::format("{}: {} {}, {} now{}\n", arguments.service,
                     count_text(static_cast<std::uint64_t>(std::abs(changed)), "worker"),
-                    starts ? "started" : "stopped", now->integer.value_or(0)));
+                    starts ? "started" : "stopped", now->integer.value_or(0),
+                    all      ? ""
+                    : starts ? ", which is its max_capacity"
+                             : ": no more ran"));
   return 0;
 }
 

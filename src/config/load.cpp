@@ -167,8 +167,8 @@ const std::vector<JsonMember>& Loader::members(std::string_view section, std::st
   for (const JsonMember& member : objects->members) {
     if (valid_name(member.name))
       continue;
-    reporter_.error(member.offset, fmt::format("{} is no name for a {}: 1 to 80 of A-Z a-z 0-9 _ -",
-                                               in_quotes(member.name), what));
+    reporter_.error(member.offset, fmt::format("{} is no name for {} {}: 1 to 80 of A-Z a-z 0-9 _ -",
+                                               in_quotes(member.name), what.starts_with('a') ? "an" : "a", what));
   }
   return objects->members;
 }

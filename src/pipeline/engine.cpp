@@ -320,6 +320,7 @@ struct Engine::State {
       }
       numbers.workers = service->wanted();
       numbers.workers_max = service->most_wanted();
+      numbers.leaving = service->leaving();
       numbers.scaling = graph->scaler.facts(*service);
       snapshot.services.push_back(std::move(numbers));
     }
@@ -388,7 +389,7 @@ struct Engine::State {
       std::string_view where = holds_dead_letters                ? "stored"
                                : !graph->queues[i]->has_service() ? "left; it has no service"
                                : standstill->waits_for_start(static_cast<std::uint32_t>(i))
-                                   ? "left; no worker of its service was started"
+                                   ? "left; no worker of its service runs"
                                    : "left";
       summary.notes.push_back(
           fmt::format("queue '{}': {} {}", queue.name, count_text(left, what), where));

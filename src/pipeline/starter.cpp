@@ -77,7 +77,8 @@ std::int64_t Starter::step() {
   bool some = false;
   for (auto& [key, each] : started_) {
     const std::uint32_t before = each.service.wanted();
-    if (before != 0 && each.policy.stop_when_empty && is_empty_queue(each.service.queue())) {
+    const bool was_used = each.service.queue().created() != 0;  // those that are there first wait for a message
+    if (before != 0 && each.policy.stop_when_empty && was_used && is_empty_queue(each.service.queue())) {
       (void)stop(each.service, before, "its queue is empty");
     } else if (each.some_leave) {
       each.some_leave = each.service.retire_workers();

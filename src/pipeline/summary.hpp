@@ -47,6 +47,7 @@ struct ServiceNumbers {
   std::uint64_t processed = 0;  ///< received messages settled ok
   std::uint64_t retried = 0, rejected = 0, stale = 0, ignored = 0;
   std::uint32_t workers = 0, workers_max = 0;  ///< that are meant to run; the most that ever were
+  std::uint32_t leaving = 0;                   ///< others, which finish what they hold
   std::optional<ScalingFacts> scaling;         ///< nullopt: there is no policy, or no sample yet
 };
 

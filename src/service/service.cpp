@@ -104,6 +104,12 @@ Result<void> Service::open(std::size_t number) {
   return started;
 }
 
+std::uint32_t Service::leaving() const {
+  return static_cast<std::uint32_t>(std::ranges::count_if(workers_, [](const std::unique_ptr<Worker>& worker) {
+    return worker->state.load(std::memory_order_relaxed) == Worker::State::leaving;
+  }));
+}
+
 bool Service::retire_workers() {
   bool all = true;
   for (std::size_t i = wanted(); i < workers_.size(); ++i) {

@@ -50,6 +50,8 @@ class Service {
   Result<void> start();
   /// Workers that are meant to run: those that still finish what they hold are not among them. [any]
   std::uint32_t wanted() const { return wanted_.load(std::memory_order_relaxed); }
+  /// Others, which finish what they hold. [any]
+  std::uint32_t leaving() const;
   /// The most that ever were. [any]
   std::uint32_t most_wanted() const { return most_wanted_.load(std::memory_order_relaxed); }
   /// From now on so many are, at most workers().size(): opens those that lack, and lets the last ones leave. One that still

@@ -131,7 +131,7 @@ TEST_F(Routes, metrics_are_what_prometheus_reads) {
            "sluice_queue_age_of_oldest_seconds{queue=\"jobs-dead\"} 60\n",
            "sluice_queue_ended_total{queue=\"jobs\",how=\"moved_to_dead_letter\"} 0\n",
            "sluice_service_messages_total{service=\"resize\",outcome=\"processed\"} 4\n",
-           "sluice_service_workers{service=\"resize\"} 2\n",
+           "sluice_service_workers{service=\"resize\",state=\"running\"} 2\n",
            "sluice_service_scaling_metric{service=\"resize\"} 166.5\n",
            "sluice_service_desired_workers{service=\"resize\"} 5\n",
            "sluice_service_scale_out_cooldown_seconds{service=\"resize\"} 1.5\n",

@@ -424,6 +424,17 @@ TEST(Started, workers_do_not_wait_for_delayed_messages) {
   EXPECT_EQ(drain.hand.drain(), 1u);
 }
 
+TEST(Started, workers_that_are_there_before_the_first_message_wait_for_it) {
+  Drain drain;
+  ASSERT_TRUE(drain.starter.start(*drain.service, 2, "by hand"));
+  drain.starter.step();
+  EXPECT_EQ(drain.workers(), 2u) << "its queue was never used";
+  drain.send(1);
+  drain.hand.drain();
+  drain.starter.step();
+  EXPECT_EQ(drain.workers(), 0u);
+}
+
 TEST(Started, workers_stay_where_they_are_not_told_to_leave_an_empty_queue) {
   Drain drain;
   drain.policy.stop_when_empty = false;
@@ -506,7 +517,7 @@ TEST(UntilIdle, a_run_ends_that_nobody_will_work_for_and_names_what_is_left) {
   const core::Summary summary = plan.run();
   EXPECT_EQ(summary.exit, 76) << "the source does not repeat them";
   EXPECT_EQ(bodies.all().size(), 0u);
-  EXPECT_NE(std::ranges::find(summary.notes, "queue 'work': 100 messages left; no worker of its service was started"), summary.notes.end());
+  EXPECT_NE(std::ranges::find(summary.notes, "queue 'work': 100 messages left; no worker of its service runs"), summary.notes.end());
   EXPECT_EQ(log.with("it waits for what alarm 'full' does, and ends if that is nothing").size(), 1u);
   EXPECT_EQ(log.with("queue 'work' holds 100 messages and service 'drain' has no worker, and no alarm will start any worker: it ends").size(), 1u);
   expect_conservation(summary);

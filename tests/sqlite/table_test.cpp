@@ -13,6 +13,17 @@ namespace {
 const std::string kInvalid = std::to_string(SLUICE_INVALID) + " ";
 const std::string kConflict = std::to_string(SLUICE_CONFLICT) + " ";
 
+TEST_F(Tables, a_file_that_is_removed_or_moved_takes_no_item_that_would_be_lost_with_it) {
+  SqliteTable table(options());
+  EXPECT_EQ(put(table, {R"({"id":"1"})"}), Texts{"ok"});
+  ::rename(path().c_str(), (path() + ".old").c_str());
+  const Texts refused{"thrown " + std::to_string(SLUICE_UNAVAILABLE) + " " + path() +
+                      " was removed or moved while it was open: put it back, or start anew"};
+  EXPECT_EQ(put(table, {R"({"id":"2"})"}), refused);
+  ::rename((path() + ".old").c_str(), path().c_str());
+  EXPECT_EQ(put(table, {R"({"id":"2"})"}), Texts{"ok"});
+}
+
 TEST_F(Tables, an_item_comes_back_with_its_values_and_their_types) {
   SqliteTable table(options(R"({"id":"text"})", R"({"n":"integer","r":"real","y":"boolean","j":"json"})"));
   const std::string item = R"({"id":"a\"b\u0000ü","n":-9223372036854775808,"r":0.1,"y":false,"j":{"x":[1,"2",null]}})";
