@@ -298,7 +298,25 @@ Result<void> DeadLetters::append(Job& job, std::vector<LetterBox*>& touched) {
   const LetterKey key{job.id, job.place->source};
   job.replaces = box.file().holds(key);
   job.is_new = !job.replaces || letter.stood_in == job.place;
-  return job.is_new ? box.file().append_letter(key, line_of(letter)) : Result<void>();
+  return job.is_new ? box.file().append_letter(key, line_of(letter)) : tell_if_other(job, box.file());
+}
+
+/// A letter of this id stands there. Most likely it is this message's, which comes again after a crash. Where the body is
+/// another, a producer may have given one id to two messages: one letter is kept of an id, so that is told.
+Result<void> DeadLetters::tell_if_other(const Job& job, LetterFile& file) {
+  const Taken& message = job.letter->copy;
+  const std::span<const std::uint8_t> body = message.chunk->body(lowest_bit(message.mask));
+  const Result<bool> is_same = file.has_body({job.id, job.place->source}, {reinterpret_cast<const char*>(body.data()), body.size()});
+  if (!is_same) {
+    return std::unexpected(is_same.error());
+  }
+  const Queue& to = *job.letter->to();
+  if (!*is_same && log_limit_.judge(to.name(), timers_.clock().steady_ns()).pass) {
+    log_warning(to.name(), "{} is dead-lettered again with another body: the letter that is stored is kept, and this one is not; "
+                           "where these are two messages, their producer must give them two ids",
+                to_text(job.id));
+  }
+  return {};
 }
 
 Result<void> DeadLetters::sync(const std::vector<LetterBox*>& boxes) {

@@ -110,6 +110,7 @@ class DeadLetters {
   void begin_redrive(LetterBox& box, RedriveRequest request, bool marked);
   Result<void> write(std::vector<Job>& jobs);
   Result<void> append(Job& job, std::vector<LetterBox*>& touched);
+  Result<void> tell_if_other(const Job& job, LetterFile& file);
   Result<void> append_removal(const LetterPlace& place, const Uuid& id);
   Result<void> move_on(const std::vector<Job>& jobs);
   Result<void> finish(Job& job);

@@ -326,6 +326,18 @@ Result<void> LetterFile::sync() {
   return written ? file_->sync() : written;
 }
 
+Result<bool> LetterFile::has_body(const LetterKey& key, std::string_view body) {
+  if (Result<void> flushed = flush(); !flushed) {
+    return std::unexpected(flushed.error());
+  }
+  const Place place = letters_.at(key);
+  const Result<std::string> text = file_->read(place.begin, place.end - place.begin);
+  if (!text) {
+    return std::unexpected(text.error());
+  }
+  return read_line(std::string_view(*text).substr(0, text->find('\n'))).message.body == body;
+}
+
 Result<void> LetterFile::append_letter(const LetterKey& key, std::string_view line) {
   place(key, {end(), end() + line.size() + 1});
   return append(line);

@@ -69,6 +69,8 @@ class LetterFile {
     std::uint64_t begin, end;
   };
   const std::unordered_map<LetterKey, Place, LetterKeyHash>& letters() const { return letters_; }
+  /// Whether a letter's body is this one. REQUIRES: holds(key). Errors: io.
+  Result<bool> has_body(const LetterKey& key, std::string_view body);
   std::uint64_t end() const { return file_->size() + pending_.size(); }
   /// A line that is no letter, in the file as it was opened, or written anew since.
   struct Fault {

@@ -104,6 +104,19 @@ TEST(DeadLetters, an_id_that_is_stored_is_not_stored_again) {
   EXPECT_EQ(conservation_gap(yard.dead.counters()), 0);
 }
 
+TEST(DeadLetters, two_messages_of_one_id_are_told_of) {
+  const LogLines log;
+  const core::Uuid id{{1, 2, 3}};
+  Graveyard yard;
+  ASSERT_TRUE(yard.line.open());
+  for (const char* body : {"a", "a", "b"}) {
+    yard.reject(body, &id);
+    yard.line.letters.write_waiting();
+  }
+  EXPECT_EQ(yard.line.letters.stored(), 1u);
+  EXPECT_EQ(log.with("is dead-lettered again with another body").size(), 1u) << "of b, not of a, which comes again";
+}
+
 TEST(DeadLetters, letters_are_read_back_at_start_whole) {
   Graveyard yard;
   ASSERT_TRUE(yard.line.open());
