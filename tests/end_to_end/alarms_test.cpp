@@ -91,7 +91,7 @@ TEST_F(AlarmRun, what_is_too_little_for_the_alarm_is_worked_off_by_hand) {
   EXPECT_EQ(started.exit, 0) << started.err;
   EXPECT_EQ(started.out, "drain: 3 workers started, 3 now\n");
   EXPECT_TRUE(engine.until_logged("drain: 0 left of 3 workers: its queue is empty", 1));
-  EXPECT_EQ(ask({"service", "stop", "drain"}).out, "drain: 0 workers stopped, 0 now\n");
+  EXPECT_EQ(ask({"service", "stop", "drain"}).out, "drain: 0 workers stopped, 0 now: no more ran\n");
   engine.send(SIGTERM);
   EXPECT_EQ(engine.wait().exit, 0);
   EXPECT_EQ(lines("out.jsonl").size(), 100U);

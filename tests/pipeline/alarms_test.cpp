@@ -393,6 +393,8 @@ TEST(Alarms, sample_once_after_periods_that_they_slept_through) {
 
 TEST(Started, workers_leave_once_nothing_is_visible_or_in_flight) {
   Drain drain;
+  drain.send(1);
+  EXPECT_EQ(drain.hand.drain(), 1u);
   ASSERT_TRUE(drain.starter.start(*drain.service, 2, "by hand"));
   EXPECT_EQ(drain.starter.step(), INT64_MAX) << "an empty queue is left at once";
   EXPECT_EQ(drain.workers(), 0u);
