@@ -78,9 +78,9 @@ std::string services_table(const Json& services) {
       {"service", "workers", "leaving", "most", "processed", "retried", "rejected", "scaling"}};
   for (const Json& service : services.items) {
     const Json* scaling = service.find("scaling");
-    rows.push_back({cell(service, "name"), cell(service, "workers"), cell(service, "leaving"), cell(service, "workers_max"),
-                   
-                    cell(service, "processed"), cell(service, "retried"), cell(service, "rejected"),
+    rows.push_back({cell(service, "name"), cell(service, "workers"), cell(service, "leaving"),
+                    cell(service, "workers_max"), cell(service, "processed"),
+                    cell(service, "retried"), cell(service, "rejected"),
                     scaling ? cell(*scaling, "reason") : "-"});
   }
   return columns_text(rows);

@@ -207,6 +207,24 @@ TEST(Evacuator, a_copy_is_the_message_with_its_history) {
   EXPECT_EQ(settled.count(), 1u);
 }
 
+TEST(DelayEvacuator, copies_share_a_slab_with_those_that_wait_about_as_long) {
+  InHand hand;
+  ASSERT_TRUE(hand.append("body"));
+  ChunkPool pool;
+  core::DelayEvacuator evacuators(pool);
+  const auto home_of = [&](std::int64_t delay_ms) {
+    Chunk* home = evacuators.of(delay_ms).copy(*hand.chunk, 0, 0).chunk;
+    core::release_chunk(home, 1);
+    return home;
+  };
+  EXPECT_EQ(home_of(1100), home_of(2000));
+  EXPECT_NE(home_of(1100), home_of(12 * 3'600'000)) << "a slab is not held for the sake of one";
+  EXPECT_NE(home_of(1100), home_of(0));
+  for (std::int64_t delay_ms = 1; delay_ms <= 12 * 3'600'000; delay_ms *= 3) {
+    EXPECT_NE(home_of(delay_ms), home_of(delay_ms * 4)) << delay_ms;
+  }
+}
+
 TEST(Evacuator, many_copies_gather_in_few_chunks_that_come_home) {
   ChunkPool pool, other;
   Chunk* chunk = pool.take(2, Chunk::Kind::derived);
