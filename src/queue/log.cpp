@@ -21,7 +21,9 @@ std::size_t segment_bytes(std::size_t stride) {
 
 }  // namespace
 
-std::int64_t Log::bytes_max(std::uint32_t branches) { return std::int64_t{kDirectory} * static_cast<std::int64_t>(segment_bytes(stride_of(masks_offset_of(branches), branches))); }
+std::int64_t Log::bytes_max(std::uint32_t branches) {
+  return std::int64_t{kDirectory} * static_cast<std::int64_t>(segment_bytes(stride_of(masks_offset_of(branches), branches)));
+}
 
 Log::Log(std::uint32_t branches)
     : cursors_(branches),
