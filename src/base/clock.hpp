@@ -29,8 +29,6 @@ class FakeClock final : public Clock {
     steady_ns_.fetch_add(ms * 1'000'000, std::memory_order_acq_rel);
     wall_ms_.fetch_add(ms, std::memory_order_acq_rel);
   }
-  /// The steady clock alone, by less than a millisecond too.
-  void advance_steady_ns(std::int64_t ns) { steady_ns_.fetch_add(ns, std::memory_order_acq_rel); }
   /// Moves the wall clock alone, as an administrator does.
   void jump_wall_ms(std::int64_t ms) { wall_ms_.fetch_add(ms, std::memory_order_acq_rel); }
 
