@@ -39,7 +39,7 @@ Pool::Pool(PoolOptions options, ReadySet& ready, Timers& timers, Permits& permit
       permits_(permits),
       services_(std::size_t{ready.words()} * 64, nullptr),
       mine_(ready.words(), 0),
-      beats_(std::make_unique<Beat[]>(options_.threads)),
+      work_(std::make_unique<WorkThread[]>(options_.threads)),
       watch_(timers.on_demand([this] { watch(); })) {}
 
 void Pool::add(Service& service) {
@@ -53,10 +53,11 @@ void Pool::start() {
     int core = i < options_.cores.size() ? options_.cores[i] : -1;
     threads_.emplace_back(fmt::format("pool/{}", i), [this, i] { run(i); }, core);
   }
+  have_watched();
 }
 
 void Pool::run(std::uint32_t number) {
-  PoolThread thread{.visits = &beats_[number].visits};
+  PoolThread thread{.work = work_[number]};
   std::uint32_t idle_rounds = 0;
   permits_.acquire(permits_.now());
   while (!options_.stopping->load(std::memory_order_relaxed)) {
@@ -114,11 +115,9 @@ Pool::Worked Pool::round(PoolThread& thread) {
         worked.first_start = std::min(worked.first_start, start);
         continue;
       }
-      add_alone(*thread.visits, 1);
       if (visit(service, thread, now_tick, &worked)) {
         worked.first_start = std::min(worked.first_start, start);
       }
-      add_alone(*thread.visits, 1);
       if (service.is_long()) {
         now_tick = timers_.now_tick();  // the next service's leases begin now, not when the round did
       }
@@ -236,37 +235,32 @@ void Pool::park() {
     }
   }
   if (!work) {
-    have_watched();
     futex_wait(epoch_, epoch);
   }
   parked_.fetch_sub(1, std::memory_order_seq_cst);
-  if (!work) {
-    have_watched();
-  }
+  have_watched();
 }
 
-bool Pool::some_are_parked() const {
-  const std::uint32_t parked = parked_.load(std::memory_order_seq_cst);
-  return parked != 0 && parked < running_.load(std::memory_order_relaxed);
+bool Pool::some_are_at_work() const {
+  return parked_.load(std::memory_order_seq_cst) < running_.load(std::memory_order_relaxed);
 }
 
-/// Who parks and who wakes up sees to it. (Explored without: whatever must be heard of must be heard of without a watch.)
+/// Who wakes up sees to it. (Explored without: whatever must be heard of must be heard of without a watch.)
 void Pool::have_watched() {
-  if (!kExplored && some_are_parked() && !watched_.load(std::memory_order_seq_cst) && !watched_.exchange(true, std::memory_order_seq_cst)) {
+  if (!kExplored && some_are_at_work() && !watched_.load(std::memory_order_seq_cst) && !watched_.exchange(true, std::memory_order_seq_cst)) {
     timers_.run_at(timers_.now_tick() + kWatchMs, watch_);
   }
 }
 
-/// On the ticker. A thread that is still in the visit that it was in when this looked last has found long work, and what
-/// comes meanwhile may have found its bit set.
+/// On the ticker. Of a thread that has found long work, what comes meanwhile may have found its bit set.
 void Pool::watch() {
   watched_.store(false, std::memory_order_seq_cst);  // before the look: who wakes up after it sees to the next one
   bool long_work = false;
   for (std::uint32_t i = 0; i < options_.threads; ++i) {
-    const std::uint64_t visits = beats_[i].visits.load(std::memory_order_relaxed);
-    long_work |= std::exchange(beats_[i].seen, visits) == visits && visits % 2 != 0;
+    long_work |= work_[i].flush_if_stuck();
   }
-  if (long_work && some_are_parked() && std::ranges::any_of(services_, [](Service* service) { return service != nullptr && service->can_work(); })) {
+  if (long_work && parked_.load(std::memory_order_seq_cst) != 0 &&
+      std::ranges::any_of(services_, [](Service* service) { return service != nullptr && service->can_work(); })) {
     wake_one();
   }
   have_watched();

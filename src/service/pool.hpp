@@ -5,7 +5,8 @@
 // others. It parks when a while of rounds found nothing. Woken are: one thread when a bit is set and nobody looks for
 // work, and one before long work if more is there. So no wake-up per message, and none when somebody
 // is awake and looking. Work that takes long though its service's never did is noticed by the ticker, which looks every
-// few milliseconds while some threads are at work and others parked, and wakes one for what is left.
+// few milliseconds while some threads are at work: it flushes what such a thread has gathered, and wakes one that is
+// parked for what is left.
 #pragma once
 
 #include <cstdint>
@@ -53,16 +54,10 @@ class Pool {
   };
   /// What a thread keeps from round to round.
   struct PoolThread {
-    WorkThread work;
+    WorkThread& work;
     std::uint32_t turn = 0;
     std::uint32_t batches = 0;
     bool looks = false;  ///< counted in looking_
-    Atomic<std::uint64_t>* visits;
-  };
-  /// How many visits to services a thread has begun and ended: odd in the middle of one.
-  struct alignas(kCacheLine) Beat {
-    Atomic<std::uint64_t> visits{0};
-    std::uint64_t seen = 0;  ///< the ticker's: when it looked last
   };
   Worked round(PoolThread& thread);
   bool visit(Service& service, PoolThread& thread, std::int64_t now_tick, Worked* worked);
@@ -73,7 +68,7 @@ class Pool {
   bool clear_idle();
   void park();
   void wake_one();
-  bool some_are_parked() const;
+  bool some_are_at_work() const;
   void have_watched();
   void watch();
 
@@ -84,7 +79,7 @@ class Pool {
   std::vector<Service*> services_;       ///< by ready bit; nullptr: not the pool's
   std::vector<std::uint64_t> mine_;      ///< the pool's bits of each word
   std::vector<Thread> threads_;
-  const std::unique_ptr<Beat[]> beats_;  ///< by thread
+  const std::unique_ptr<WorkThread[]> work_;  ///< by thread
   const std::uint32_t watch_;            ///< a task of the ticker's
   Atomic<bool> watched_{false};          ///< it will look
   alignas(kCacheLine) Atomic<std::uint32_t> parked_{0};

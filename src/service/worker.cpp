@@ -115,7 +115,10 @@ const sluice_message* const* Worker::show(ViewCache& views, std::uint32_t count)
 }
 
 bool Worker::work(WorkThread& thread) {
-  int32_t status = chain_->run(show(thread.views, in_hand_), in_hand_);
+  const sluice_message* const* messages = show(thread.views, in_hand_);
+  thread.enter_stages();
+  const int32_t status = chain_->run(messages, in_hand_);
+  thread.leave_stages();
   if (status == SLUICE_OK) {
     count(consumer_.end(chain_->failures(), thread.releases));
   } else {

@@ -7,9 +7,9 @@
 #include <optional>
 #include <vector>
 
-#include "message/message_view.hpp"
 #include "queue/consumer.hpp"
 #include "service/chain.hpp"
+#include "service/work_thread.hpp"
 #include "topic/publisher.hpp"
 
 namespace sluice::core {
@@ -17,12 +17,6 @@ namespace sluice::core {
 /// Counters of a worker: one writer, read by anybody. DESIGN §5, Summary.
 struct alignas(kCacheLine) WorkerCounters {
   Atomic<std::uint64_t> processed{0}, retried{0}, rejected{0}, stale{0}, ignored{0};
-};
-
-/// What a thread that works batches off keeps from one to the next.
-struct WorkThread {
-  ViewCache views;
-  Releases releases;  ///< to be flushed before the thread waits or takes long
 };
 
 struct WorkerOptions {

@@ -2,6 +2,7 @@
 // end; a chunk ends once, whoever counts it down last.
 #include "base/return_stack.hpp"
 #include "explore/verify.hpp"
+#include "service/work_thread.hpp"
 #include "support/line.hpp"
 
 namespace sluice::explore {
@@ -227,6 +228,39 @@ TEST(ReturnStack, loses_nothing_that_comes_home_while_it_is_emptied) {
     trial.expect(taken == 4, "each comes home once");
   });
 }
+
+/// A thread settles a message before its stage's call and one after it; the ticker looks at it all the while.
+void looked_at_in_a_stage(Trial& trial) {
+  Line line;
+  core::Queue& queue = line.queue({.name = "q"});
+  core::Publisher& publisher = line.publisher({&queue});
+  (void)line.open();
+  for (std::uint64_t cookie : {1, 2}) {
+    publisher.append({.body = test::bytes_of("a"), .external = nullptr, .parts = {}, .cookie = cookie}, Admission::overdraw);
+  }
+  publisher.close();
+  core::Subscription* turn = nullptr;
+  std::int64_t freed = 0;
+  Chunk* chunk = queue.take(64, &turn, &freed).chunk;
+  core::WorkThread thread;
+  trial.threads({[&] {
+                   thread.releases.add(chunk, 1);
+                   thread.enter_stages();
+                   thread.leave_stages();
+                   thread.releases.add(chunk, 1);
+                   thread.releases.flush();
+                 },
+                 [&] {
+                   (void)thread.flush_if_stuck();
+                   (void)thread.flush_if_stuck();
+                 }});
+  trial.expect(line.settled.count() == 2, "both messages end");
+  trial.expect(!Chunk::is_in_use(chunk->pending.load(std::memory_order_relaxed)), "each is let go of once");
+}
+
+TEST(WorkThread, that_is_flushed_while_it_is_in_a_stage_lets_go_of_each_message_once) { verify(looked_at_in_a_stage); }
+
+TEST(WorkThreadMutation, of_its_fences_is_found) { expect_found(looked_at_in_a_stage, {.store_buffer = 2, .weaken = Weaken::fence}); }
 
 TEST(AcknowledgementMutation, of_counting_by_a_load_and_a_store_is_found) {
   expect_found(two_branches, {.weaken = Weaken::fetch});

@@ -47,6 +47,7 @@ enum class Weaken : std::uint8_t {
   fetch,             ///< fetch_add and its like: a load and a store
   exchange,          ///< a load and a store that may stay in the buffer
   wake,              ///< futex_wake wakes nobody
+  fence,             ///< a fence orders nothing
   lock               ///< a mutex shuts nobody out
 };
 

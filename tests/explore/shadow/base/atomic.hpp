@@ -133,6 +133,12 @@ class Atomic {
 };
 
 inline void pause_core() {}
-inline void full_fence() { explore::step(explore::Access::fence, 0, "fence"); }
+inline void full_fence() {
+  if (!explore::in_thread() || explore::options().weaken != explore::Weaken::fence) {
+    explore::step(explore::Access::fence, 0, "fence");
+  }
+}
+inline void light_fence() { full_fence(); }
+inline void heavy_fence() { full_fence(); }
 
 }  // namespace sluice::core

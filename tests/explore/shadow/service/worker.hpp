@@ -5,12 +5,9 @@
 #include <functional>
 
 #include "queue/consumer.hpp"
+#include "service/work_thread.hpp"
 
 namespace sluice::core {
-
-struct WorkThread {
-  Releases releases;
-};
 
 class Worker {
  public:
