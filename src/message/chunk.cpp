@@ -205,8 +205,10 @@ std::span<const std::uint8_t> Chunk::body(std::uint32_t index) const {
 }
 
 Lineage Chunk::lineage_of(std::uint32_t index) const {
-  return kind == Kind::source ? Lineage{origin, index, 0, 0, nullptr, nullptr, 0}
-                              : Lineage{lineage[index].origin, lineage[index].message, 0, 0, nullptr, nullptr, 0};
+  Lineage child{};
+  child.origin = kind == Kind::source ? origin : lineage[index].origin;
+  child.message = kind == Kind::source ? static_cast<std::uint16_t>(index) : lineage[index].message;
+  return child;
 }
 
 Uuid Chunk::id(std::uint32_t index) const {

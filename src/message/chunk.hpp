@@ -67,7 +67,8 @@ struct LastError {
 /// Where a message came from, in chunks whose messages are counted one by one or by several origins.
 struct Lineage {
   Origin* origin;               ///< nullptr: nobody waits for it (read back from the dead letters)
-  std::uint32_t message;        ///< in the origin
+  std::uint16_t message;        ///< in the origin
+  std::uint16_t redrive_count;  ///< how often it went from dead letters back to a queue
   std::uint32_t receive_count;  ///< receives so far, over all queues
   std::int64_t first_received_ms;  ///< 0: never
   const LetterPlace* stored_in;    ///< where it stands as a dead letter; nullptr: nowhere

@@ -264,7 +264,7 @@ std::string DeadLetters::line_of(const DeadLetter& letter) {
   message.receive_count = lineage.receive_count;
   DeadLetterNote note{letter.to()->name(), letter.service, letter.stage, letter.reason, letter.detail,
                       lineage.first_received_ms != 0 ? lineage.first_received_ms : letter.last_ms, letter.last_ms,
-                      letter.is_part ? std::string() : letter.from->name(), letter.is_part};
+                      letter.is_part ? std::string() : letter.from->name(), letter.is_part, lineage.redrive_count};
   return message_to_json(message, &note);
 }
 

@@ -23,6 +23,7 @@ bool LetterBox::deliver(const LetterLine& letter) {
   Lineage lineage{};
   lineage.receive_count = text.receive_count;
   lineage.first_received_ms = text.dead_letter ? text.dead_letter->first_ms : 0;
+  lineage.redrive_count = text.dead_letter ? text.dead_letter->redrive_count : 0;
   lineage.stored_in = &place(*letter.key.source);
   const std::int64_t moved_ms = text.dead_letter ? text.dead_letter->last_ms : text.sent_ms;
   lineage.kept_since_ms = kept_since(moved_ms);

@@ -169,7 +169,7 @@ TEST(Chunk, what_a_pool_still_holds_at_its_end_is_released) {
     ChunkPool pool;
     Chunk* chunk = pool.take(0, Chunk::Kind::evacuated);
     chunk->append({}, ExternalBody::adopt(nullptr, 0, [](void*) { ++released; }, nullptr), {}, 0);
-    chunk->lineage[0] = {nullptr, 0, 1, 0, nullptr, new core::LastError{"s", "r", "d"}};
+    chunk->lineage[0] = {.receive_count = 1, .last_error = new core::LastError{"s", "r", "d"}};
   }
   EXPECT_EQ(released, 1);
 }

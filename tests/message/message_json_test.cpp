@@ -52,6 +52,7 @@ TEST(MessageJson, any_body_and_any_value_come_back_whole) {
     auto value = *rc::gen::container<std::string>(rc::gen::arbitrary<char>());
     Sample sample(body, value, SLUICE_BINARY);
     core::DeadLetterNote note{"q", "s", "stage", "reason \"x\"", "detail\n", 5, 6};
+    note.redrive_count = *rc::gen::arbitrary<std::uint16_t>();
     MessageText back = read(message_to_json(sample.message, &note));
     RC_ASSERT(back.body == body);
     RC_ASSERT(back.attributes.size() == 1u);
@@ -61,6 +62,7 @@ TEST(MessageJson, any_body_and_any_value_come_back_whole) {
     RC_ASSERT(back.dead_letter->reason == note.reason);
     RC_ASSERT(back.dead_letter->detail == note.detail);
     RC_ASSERT(back.dead_letter->last_ms == 6);
+    RC_ASSERT(back.dead_letter->redrive_count == note.redrive_count);
   });
   EXPECT_TRUE(fine);
 }

@@ -96,6 +96,25 @@ TEST(Redrive, moves_each_letter_to_the_queue_that_it_came_from) {
   yard.expect_conserved();
 }
 
+TEST(Redrive, of_what_fails_again_is_counted_in_its_letter) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  EXPECT_EQ(yard.file().find("redrive_count"), std::string::npos);
+  for (const char* count : {"\"redrive_count\":1}", "\"redrive_count\":2}"}) {
+    ASSERT_EQ(yard.redrive().moved, 1u);
+    ASSERT_EQ(yard.at_one.receive(), Texts{"a"});
+    yard.at_one.fail_first(Outcome::Status::reject);
+    yard.line.letters.write_waiting();
+    EXPECT_NE(yard.file().find(count), std::string::npos) << yard.file();
+  }
+  Yard next(yard.file());
+  ASSERT_EQ(next.redrive({.to = "two"}).moved, 1u);
+  ASSERT_EQ(next.at_two.receive(), Texts{"a"});
+  next.at_two.fail_first(Outcome::Status::reject);
+  next.line.letters.write_waiting();
+  EXPECT_NE(next.file().find("\"source_queue\":\"two\",\"redrive_count\":3}"), std::string::npos) << next.file();
+}
+
 /// Messages of a topic's branches have the same id.
 TEST(Redrive, of_branches_that_share_a_dead_letter_queue_moves_each_message_back_to_its_own) {
   Yard yard;
