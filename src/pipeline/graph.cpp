@@ -326,19 +326,19 @@ class Builder {
     for (TopicDescription& topic : pipeline_.topics) {
       topic.filter.reset();  // the publishers' from now on; the last one lets go of it when it has changed
     }
-    std::vector<std::uint32_t> opened;
+    std::vector<Queue*> dead_letter_queues;
     for (std::size_t i = 0; i < pipeline_.queues.size(); ++i) {
-      if (!pipeline_.queues[i].redrive_policy) {
-        continue;
+      if (pipeline_.queues[i].redrive_policy) {
+        Queue* target = graph_->queues[pipeline_.queues[i].redrive_policy->dead_letter_queue].get();
+        graph_->queues[i]->set_dead_letter_queue(target);
+        if (std::ranges::find(dead_letter_queues, target) == dead_letter_queues.end()) {
+          dead_letter_queues.push_back(target);
+        }
       }
-      std::uint32_t target = pipeline_.queues[i].redrive_policy->dead_letter_queue;
-      graph_->queues[i]->set_dead_letter_queue(graph_->queues[target].get());
-      if (std::ranges::find(opened, target) != opened.end()) {
-        continue;
-      }
-      opened.push_back(target);
-      if (Result<void> done = graph_->dead_letters->open(*graph_->queues[target]); !done) {
-        return done;
+    }
+    for (Queue* queue : dead_letter_queues) {  // all are set: a letter that is read may be one that goes on to the next
+      if (Result<void> opened = graph_->dead_letters->open(*queue); !opened) {
+        return opened;
       }
     }
     return {};

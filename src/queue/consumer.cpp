@@ -1,7 +1,5 @@
 #include "queue/consumer.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -47,6 +45,7 @@ Consumer::Consumer(Queue& queue, Timers& timers, DeadLetters& dead_letters, Chun
   }
   leases_.reserve(slots_.size());
   queue.expect_in_hand(options_.batch_size);
+  queue.set_consumer(options_.service, dead_letters);
 }
 
 Consumer::~Consumer() {
@@ -159,15 +158,11 @@ std::uint32_t Consumer::gather(std::int64_t now_tick, std::uint32_t count_max) {
     if (may_be_old(taken, horizon_ms)) {
       taken = queue_.remove_older(taken, horizon_ms);
     }
-    std::uint32_t messages = bit_count(taken.mask);
-    add_alone(counters_.taken, messages);
-    if (taken.chunk->kind == Chunk::Kind::evacuated) {
-      taken.mask = sort_out_overdue(taken);
-      messages = bit_count(taken.mask);
-    }
+    const std::uint32_t messages = bit_count(taken.mask);
     if (messages == 0) {
       continue;
     }
+    add_alone(counters_.taken, messages);
     open_lease(taken, messages, purges);
     count += messages;
   }
@@ -202,10 +197,11 @@ std::uint32_t Consumer::lease_groups(std::int64_t horizon_ms, std::uint32_t purg
   Taken run;
   LaneMessage* first = nullptr;
   for (LaneMessage* message : taken_) {
-    if (!is_handed_out({message->chunk, message->mask()}, horizon_ms)) {
+    if (queue_.remove_older({message->chunk, message->mask()}, horizon_ms).mask == 0) {
       ended_.push_back(message);
       continue;
     }
+    add_alone(counters_.taken, 1);
     const bool follows = run.mask != 0 && message->lane == first->lane && message->chunk == run.chunk && message->mask() > run.mask;
     if (!follows) {
       if (run.mask != 0) {
@@ -223,45 +219,6 @@ std::uint32_t Consumer::lease_groups(std::int64_t horizon_ms, std::uint32_t purg
   return static_cast<std::uint32_t>(places_.size() - before);
 }
 
-/// False: it was too old or received too often, and is at its end here.
-bool Consumer::is_handed_out(Taken message, std::int64_t horizon_ms) {
-  if (queue_.remove_older(message, horizon_ms).mask == 0) {
-    return false;
-  }
-  add_alone(counters_.taken, 1);
-  return message.chunk->kind != Chunk::Kind::evacuated || sort_out_overdue(message) != 0;
-}
-
-/// Messages whose receive count has come to its maximum are dead-lettered by this receive, which does
-/// not hand them out (SQS developer guide, dead-letter queues). Returns the others.
-std::uint64_t Consumer::sort_out_overdue(Taken taken) {
-  std::uint32_t count_max = queue_.options().max_receive_count;
-  if (count_max == 0) {
-    return taken.mask;
-  }
-  std::uint64_t keep = taken.mask;
-  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    auto bit = lowest_bit(left);
-    Lineage& lineage = taken.chunk->lineage[bit];
-    if (!queue_.is_overdue(lineage.receive_count)) {
-      continue;
-    }
-    keep &= ~(std::uint64_t{1} << bit);
-    Outcome outcome;
-    outcome.reason = fmt::format("received {} times, max_receive_count is {}", lineage.receive_count, count_max);
-    if (lineage.last_error != nullptr) {
-      outcome.stage = lineage.last_error->stage;
-      outcome.detail = lineage.last_error->detail.empty()
-                           ? lineage.last_error->reason
-                           : fmt::format("{}: {}", lineage.last_error->reason, lineage.last_error->detail);
-    }
-    queue_.overdue.fetch_add(1, std::memory_order_relaxed);
-    dead_letter(taken.chunk, bit, 0, outcome);
-    release_chunk(taken.chunk, 1);
-  }
-  return keep;
-}
-
 bool Consumer::extend() {
   set_deadline(timers_.now_tick());
   bool all = true;
@@ -271,10 +228,10 @@ bool Consumer::extend() {
   return all;
 }
 
-void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome) {
+void Consumer::dead_letter(Chunk* chunk, std::uint32_t bit, Outcome& outcome) {
   Evacuator::Copy copy = evacuator_.copy(*chunk, bit, received_ms());
   require_memory(copy.chunk != nullptr);
-  copy.chunk->lineage[copy.index].receive_count += receives;
+  ++copy.chunk->lineage[copy.index].receive_count;
   const LetterPlace* stood_in = chunk->kind == Chunk::Kind::evacuated ? chunk->lineage[bit].stored_in : nullptr;
   dead_letters_.submit(DeadLetter{&queue_, false, {copy.chunk, std::uint64_t{1} << copy.index}, options_.service,
                                   std::move(outcome.stage), std::move(outcome.reason), std::move(outcome.detail),
@@ -367,7 +324,7 @@ Settled Consumer::end(std::span<Failure> failures, Releases& releases) noexcept 
         retry(lease, bit, failure->message, failure->outcome);
       } else {
         ++settled.rejected;
-        dead_letter(chunk, bit, 1, failure->outcome);
+        dead_letter(chunk, bit, failure->outcome);
       }
       ++failure;
     }

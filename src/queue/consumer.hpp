@@ -71,8 +71,7 @@ class Consumer {
 
   Queue& queue() { return queue_; }
 
-  /// Gathers at most the batch size; never waits. Messages that were received too often are sent to
-  /// the dead letters instead. The number of messages in leases(). REQUIRES: end() was called.
+  /// Gathers at most the batch size; never waits. The number of messages in leases(). REQUIRES: end() was called.
   std::uint32_t receive(std::int64_t now_tick);
   /// The same, added to what is in hand already, up to the batch size. How many came.
   std::uint32_t receive_more(std::int64_t now_tick);
@@ -108,7 +107,6 @@ class Consumer {
   std::uint32_t gather(std::int64_t now_tick, std::uint32_t count_max);
   std::uint32_t gather_groups(std::int64_t now_tick, std::uint32_t count_max);
   std::uint32_t lease_groups(std::int64_t horizon_ms, std::uint32_t purges);
-  bool is_handed_out(Taken message, std::int64_t horizon_ms);
   std::uint32_t room(std::uint32_t count_max, std::int64_t now_tick);
   std::uint32_t allowed(std::uint32_t count_max);
   void give_back_allowance(std::uint32_t count);
@@ -117,8 +115,7 @@ class Consumer {
   std::int64_t received_ms() const { return timers_.wall_ms_of(holder_.received_tick.load(std::memory_order_relaxed)); }
   bool may_be_old(const Taken& taken, std::int64_t horizon_ms) const;
   void open_lease(Taken taken, std::uint32_t count, std::uint32_t purges, LaneMessage* place = nullptr);
-  std::uint64_t sort_out_overdue(Taken taken);
-  void dead_letter(Chunk* chunk, std::uint32_t bit, std::uint32_t receives, Outcome& outcome);
+  void dead_letter(Chunk* chunk, std::uint32_t bit, Outcome& outcome);
   void retry(const Lease& lease, std::uint32_t bit, std::uint32_t number, Outcome& outcome);
   void settle_groups();
   void give_credit(std::int64_t messages, std::int64_t units);

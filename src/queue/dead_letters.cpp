@@ -195,6 +195,17 @@ void DeadLetters::submit(DeadLetter letter) noexcept {
   submit(Job{.kind = Job::Kind::letter, .letter = std::make_unique<DeadLetter>(std::move(letter))});
 }
 
+void DeadLetters::submit_overdue(Queue& from, const std::string& service, Taken overdue) noexcept {
+  for (std::uint64_t left = overdue.mask; left != 0; left &= left - 1) {
+    const Lineage& lineage = overdue.chunk->lineage[lowest_bit(left)];
+    const LastError error = lineage.last_error != nullptr ? *lineage.last_error : LastError{};
+    submit(DeadLetter{&from, false, {overdue.chunk, left & -left}, service, error.stage,
+                      fmt::format("received {} times, max_receive_count is {}", lineage.receive_count, from.options().max_receive_count),
+                      error.detail.empty() ? error.reason : fmt::format("{}: {}", error.reason, error.detail), timers_.now_ms(),
+                      lineage.stored_in});
+  }
+}
+
 void DeadLetters::submit_removal(const LetterPlace& place, const Uuid& id) noexcept {
   submit(Job{.kind = Job::Kind::removal, .queue = place.queue, .place = &place, .id = id});
 }

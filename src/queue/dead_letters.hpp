@@ -52,6 +52,8 @@ class DeadLetters {
   // Without memory the process ends: there is no other place for what is submitted.
   /// Where its queue has no dead-letter queue ("redrive_policy": null) it is dropped, which is told.
   void submit(DeadLetter letter) noexcept;
+  /// Messages that `service` received too often, of an evacuated chunk: they are the letters.
+  void submit_overdue(Queue& from, const std::string& service, Taken overdue) noexcept;
   /// A letter that was stored left its queue for good.
   void submit_removal(const LetterPlace& place, const Uuid& id) noexcept;
   /// The queue has run dry in memory and has more in its file.

@@ -259,7 +259,7 @@ void Fifo::remove_all(const std::vector<Taken>& all, Atomic<std::uint64_t>& coun
 }
 
 void Fifo::settle(const std::vector<LaneMessage*>& ended, std::vector<Return>& returns) {
-  std::vector<Taken> purged;
+  Gone gone;
   {
     const std::lock_guard lock(lanes_mutex_);
     for (LaneMessage* message : ended) {
@@ -268,20 +268,30 @@ void Fifo::settle(const std::vector<LaneMessage*>& ended, std::vector<Return>& r
       }
     }
     for (Return& each : returns) {
-      take_back(each, purged);
+      take_back(each, gone);
     }
     publish_lanes();
   }
-  remove_all(purged, queue_.purged);
+  end(gone);
   wake();
 }
 
+void Fifo::end(const Gone& gone) {
+  remove_all(gone.purged, queue_.purged);
+  for (const Taken& overdue : gone.overdue) {
+    queue_.give_up(overdue);
+  }
+}
+
 /// REQUIRES: lanes_mutex_.
-void Fifo::take_back(Return& returned, std::vector<Taken>& purged) {
+void Fifo::take_back(Return& returned, Gone& gone) {
   if (returned.purges != queue_.purges()) {
     lanes_.end(*returned.place);
     returned.tick = -1;
-    purged.push_back(returned.now);
+    gone.purged.push_back(returned.now);
+  } else if (returned.tick < 0 && queue_.overdue_of(returned.now) != 0) {
+    lanes_.end(*returned.place);
+    gone.overdue.push_back(returned.now);
   } else {
     lanes_.put_back(*returned.place, returned.now, returned.tick >= 0);
   }
@@ -293,7 +303,7 @@ void Fifo::take_back(Return& returned, std::vector<Taken>& purged) {
 }
 
 void Fifo::expire(LaneMessage* first, Taken was, const std::vector<Taken>* copies, std::uint32_t purges) {
-  std::vector<Taken> purged;
+  Gone gone;
   {
     const std::lock_guard lock(lanes_mutex_);
     const std::uint32_t count = bit_count(was.mask);
@@ -307,28 +317,34 @@ void Fifo::expire(LaneMessage* first, Taken was, const std::vector<Taken>* copie
         lanes_.end(*message);
       } else {
         Return returned{message, (*copies)[number], -1, purges};
-        take_back(returned, purged);
+        take_back(returned, gone);
       }
       ++number;
     }
     publish_lanes();
   }
-  remove_all(purged, queue_.purged);
+  end(gone);
   queue_.make_room();
   wake();
 }
 
 void Fifo::show(LaneMessage& message) {
-  bool shown;
+  Gone gone;
   {
     const std::lock_guard lock(lanes_mutex_);
-    shown = lanes_.show(message);
-    if (shown) {
+    const Taken taken{message.chunk, message.mask()};
+    const bool is_overdue = message.state == LaneMessage::State::hidden && queue_.overdue_of(taken) != 0;
+    if (is_overdue) {
+      lanes_.end_hidden(message);
+      gone.overdue.push_back(taken);
+    }
+    if (is_overdue || lanes_.show(message)) {
       queue_.came_back_.fetch_add(1, std::memory_order_release);
       queue_.invisible.fetch_sub(1, std::memory_order_relaxed);
     }
     publish_lanes();
   }
+  end(gone);
   queue_.make_room();
   wake();
 }

@@ -61,12 +61,12 @@ class Fifo {
   /// It is tried again.
   void try_again() { table_is_full_.store(false, std::memory_order_seq_cst); }
   /// `ended` are at their end (nullptr: passed over), `returns` come back. A return that is purged, and so needs
-  /// no show(), gets tick -1.
+  /// no show(), gets tick -1. What comes back at once and was received too often becomes a dead letter.
   void settle(const std::vector<LaneMessage*>& ended, std::vector<Return>& returns);
   /// A lease ends: its messages, those of `was` that follow `first` in its lane, come back as `copies`, in order;
   /// nullptr: they are at their end here.
   void expire(LaneMessage* first, Taken was, const std::vector<Taken>* copies, std::uint32_t purges);
-  /// A returned message's tick has come.
+  /// A returned message's tick has come: it is visible, or a dead letter.
   void show(LaneMessage& message);
 
   /// Takes visible messages out for good, all of one chunk: from the lanes, else what waits to be routed. `closed_too`:
@@ -102,7 +102,12 @@ class Fifo {
   void forget(std::int64_t now_ms);
   void wait_for_table(Taken rest);
   void end_duplicates(const std::vector<Taken>& duplicates);
-  void take_back(Return& returned, std::vector<Taken>& purged);
+  /// What does not go on in the lanes; it is ended without their lock.
+  struct Gone {
+    std::vector<Taken> purged, overdue;
+  };
+  void take_back(Return& returned, Gone& gone);
+  void end(const Gone& gone);
   void remove_all(const std::vector<Taken>& all, Atomic<std::uint64_t>& counter);
   void publish_lanes();
   void compact(std::vector<Taken>& left);

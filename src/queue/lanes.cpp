@@ -340,6 +340,32 @@ bool Lanes::show(LaneMessage& message) {
   return true;
 }
 
+/// It stands among those of its batch that are still in hand, or near the front of what waits.
+void Lanes::end_hidden(LaneMessage& message) {
+  assert(message.state == State::hidden);
+  Lane& lane = *message.lane;
+  move_on(message);
+  leave(message);
+  message.will_be_shown = false;
+  message.state = State::gone;
+  for (const LaneMessage* in_hand = lane.hand.first; in_hand != nullptr; in_hand = in_hand->next) {
+    if (in_hand == &message) {
+      return;  // settled() finds it
+    }
+  }
+  LaneMessage* before = nullptr;
+  for (LaneMessage* at = lane.waiting.first; at != &message; at = at->next) {
+    before = at;
+  }
+  (before == nullptr ? lane.waiting.first : before->next) = message.next;
+  lane.waiting.last = lane.waiting.last == &message ? before : lane.waiting.last;
+  --lane.waiting_count;
+  --waiting_;
+  open_messages_ -= lane.is_open ? 1 : 0;
+  unlist(&message);
+  review(lane);
+}
+
 template <class Visit>
 void Lanes::for_each_lane(Visit&& visit) {
   for (Lane* lane : buckets_) {

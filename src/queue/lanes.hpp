@@ -127,6 +127,8 @@ class Lanes {
   void end(LaneMessage& message);
   /// A message in hand comes back as `now` (a copy of it). Hidden: show() is called once, when it shall be visible.
   void put_back(LaneMessage& message, Taken now, bool hidden);
+  /// In place of show(): the message is at its end. REQUIRES: it is hidden.
+  void end_hidden(LaneMessage& message);
   /// True: it is visible from now on. False: it ended meanwhile. The message is not to be used any more.
   bool show(LaneMessage& message);
 

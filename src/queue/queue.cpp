@@ -180,6 +180,13 @@ void Queue::put_back(Taken taken, bool was_in_flight, std::uint32_t purges) {
 }
 
 void Queue::put(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
+  if (const std::uint64_t overdue = purges == this->purges() ? overdue_of(taken) : 0; overdue != 0) {
+    give_up({taken.chunk, overdue});
+    taken.mask &= ~overdue;
+    if (taken.mask == 0) {
+      return;
+    }
+  }
   if (fifo_ != nullptr) {
     fifo_->append(taken, purges, since_ms);
     return;
@@ -192,6 +199,23 @@ void Queue::put(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
   // seq_cst pairs with has_news() of a consumer that parks.
   returned_items_.fetch_add(1, std::memory_order_seq_cst);
   notify();
+}
+
+std::uint64_t Queue::overdue_of(const Taken& taken) const {
+  if (options_.max_receive_count == 0 || dead_letters_ == nullptr || taken.chunk->kind != Chunk::Kind::evacuated) {
+    return 0;
+  }
+  std::uint64_t overdue = 0;
+  for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
+    overdue |= is_overdue(taken.chunk->lineage[lowest_bit(left)].receive_count) ? left & -left : 0;
+  }
+  return overdue;
+}
+
+/// Messages that would be visible, of an evacuated chunk, go to the dead letters as they are.
+void Queue::give_up(Taken overdue) {
+  diverted.fetch_add(bit_count(overdue.mask), std::memory_order_release);
+  dead_letters_->submit_overdue(*this, service_, overdue);
 }
 
 void Queue::make_room() {
@@ -428,10 +452,10 @@ QueueCounters Queue::counters() const {
   result.deleted = result.deduplicated + redriven.load(std::memory_order_acquire);
   std::uint64_t taken_by_nobody = withdrawn.load(std::memory_order_acquire);
   std::uint64_t came_back = came_back_.load(std::memory_order_acquire);
-  std::uint64_t taken = diverted.load(std::memory_order_acquire);
+  taken_by_nobody += diverted.load(std::memory_order_acquire);
   for (const ConsumerCounters& consumer : consumers_) {
     result.deleted += consumer.deleted.load(std::memory_order_acquire);
-    taken += consumer.taken.load(std::memory_order_acquire);
+    result.received += consumer.taken.load(std::memory_order_acquire);
   }
   result.moved_in = moved_in.load(std::memory_order_acquire);
   for (const Subscription& subscription : subscriptions_) {
@@ -439,11 +463,11 @@ QueueCounters Queue::counters() const {
   }
   std::uint64_t ended = result.deleted + result.moved_to_dead_letter + result.dropped + result.expired + result.purged +
                         came_back;
-  result.in_flight = taken + taken_by_nobody > ended ? taken + taken_by_nobody - ended : 0;
+  const std::uint64_t taken = result.received + taken_by_nobody;
+  result.in_flight = taken > ended ? taken - ended : 0;
   std::uint64_t in = result.sent + result.moved_in + came_back;
-  std::uint64_t left = taken + taken_by_nobody + result.delayed;
+  std::uint64_t left = taken + result.delayed;
   result.visible = in > left ? in - left : 0;
-  result.received = taken - std::min(taken, overdue.load(std::memory_order_acquire));
   return result;
 }
 

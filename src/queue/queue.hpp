@@ -129,6 +129,11 @@ class Queue {
   void set_dead_letter_queue(Queue* queue) { dead_letter_queue_ = queue; }
   /// Who keeps its messages in a file: it is a dead-letter queue.
   void set_letters(DeadLetters* letters) { letters_ = letters; }
+  /// Who receives from it, and where what was received too often goes.
+  void set_consumer(const std::string& service, DeadLetters& dead_letters) {
+    service_ = service;
+    dead_letters_ = &dead_letters;
+  }
   /// A pool service that publishes into this queue hears when credit comes back. Also under traffic.
   void add_credit_waiter(ReadySet* ready, std::uint32_t service) { credit_waiters_.append(ready, service); }
   void open();
@@ -146,7 +151,8 @@ class Queue {
   Taken take(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole = false);
   /// True if take() would find something; for the last look before parking.
   bool has_news() const;
-  /// Puts messages (of an evacuated chunk, or handed over from a log) back, visible now, and wakes the service.
+  /// Puts messages (of an evacuated chunk, or handed over from a log) back, visible now, and wakes the service. Those that
+  /// were received too often become dead letters instead.
   /// `purges`: as it was after they were taken; where the queue was purged since, they are removed instead.
   void put_back(Taken taken, bool was_in_flight, std::uint32_t purges);
   void put_back(Taken taken, bool was_in_flight) { put_back(taken, was_in_flight, purges()); }
@@ -170,7 +176,8 @@ class Queue {
     came_back_.fetch_add(bit_count(taken.mask), std::memory_order_release);
     remove(taken, dropped);
   }
-  /// A message of so many receives is not handed out again, but dead-lettered by its next receive.
+  /// A message of so many receives is not handed out again: it becomes a dead letter when it would be visible (SQS
+  /// developer guide, dead-letter queues: at its next receive; here nobody need ask for it).
   bool is_overdue(std::uint32_t receive_count) const {
     return options_.max_receive_count != 0 && receive_count >= options_.max_receive_count;
   }
@@ -228,8 +235,7 @@ class Queue {
   Atomic<std::uint64_t> redriven{0};   ///< dead letters that went back to a queue; they count as deleted
   Atomic<std::uint64_t> deduplicated{0};
   Atomic<std::uint64_t> withdrawn{0};  ///< of those four, what nobody had taken
-  Atomic<std::uint64_t> overdue{0};    ///< taken to be dead-lettered, never handed out
-  Atomic<std::uint64_t> diverted{0};   ///< of `overdue`, what no consumer had taken: dead-lettered for want of credit
+  Atomic<std::uint64_t> diverted{0};   ///< no consumer took it: dead-lettered for want of credit, or received too often
   Atomic<std::uint64_t> delayed{0};    ///< now
   Atomic<std::uint64_t> invisible{0};  ///< now, of those in flight: failed, and to come back later
   Atomic<std::uint64_t> ack_deadline_exceeded{0};  ///< of dropped and dead-lettered ones: not settled within an ack deadline
@@ -259,6 +265,8 @@ class Queue {
   };
 
   void put(Taken taken, std::uint32_t purges, std::int64_t since_ms);
+  std::uint64_t overdue_of(const Taken& taken) const;
+  void give_up(Taken overdue);
   Taken take_returned(std::uint32_t count_max);
   Taken take_from_logs(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole);
   void hand_over(Taken taken, std::int64_t freed, Evacuator& evacuator);
@@ -271,7 +279,9 @@ class Queue {
   ReadySet* ready_ = nullptr;
   ReadyBits ready_bits_{};
   Queue* dead_letter_queue_ = nullptr;
-  DeadLetters* letters_ = nullptr;
+  DeadLetters* letters_ = nullptr;       ///< nullptr: it is no dead-letter queue
+  DeadLetters* dead_letters_ = nullptr;  ///< nullptr: it has no consumer
+  std::string service_;
   std::uint32_t in_hand_max_ = 0;
   // Grow under traffic.
   AppendList<Subscription> subscriptions_;

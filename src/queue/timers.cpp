@@ -260,6 +260,7 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   expired_leases_.fetch_add(1, std::memory_order_release);  // before its messages end
   const std::string stage = at_stage != nullptr ? *at_stage : "";
   Expirations& expirations = expirations_of(queue);
+  std::uint64_t received_again = 0;
   std::vector<Taken> copies;
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
     Evacuator::Copy copy = expirations.evacuator.copy(*chunk, lowest_bit(left), received_ms);
@@ -268,6 +269,8 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
     if (queue.is_overdue(++lineage.receive_count)) {
       delete lineage.last_error;
       lineage.last_error = new LastError{stage, "visibility timeout expired", {}};
+    } else {
+      ++received_again;
     }
     copies.push_back({copy.chunk, std::uint64_t{1} << copy.index});
   }
@@ -276,8 +279,8 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   }
   if (is_rejected) {
     reject(holder, stage, copies);
-  } else {
-    expirations.untold += count;
+  } else if (received_again != 0) {
+    expirations.untold += received_again;
     expirations.holder = &holder;
     expirations.stage = stage;
     has_untold_ = true;

@@ -120,7 +120,6 @@ void Fanout::dead_letter(Branch& branch, std::uint64_t mask) {
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
     const Taken letter = copy(branch, lowest_bit(left), 0);
     queue.credits().take(1, letter.chunk->charge_of(lowest_bit(letter.mask)));
-    queue.overdue.fetch_add(1, std::memory_order_relaxed);
     queue.diverted.fetch_add(1, std::memory_order_release);
     aside_.dead_letters.submit(
         {&queue, false, letter, "", "", "the queue was full",

@@ -21,6 +21,7 @@ namespace {
 
 using core::Outcome;
 
+constexpr std::uint32_t kReceivesMax = 3;
 constexpr std::int64_t kTimeout = 1000;
 constexpr std::int64_t kRetention = 400'000;
 constexpr std::int64_t kAckDeadline = 2500;
@@ -51,6 +52,7 @@ struct Model {
   std::multimap<std::int64_t, Message> delayed;  // equal keys keep their order
   std::map<char, std::deque<Message>> groups;
   std::map<std::string, std::int64_t> accepted;
+  std::map<std::string, std::string> last_error;
   Batch hands[2];
   std::int64_t now = 0;
   int purges = 0;
@@ -129,8 +131,20 @@ struct Model {
       return;
     }
     Message& message = *find(name);
-    message.state = hidden_until > now ? Message::State::hidden : Message::State::visible;
-    message.shown_at = std::min(hidden_until, std::max(message.sent + kRetention, now) + 1);
+    if (hidden_until > now) {
+      message.state = Message::State::hidden;
+      message.shown_at = std::min(hidden_until, std::max(message.sent + kRetention, now) + 1);
+    } else if (is_overdue(message)) {
+      give_up(name);
+      erase(name);
+    } else {
+      message.state = Message::State::visible;
+    }
+  }
+  bool is_overdue(const Message& message) const { return letters.receives(message.name) >= kReceivesMax; }
+  void give_up(const std::string& name) {
+    const std::string& error = last_error.at(name);
+    letters.dies(name, error == "busy" ? "stage" : kStage, fmt::format("received {0} times, max_receive_count is {0}", kReceivesMax), error);
   }
   void pass(std::int64_t ms) {
     now += ms;
@@ -141,11 +155,16 @@ struct Model {
       batch.is_given_up = batch.is_expired && batch.gives_up <= now;
     }
     for (auto& [name, group] : groups) {
-      for (Message& message : group) {
-        if (message.state == Message::State::hidden && message.shown_at <= now) {
-          message.state = Message::State::visible;
+      std::erase_if(group, [this](Message& message) {
+        if (message.state != Message::State::hidden || message.shown_at > now) {
+          return false;
         }
-      }
+        message.state = Message::State::visible;
+        if (is_overdue(message)) {
+          give_up(message.name);
+        }
+        return is_overdue(message);
+      });
     }
     while (!delayed.empty() && delayed.begin()->first <= now) {
       unrouted.push_back(delayed.begin()->second);
@@ -161,6 +180,7 @@ struct Model {
         letters.dies(name, kStage, fmt::format("stage '{}' did not settle it within the ack_deadline of {}ms", kStage, kAckDeadline));
         erase(name);
       } else {
+        last_error[name] = "visibility timeout expired";
         put_back(name, batch.purges, 0);
       }
     }
@@ -210,7 +230,7 @@ struct Play {
         delay(delay_ms),
         first_name(remains.names),
         dead(line.queue(LettersModel::options())),
-        queue(line.queue({.name = "q", .capacity_bytes = capacity_bytes, .visibility_timeout_ms = kTimeout, .delay_ms = delay_ms, .retention_ms = kRetention, .fifo = true}, &dead)),
+        queue(line.queue({.name = "q", .capacity_bytes = capacity_bytes, .visibility_timeout_ms = kTimeout, .max_receive_count = kReceivesMax, .delay_ms = delay_ms, .retention_ms = kRetention, .fifo = true}, &dead)),
         publisher(line.publisher({&queue})),
         hands{&line.hand(queue, 3, 2, kAckDeadline), &line.hand(queue, 10, 2, kAckDeadline)},
         letters(line, queue, dead),
@@ -316,6 +336,7 @@ struct Play {
         case 0: model.erase(name); model.end(name, model.deleted); ++expected.ok; break;
         case 1: model.erase(name); letters.dies(name, "stage", "damaged"); ++expected.rejected; break;
         default:
+          model.last_error[name] = "busy";
           model.put_back(name, batch.purges, choice == 2 ? batch.deadline : choice == 3 ? 0 : model.now + (choice - 3) * 400);
           ++expected.retried;
       }

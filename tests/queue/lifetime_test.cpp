@@ -368,7 +368,7 @@ TEST(InFlightLimit, that_is_met_again_and_again_posts_one_look_for_all) {
 TEST(InFlightLimit, makes_room_with_whatever_comes_back_or_is_dead_lettered) {
   Line line;
   core::Queue& dead = line.queue({.name = "dead"});
-  core::Queue& queue = line.queue({.name = "q", .visibility_timeout_ms = 1000, .max_receive_count = 3, .in_flight_max = 1}, &dead);
+  core::Queue& queue = line.queue({.name = "q", .visibility_timeout_ms = 1000, .max_receive_count = 4, .in_flight_max = 1}, &dead);
   core::Publisher& publisher = line.publisher({&queue});
   Hand& one = line.hand(queue, 1);
   line.hand(queue, 1);  // two could pass the limit
@@ -388,6 +388,11 @@ TEST(InFlightLimit, makes_room_with_whatever_comes_back_or_is_dead_lettered) {
     one.fail_first(Outcome::Status::retry, 500);
     queue.limited.store(true);
     line.advance(500);
+  });
+  room_after("received too often", [&] {
+    one.fail_first(Outcome::Status::retry, 0);
+    queue.limited.store(true);
+    line.letters.write_waiting();
   });
   room_after("rejected", [&] {
     one.fail_first(Outcome::Status::reject, 0);

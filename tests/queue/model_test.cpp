@@ -51,7 +51,6 @@ struct Model {
   std::map<std::string, std::int64_t> sent_at;
   std::map<std::string, std::string> last_error;
   std::set<std::string> visible;                 // may be handed out
-  std::set<std::string> overdue;                 // visible, but the next receive moves it
   std::multimap<std::int64_t, Waiting> waiting;  // until when
   Batch hands[2];
   std::int64_t now = 0;
@@ -65,7 +64,12 @@ struct Model {
       ++purged;
       return;
     }
-    (receives >= kReceivesMax ? overdue : visible).insert(message);
+    if (receives < kReceivesMax) {
+      visible.insert(message);
+      return;
+    }
+    const std::string& error = last_error.at(message);
+    letters.dies(message, error == "busy" ? "stage" : kStage, fmt::format("received {0} times, max_receive_count is {0}", kReceivesMax), error);
   }
   void come_back(const std::string& message, int purges_seen) { show(message, letters.receives(message), purges_seen); }
   void end(const std::string& message) {
@@ -84,21 +88,17 @@ struct Model {
   bool is_old(const std::string& message) const { return sent_at.at(message) + kRetention < now; }
   void purge() {
     ++purges;
-    for (std::set<std::string>* set : {&visible, &overdue}) {
-      end_all(*set, purged);
-    }
+    end_all(visible, purged);
     for (const auto& [until, each] : std::exchange(waiting, {})) {
       end(each.message);
       ++purged;
     }
   }
   void sweep() {
-    for (std::set<std::string>* set : {&visible, &overdue}) {
-      std::set<std::string> old;
-      std::ranges::copy_if(*set, std::inserter(old, old.end()), [this](const std::string& message) { return is_old(message); });
-      std::erase_if(*set, [&](const std::string& message) { return old.contains(message); });
-      end_all(old, expired);
-    }
+    std::set<std::string> old;
+    std::ranges::copy_if(visible, std::inserter(old, old.end()), [this](const std::string& message) { return is_old(message); });
+    std::erase_if(visible, [&](const std::string& message) { return old.contains(message); });
+    end_all(old, expired);
   }
   void pass(std::int64_t ms) {
     now += ms;
@@ -127,16 +127,6 @@ struct Model {
       }
     }
     ack_deadline_exceeded += is_rejected ? batch.messages.size() : 0;
-  }
-  /// What the next receive makes of those that were received too often.
-  LettersModel::Letters letters_of_overdue() const {
-    LettersModel::Letters made;
-    for (const std::string& message : overdue) {
-      const std::string& error = last_error.at(message);
-      made[message] = {error == "busy" ? "stage" : kStage, fmt::format("received {0} times, max_receive_count is {0}", kReceivesMax), error,
-                       kReceivesMax};
-    }
-    return made;
   }
   std::uint64_t delayed() const {
     return static_cast<std::uint64_t>(std::ranges::count_if(waiting, [](const auto& each) { return each.second.is_delayed; }));
@@ -214,16 +204,10 @@ struct Play {
     if (!batch.messages.empty()) {
       return;
     }
-    // What a receive meets of the old and the overdue depends on the order; a sweep first takes that out.
-    sweep();
+    sweep();  // what a receive meets of the old depends on the order
     std::size_t size_max = who == 0 ? 3 : 10;
-    std::uint64_t moved_before = queue.overdue.load();
     std::vector<std::string> got = hands[who]->receive();
-    std::uint64_t moved = queue.overdue.load() - moved_before;
     RC_ASSERT(got.size() == std::min(size_max, model.visible.size()));
-    RC_ASSERT(moved <= model.overdue.size());
-    RC_ASSERT(got.size() == size_max || moved == model.overdue.size());
-    store(moved);  // which of the overdue it met shows in the file
     letters.handed_out(*hands[who]);
     hands[who]->consumer.set_stage(&kStage);
     for (const std::string& message : got) {
@@ -285,12 +269,11 @@ struct Play {
     }
   }
 
-  void store(std::uint64_t overdue_met = 0) {
-    for (const LettersModel::Stored& each : letters.store(model.letters_of_overdue(), overdue_met)) {
+  void store() {
+    for (const LettersModel::Stored& each : letters.store()) {
       if (each.had_origin) {
         model.ended.insert(each.body);
       }
-      model.overdue.erase(each.body);
     }
   }
   /// The power fails, at rest or while letters are written, of which so many bytes make it to the disk.
@@ -330,7 +313,7 @@ struct Play {
     RC_ASSERT(n.received == model.received);
     RC_ASSERT(n.deleted == model.deleted);
     RC_ASSERT(n.moved_in == model.moved_in);
-    RC_ASSERT(n.visible == model.visible.size() + model.overdue.size());
+    RC_ASSERT(n.visible == model.visible.size());
     RC_ASSERT(n.delayed == model.delayed());
     RC_ASSERT(n.expired == model.expired);
     RC_ASSERT(n.purged == model.purged);

@@ -139,13 +139,14 @@ TEST_F(Visibility, a_look_shows_all_that_waits_each_time_and_leaves_it_in_its_or
   EXPECT_EQ(received, sent) << "in the order in which they were sent";
 }
 
-TEST_F(Visibility, receive_number_max_plus_one_moves_the_message_instead_of_handing_it_out) {
+TEST_F(Visibility, what_failed_max_receive_count_times_is_not_handed_out_again_but_dead_lettered) {
   line.publish(publisher, {"a"});
   for (int i = 0; i < 3; ++i) {
+    line.letters.write_waiting();
+    EXPECT_EQ(line.file(dead), "");
     ASSERT_EQ(one.receive(), Texts{"a"});
     one.fail_first(Outcome::Status::retry, 0, "no luck");
   }
-  EXPECT_EQ(line.file(dead), "");
   EXPECT_EQ(one.receive(), Texts{});
   line.letters.write_waiting();
   EXPECT_NE(line.file(dead).find("received 3 times, max_receive_count is 3"), std::string::npos) << line.file(dead);
@@ -164,10 +165,29 @@ TEST_F(Visibility, a_message_whose_leases_all_expired_is_dead_lettered_for_that)
     line.advance(1000);
     EXPECT_EQ(one.settle().stale, 1u);
   }
-  EXPECT_EQ(one.receive(), Texts{});
   line.letters.write_waiting();
   EXPECT_NE(line.file(dead).find("visibility timeout expired"), std::string::npos) << line.file(dead);
   EXPECT_NE(line.file(dead).find("\"stage\":\"import\""), std::string::npos) << line.file(dead);
+}
+
+TEST_F(Visibility, nobody_need_poll_for_a_message_to_be_dead_lettered_but_its_last_visibility_timeout_must_end) {
+  line.publish(publisher, {"a"});
+  for (int i = 0; i < 3; ++i) {
+    line.advance(500);
+    ASSERT_EQ(one.receive(), Texts{"a"});
+    one.fail_first(Outcome::Status::retry, 500, "no luck");
+  }
+  line.advance(499);
+  line.letters.write_waiting();
+  EXPECT_EQ(queue.counters().in_flight, 1u);
+  EXPECT_EQ(line.file(dead), "");
+  line.advance(1);
+  line.letters.write_waiting();
+  EXPECT_EQ(queue.counters().in_flight, 0u);
+  EXPECT_EQ(queue.counters().visible, 0u);
+  EXPECT_EQ(queue.counters().moved_to_dead_letter, 1u);
+  EXPECT_EQ(dead.counters().visible, 1u);
+  EXPECT_EQ(conservation_gap(queue.counters()), 0);
 }
 
 TEST_F(Visibility, a_message_whose_last_receive_was_retried_without_a_reason_is_dead_lettered_with_the_stage) {
