@@ -311,6 +311,7 @@ void Loader::read_stages(ServiceDescription& service, const ObjectReader& fields
     if (const sluice_config* options = service.stages.back().get()) {
       check_access(*options, stage);
       note_put(*options, stage);
+      check_put_items(*options, stage);
     }
   }
   check_chain(service, fields, offsets);

@@ -80,6 +80,10 @@ class Loader {
   std::string watched_prefix(const SourceDescription& source) const;
   void check_feedback();
 
+  // load_tables.cpp: what is put into tables.
+  void check_put_items(const sluice_config& options, const ObjectReader& fields);
+  void check_item(const Json& item, const TableDescription& table, const std::string& who);
+
   // load_checks.cpp: what only the whole shows.
   void check_chain(const ServiceDescription& service, const ObjectReader& fields,
                    const std::vector<std::uint32_t>& stage_offsets);

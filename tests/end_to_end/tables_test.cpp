@@ -145,6 +145,14 @@ TEST_F(TablePipeline, a_table_that_is_not_what_the_options_say_is_a_configuratio
   EXPECT_NE(ended.err.find("it has no column \"body\"; it is keyed by \"queueMessage\""), std::string::npos) << ended.err;
 }
 
+TEST_F(TablePipeline, an_item_that_the_table_never_takes_is_a_configuration_error_before_anything_is_made) {
+  write(0, 1);
+  const Ended ended = run(pipeline(kMessages, R"("table":"messages","item":{"queueMessage":"{body}","hots":"{hostname}"})"));
+  EXPECT_EQ(ended.exit, 78);
+  EXPECT_NE(ended.err.find(R"(table "messages" has no column "hots": did you mean "host"?)"), std::string::npos) << ended.err;
+  EXPECT_FALSE(std::filesystem::exists(folder() / "t.db"));
+}
+
 TEST_F(TablePipeline, a_file_that_is_no_database_ends_the_start_and_is_left_as_it_is) {
   const std::string text(8192, 'n');
   put_file(folder() / "t.db", text);
