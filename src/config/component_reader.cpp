@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "plugin/option_table.hpp"
+
 namespace sluice::core {
 namespace {
 
@@ -103,13 +105,17 @@ void ComponentReader::check_references(const Component& component, const Json& o
   for (auto option = component.descriptor->options; option != nullptr && *option != nullptr;
        ++option) {
     const Json* value = object.find((*option)->name);
-    if (value == nullptr || value->type != Json::Type::string)
-      continue;  // of another type: reported elsewhere
     const std::string_view type = (*option)->type;
-    if (type == "bucket")
+    if (value == nullptr || (type != "bucket" && type != "table") || any_.contains(type))
+      continue;
+    sluice_config::Value ignored;
+    if (read_option(**option, *value, folder_, &ignored))
+      continue;  // no name at all: reported elsewhere
+    if (type == "bucket") {
       check_bucket(*value, (*option)->name, who);
-    if (type == "table")
+    } else {
       check_table(*value, (*option)->name, who);
+    }
   }
 }
 

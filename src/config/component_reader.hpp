@@ -29,6 +29,10 @@ class ComponentReader {
   /// Declares a table that options may name.
   void add_table(std::string name) { tables_.insert(std::move(name)); }
 
+  /// What is declared of that option type, "bucket" or "table", is not known, which was reported:
+  /// options may name any.
+  void take_any(std::string_view type) { any_.insert(type); }
+
   /// The options of the object that `fields` read, under the name `name` in the pipeline. nullptr
   /// if anything is wrong; it was reported then. `object` borrowed.
   std::unique_ptr<sluice_config> read(const Json& object, const Shape& shape,
@@ -44,6 +48,7 @@ class ComponentReader {
   Registry& registry_;
   std::string folder_, state_;
   std::set<std::string, std::less<>> buckets_, tables_;
+  std::set<std::string_view> any_;  ///< option types
 };
 
 /// An option's text; empty if it is not given.

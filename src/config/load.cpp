@@ -155,6 +155,11 @@ void Loader::read_admin(const Json& object) {
   }
 }
 
+bool Loader::is_lost(std::string_view section) const {
+  const Json* objects = top_.find(section);
+  return objects != nullptr ? objects->members.size() > kObjectsMax : top_.is_wrong(section);
+}
+
 const std::vector<JsonMember>& Loader::members(std::string_view section, std::string_view what) {
   const Json* objects = top_.find(section);
   if (objects == nullptr)
@@ -175,6 +180,8 @@ const std::vector<JsonMember>& Loader::members(std::string_view section, std::st
 
 void Loader::read_buckets() {
   const std::vector<JsonMember>& buckets = members("buckets", "bucket");
+  if (is_lost("buckets"))
+    components_.take_any("bucket");
   for (const JsonMember& member : buckets)
     components_.add_bucket(member.name);
   for (const JsonMember& member : buckets) {
@@ -213,6 +220,8 @@ void Loader::read_access_points(BucketDescription& bucket, const Json& points) {
 
 void Loader::read_tables() {
   const std::vector<JsonMember>& tables = members("tables", "table");
+  if (is_lost("tables"))
+    components_.take_any("table");
   for (const JsonMember& member : tables)
     components_.add_table(member.name);
   for (const JsonMember& member : tables) {
@@ -251,12 +260,13 @@ void Loader::read_services() {
     service.weight = static_cast<std::uint32_t>(*fields.number("weight"));
     service.max_rate_per_1000_s = read_max_rate(fields);
     service.batch_window_ms = *fields.number("batch_window");
-    service.visibility_timeout_ms = fields.number("visibility_timeout").value_or(-1);
+    service.visibility_timeout_ms = fields.number_or_most("visibility_timeout").value_or(-1);
     service.ack_deadline_ms = *fields.number("ack_deadline");
     service.publish_to = resolve_target(fields);
     publish_offsets_.push_back(fields.offset("publish_to"));
+    std::optional<std::uint32_t> found;
     if (const Json* queue = fields.find("queue")) {
-      const std::optional<std::uint32_t> found = resolve(queues_, *queue, "queue", fields.who());
+      found = resolve(queues_, *queue, "queue", fields.who());
       service.queue = found.value_or(0);
       if (const auto other = serving.find(service.queue); found && other != serving.end()) {
         reporter_.error(
@@ -271,9 +281,13 @@ void Loader::read_services() {
     }
     if (const Json* scaling = fields.find("scaling"))
       service.scaling = read_scaling_policy(reporter_, *scaling, fmt::format("scaling of service {}", in_quotes(service.name)));
+    else if (fields.is_wrong("scaling"))
+      service.scaling = any_scaling_policy();
     read_stages(service, fields);
-    if (serving.contains(service.queue))
+    if (found)
       check_window(service, fields);
+    else
+      service.publish_to.reset();  // it leads from no queue
   }
 }
 

@@ -20,6 +20,10 @@ Value choice(const ObjectReader& fields, std::string_view key,
 /// CloudWatch: what an alarm looks at is a day at most.
 constexpr std::int64_t kLookedAtMaxMs = 86'400'000;
 
+bool is_unknown(const JsonMember& member) {
+  return kAlarmActionShape.find(member.name) == nullptr;
+}
+
 constexpr std::string_view kActionsKeys[kAlarmStates] = {"on_ok", "on_alarm",
                                                          "on_insufficient_data"};
 
@@ -41,7 +45,11 @@ void Loader::read_alarms() {
       read_actions(alarm.actions[state], fields, kActionsKeys[state]);
     alarm.restart_while_in_alarm = fields.flag("restart_while_in_alarm");
     const auto& actions = alarm.actions[static_cast<std::size_t>(AlarmState::alarm)];
-    if (alarm.restart_while_in_alarm && !std::ranges::any_of(actions, &AlarmAction::starts)) {
+    const Json* on_alarm = fields.find("on_alarm");
+    const bool all_read = on_alarm != nullptr ? actions.size() == on_alarm->items.size()
+                                              : !fields.is_wrong("on_alarm");
+    if (alarm.restart_while_in_alarm && all_read &&
+        !std::ranges::any_of(actions, &AlarmAction::starts)) {
       reporter_.error(fields.offset("restart_while_in_alarm"),
                       fmt::format("\"restart_while_in_alarm\" of {} has no effect: its "
                                   "\"on_alarm\" starts no service",
@@ -58,7 +66,7 @@ void Loader::read_alarm_rule(AlarmRule& rule, const ObjectReader& fields) {
   rule.period_ms = *fields.number("period");
   const std::int64_t periods = *fields.number("evaluation_periods");
   const std::int64_t datapoints = fields.number("datapoints_to_alarm").value_or(periods);
-  if (datapoints > periods) {
+  if (datapoints > periods && !fields.is_wrong("evaluation_periods")) {
     reporter_.error(fields.offset("datapoints_to_alarm"),
                     fmt::format("\"datapoints_to_alarm\" of {} is {}, and it looks at {}: set "
                                 "\"evaluation_periods\" to as many or more",
@@ -88,6 +96,8 @@ void Loader::read_actions(std::vector<AlarmAction>& actions, const ObjectReader&
       continue;  // reported
     const bool publishes = item.find("publish_to") != nullptr,
                starts = item.find("start") != nullptr;
+    if (!publishes && !starts && std::ranges::any_of(item.members, is_unknown))
+      continue;  // what it was to do has another name, which was reported
     if (publishes == starts) {
       reporter_.error(
           item.offset,

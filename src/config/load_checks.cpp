@@ -27,7 +27,7 @@ std::string path_text(const PipelineDescription& pipeline,
 
 void Loader::check_chain(const ServiceDescription& service, const ObjectReader& fields,
                          const std::vector<std::uint32_t>& stage_offsets) {
-  const bool publishes = fields.find("publish_to") != nullptr;
+  const bool publishes = fields.find("publish_to") != nullptr || fields.is_wrong("publish_to");
   for (std::size_t i = 0; i < service.stages.size(); ++i) {
     if (service.stages[i] == nullptr)
       continue;  // reported already

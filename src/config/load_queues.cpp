@@ -29,8 +29,10 @@ void Loader::read_topics() {
                               fmt::format("topic {}", in_quotes(member.name)));
     topics_.emplace(member.name, static_cast<std::uint32_t>(result_.topics.size()));
     result_.topics.emplace_back().name = member.name;
-    profiles_.push_back(fields.text("filter_profile") == "extended" ? FilterProfile::extended
-                                                                    : FilterProfile::sns);
+    profiles_.push_back(fields.text("filter_profile") == "extended" ||
+                                fields.is_wrong("filter_profile")  // it takes all that sns does
+                            ? FilterProfile::extended
+                            : FilterProfile::sns);
     policies_.emplace_back();
     policy_offsets_.emplace_back();
     topic_offsets_.push_back(member.offset);
@@ -44,11 +46,14 @@ void Loader::read_queues() {
     result_.queues.emplace_back().name = member.name;
     queue_offsets_.push_back(member.offset);
   }
+  serves_unknown_ = top_.is_wrong("services");
   if (const Json* services = top_.find("services")) {
     for (const JsonMember& service : services->members) {
       const Json* queue = service.value.find("queue");
-      if (queue != nullptr && queue->type == Json::Type::string)
+      if (queue != nullptr && queues_.contains(queue->text))
         served_.insert(queue->text);
+      else
+        serves_unknown_ = true;
     }
   }
   redrive_offsets_ = queue_offsets_;
@@ -59,7 +64,7 @@ void Loader::read_queues() {
     QueueDescription& queue = result_.queues[index];
     queue.capacity = *fields.number("capacity");
     queue.capacity_bytes = *fields.number("capacity_bytes");
-    queue.visibility_timeout_ms = *fields.number("visibility_timeout");
+    queue.visibility_timeout_ms = *fields.number_or_most("visibility_timeout");
     if (queue.visibility_timeout_ms == 0 && served_.contains(queue.name)) {
       reporter_.warning(
           fields.offset("visibility_timeout"),
@@ -87,13 +92,19 @@ void Loader::read_queues() {
 }
 
 void Loader::read_when_full(std::uint32_t queue, const ObjectReader& fields) {
-  const std::string text = fields.text("when_full");
+  // A wrong one makes nobody wait, so that it closes no cycle.
+  const std::string text = fields.is_wrong("when_full") ? "drop_new" : fields.text("when_full");
   QueueDescription& description = result_.queues[queue];
   description.when_full = text == "drop_new"      ? WhenFull::drop_new
                           : text == "drop_old"    ? WhenFull::drop_old
                           : text == "dead_letter" ? WhenFull::dead_letter
                                                   : WhenFull::block;
-  if (description.when_full == WhenFull::dead_letter && !description.redrive_policy) {
+  const Json* policy = fields.find("redrive_policy");
+  const bool none_is_meant = policy != nullptr
+                                 ? policy->type == Json::Type::null
+                                 : !fields.is_wrong("redrive_policy") && !serves_unknown_;
+  if (description.when_full == WhenFull::dead_letter && !description.redrive_policy &&
+      none_is_meant) {
     reporter_.error(fields.offset("when_full"),
                     fmt::format("{} has no dead-letter queue for what finds it full: give it a \"redrive_policy\"",
                                 fields.who()));
@@ -105,6 +116,8 @@ void Loader::read_fifo(std::uint32_t queue, const ObjectReader& fields) {
   description.fifo = fields.flag("fifo");
   description.content_based_deduplication = fields.flag("content_based_deduplication");
   description.deduplication_capacity = *fields.number("deduplication_capacity");
+  if (fields.is_wrong("fifo"))
+    return;
   const auto refuse = [&](const char* key) {
     reporter_.error(fields.offset(key),
                     fmt::format("{} is no FIFO queue, and only those deduplicate: \"{}\" needs \"fifo\": true",
@@ -160,8 +173,9 @@ void Loader::read_subscriptions(std::uint32_t queue, const ObjectReader& fields)
 std::optional<FilterPolicy> Loader::read_filter_policy(const ObjectReader& subscription,
                                                        FilterProfile profile, std::string& text) {
   const Json* policy = subscription.find("filter_policy");
-  if (policy == nullptr) {
-    if (subscription.find("filter_policy_scope") != nullptr) {
+  if (policy == nullptr || subscription.is_wrong("filter_policy_scope")) {
+    if (subscription.find("filter_policy_scope") != nullptr &&
+        !subscription.is_wrong("filter_policy")) {
       reporter_.warning(
           subscription.offset("filter_policy_scope"),
           fmt::format("{}: a \"filter_policy_scope\" without a \"filter_policy\" does nothing",
@@ -222,6 +236,8 @@ Json Loader::fixed_part() const {
 void Loader::read_redrive_policy(std::uint32_t queue, const ObjectReader& fields) {
   constexpr std::uint32_t kImpliedReceiveCount = 10;
   const Json* given = fields.find("redrive_policy");
+  if (fields.is_wrong("redrive_policy"))
+    return;
   if (given == nullptr) {
     // Without a service nothing is ever received, so nothing can fail.
     if (!served_.contains(result_.queues[queue].name))
@@ -247,6 +263,8 @@ std::optional<std::uint32_t> Loader::dead_letter_queue(std::uint32_t queue,
                                                        const ObjectReader* policy,
                                                        std::uint32_t offset) {
   const std::string own = result_.queues[queue].name;
+  if (policy != nullptr && policy->is_wrong("dead_letter_queue"))
+    return std::nullopt;
   const Json* given = policy == nullptr ? nullptr : policy->find("dead_letter_queue");
   const std::string name = given == nullptr ? own + "-dead" : given->text;
   if (name == own) {
@@ -284,6 +302,11 @@ std::optional<std::uint32_t> Loader::resolve(const Names& names, const Json& val
   const auto found = names.find(value.text);
   if (found != names.end())
     return found->second;
+  for (const std::string_view section : {"topics", "queues", "services"}) {
+    const std::string_view one = section.substr(0, section.size() - 1);
+    if (is_lost(section) && what.find(one) != std::string_view::npos)
+      return std::nullopt;
+  }
   std::vector<std::string_view> known;
   for (const auto& [name, index] : names)
     known.push_back(name);

@@ -96,6 +96,8 @@ class Loader {
 
   /// The members of a section, each with a checked name; at most kObjectsMax.
   const std::vector<JsonMember>& members(std::string_view section, std::string_view what);
+  /// The section could not be read, which was reported: nobody knows what it declares.
+  bool is_lost(std::string_view section) const;
 
   const Reporter& reporter_;
   std::string folder_;
@@ -106,6 +108,7 @@ class Loader {
 
   Names topics_, queues_, services_;  ///< declared ones
   std::set<std::string> served_;  ///< queues that a service names
+  bool serves_unknown_ = false;   ///< some service names none that is there
   std::vector<FilterProfile> profiles_;  ///< of each topic
   std::vector<std::vector<std::optional<FilterPolicy>>> policies_;  ///< of each topic's subscriptions
   std::vector<std::vector<std::uint32_t>> policy_offsets_;          ///< of the same

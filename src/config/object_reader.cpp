@@ -266,6 +266,10 @@ std::optional<std::int64_t> ObjectReader::number(std::string_view key) const {
   return *parse_unit(described.type, text.substr(1, text.size() - 2));  // without its quotes
 }
 
+std::optional<std::int64_t> ObjectReader::number_or_most(std::string_view key) const {
+  return is_wrong(key) ? shape_.find(key)->maximum : number(key);
+}
+
 std::optional<double> ObjectReader::real(std::string_view key) const {
   if (const Json* value = find(key))
     return value->number;

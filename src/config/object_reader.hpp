@@ -38,10 +38,14 @@ class ObjectReader {
   std::string text(std::string_view key) const;
   /// Of integer, duration (ms), size (bytes): the value, its default, or nullopt.
   std::optional<std::int64_t> number(std::string_view key) const;
+  /// The same; of a key that is wrong the most that it may be.
+  std::optional<std::int64_t> number_or_most(std::string_view key) const;
   /// Of number: the value, its default, or nullopt.
   std::optional<double> real(std::string_view key) const;
   /// Of boolean: the value, or its default.
   bool flag(std::string_view key) const;
+  /// The key is given, and wrong, which was reported: what follows from it is not told.
+  bool is_wrong(std::string_view key) const { return wrong_.contains(key); }
   /// Where to point at for a fault of `key`: its value, or the object.
   std::uint32_t offset(std::string_view key) const;
   const std::string& who() const { return who_; }

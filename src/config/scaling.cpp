@@ -35,6 +35,10 @@ void refuse_others(const Reporter& reporter, const ObjectReader& fields,
   }
 }
 
+std::int64_t most_capacity() {
+  return kScalingPolicyShape.find("max_capacity")->maximum;
+}
+
 double seconds(std::int64_t ms) {
   return static_cast<double>(ms) / 1000;
 }
@@ -69,8 +73,10 @@ ScalingMetric read_metric(const Reporter& reporter, const Json& object, const st
   return metric;
 }
 
+/// `sample_period_ms`: nullopt: it was reported.
 ScalingEvaluation read_evaluation(const Reporter& reporter, const Json& object,
-                                  const std::string& who, std::int64_t sample_period_ms) {
+                                  const std::string& who,
+                                  std::optional<std::int64_t> sample_period_ms) {
   static constexpr OwnKey kOwn[] = {{"low_samples", "direct"},
                                     {"period", "alarms"},
                                     {"high_datapoints", "alarms"},
@@ -84,30 +90,28 @@ ScalingEvaluation read_evaluation(const Reporter& reporter, const Json& object,
   evaluation.period_ms = *fields.number("period");
   evaluation.high_datapoints = static_cast<std::uint32_t>(*fields.number("high_datapoints"));
   evaluation.low_datapoints = static_cast<std::uint32_t>(*fields.number("low_datapoints"));
-  if (evaluation.type == ScalingEvaluation::Type::alarms &&
-      evaluation.period_ms % sample_period_ms != 0 &&
-      (object.find("period") == nullptr || fields.find("period") != nullptr)) {
+  if (evaluation.type == ScalingEvaluation::Type::alarms && !fields.is_wrong("period") &&
+      sample_period_ms && evaluation.period_ms % *sample_period_ms != 0) {
     reporter.error(
         fields.offset("period"),
         fmt::format("\"period\" of {} is {}, which is no multiple of the {} from sample to "
                     "sample",
-                    who, format_duration(evaluation.period_ms), format_duration(sample_period_ms)));
+                    who, format_duration(evaluation.period_ms),
+                    format_duration(*sample_period_ms)));
   }
   return evaluation;
 }
 
+/// A wrong one stands for any that the others allow.
 void read_capacity(const Reporter& reporter, const ObjectReader& fields, ScalingPolicy& policy) {
-  const std::int64_t least = *fields.number("min_capacity");
+  const std::int64_t least = fields.is_wrong("min_capacity") ? 0 : *fields.number("min_capacity");
   const std::int64_t desired = fields.number("desired_capacity").value_or(least);
-  const std::int64_t most = fields.number("max_capacity").value_or(std::max(least, desired));
+  const bool is_open = fields.is_wrong("min_capacity") || fields.is_wrong("max_capacity") ||
+                       fields.is_wrong("desired_capacity");
+  const std::int64_t most =
+      fields.number("max_capacity").value_or(is_open ? most_capacity() : std::max(least, desired));
   policy.stop_when_empty = fields.flag("stop_when_empty");
-  if (most == 0) {
-    reporter.error(
-        fields.offset("min_capacity"),
-        fmt::format("{} lacks the key \"max_capacity\", which \"min_capacity\": 0 needs: "
-                    "most workers that may be started",
-                    fields.who()));
-  } else if (most < least) {
+  if (most < least) {
     reporter.error(fields.offset("max_capacity"),
                    fmt::format("{}: \"max_capacity\" {} is below \"min_capacity\" {}", fields.who(),
                                most, least));
@@ -121,14 +125,26 @@ void read_capacity(const Reporter& reporter, const ObjectReader& fields, Scaling
   policy.desired_capacity = static_cast<std::uint32_t>(desired);
 }
 
-/// Only workers that may be missing may leave.
+/// Only workers that somebody starts may be missing, and only those that may be missing may leave.
 void check_started(const Reporter& reporter, const ObjectReader& fields,
-                   const ScalingPolicy& policy) {
-  if (policy.tracks_target && policy.min_capacity == 0) {
+                   const ScalingPolicy& policy, Starts starts) {
+  const bool may_miss_all = policy.min_capacity == 0 && !fields.is_wrong("min_capacity");
+  if (may_miss_all && policy.tracks_target) {
     reporter.error(fields.offset("min_capacity"),
                    fmt::format("\"min_capacity\" of {} must be 1 or more with a \"policy\": its "
                                "metric is judged by the workers that run",
                                fields.who()));
+  } else if (may_miss_all && starts == Starts::never) {
+    reporter.error(fields.offset("min_capacity"),
+                   fmt::format("\"min_capacity\" of {} must be 1 or more: no alarm is simulated "
+                               "that would start a worker",
+                               fields.who()));
+  } else if (may_miss_all && policy.max_capacity == 0) {
+    reporter.error(
+        fields.offset("min_capacity"),
+        fmt::format("{} lacks the key \"max_capacity\", which \"min_capacity\": 0 needs: "
+                    "most workers that may be started",
+                    fields.who()));
   } else if (policy.stop_when_empty && policy.min_capacity != 0) {
     reporter.error(fields.offset("stop_when_empty"),
                    fmt::format("\"stop_when_empty\" of {} needs \"min_capacity\": 0, found {}",
@@ -153,7 +169,7 @@ void read_target(const Reporter& reporter, const Json& object, const ObjectReade
                     policy.metric.type == Metric::age_of_oldest ? "in seconds"
                                                                 : "in messages for each worker"));
   }
-  if (policy.metric.type == Metric::backlog_per_worker && policy.target_value > 0 &&
+  if (reporter.diagnostics.errors() == 0 && policy.metric.type == Metric::backlog_per_worker &&
       policy.metric.maximum * 100 <= policy.target_value) {
     reporter.warning(
         fields.offset("target_value"),
@@ -227,29 +243,17 @@ ScalingLoad read_load(const Reporter& reporter, const Json& object, std::int64_t
   return load;
 }
 
-/// Nobody starts workers in a simulation.
-ScalingPolicy read_simulated_policy(const Reporter& reporter, const Json& object) {
-  const ScalingPolicy policy = read_scaling_policy(reporter, object, "scaling");
-  const Json* least = object.find("min_capacity");
-  if (least != nullptr && policy.is_started()) {
-    reporter.error(
-        least->offset,
-        "\"min_capacity\" of scaling must be 1 or more: no alarm is simulated that would "
-        "start a worker");
-  }
-  return policy;
-}
-
 ScalingSimulation read_simulation(const Reporter& reporter, const Json& root) {
   const ObjectReader fields(reporter, root, kSimulationShape, "the simulation");
   ScalingSimulation simulation;
   const std::optional<std::int64_t> until_ms = fields.number("until");
   simulation.until_ms = until_ms.value_or(kSimulationShape.find("until")->maximum);
-  if (const Json* scaling = fields.find("scaling"))
-    simulation.policy = read_simulated_policy(reporter, *scaling);
+  const Json* scaling = fields.find("scaling");
+  if (scaling != nullptr)
+    simulation.policy = read_scaling_policy(reporter, *scaling, "scaling", Starts::never);
   if (const Json* load = fields.find("load"))
     simulation.load = read_load(reporter, *load, simulation.until_ms);
-  if (until_ms && *until_ms / simulation.policy.period_ms > kSamplesMax) {
+  if (until_ms && scaling != nullptr && *until_ms / simulation.policy.period_ms > kSamplesMax) {
     reporter.error(
         fields.offset("until"),
         fmt::format("{} with a sample every {} are more than {} samples: end earlier, or "
@@ -263,11 +267,11 @@ ScalingSimulation read_simulation(const Reporter& reporter, const Json& root) {
 }  // namespace
 
 ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
-                                  const std::string& who) {
+                                  const std::string& who, Starts starts) {
   const ObjectReader fields(reporter, object, kScalingPolicyShape, who);
   ScalingPolicy policy;
   read_capacity(reporter, fields, policy);
-  policy.period_ms = *fields.number("period");
+  policy.period_ms = *fields.number_or_most("period");
   policy.scale_out_cooldown_ms = *fields.number("scale_out_cooldown");
   policy.scale_in_cooldown_ms = *fields.number("scale_in_cooldown");
   policy.low_fraction = *fields.real("low_fraction");
@@ -276,13 +280,14 @@ ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
     policy.metric = read_metric(reporter, *metric, "metric of " + who);
   if (const Json* evaluation = fields.find("evaluation")) {
     policy.evaluation =
-        read_evaluation(reporter, *evaluation, "evaluation of " + who, policy.period_ms);
+        read_evaluation(reporter, *evaluation, "evaluation of " + who,
+                        fields.is_wrong("period") ? std::nullopt : fields.number("period"));
   }
-  policy.tracks_target = object.find("policy") != nullptr;
-  check_started(reporter, fields, policy);
-  if (policy.tracks_target) {
+  policy.tracks_target = fields.find("policy") != nullptr;
+  check_started(reporter, fields, policy, starts);
+  if (object.find("policy") != nullptr) {
     read_target(reporter, object, fields, policy);
-    if (object.find("max_capacity") == nullptr) {
+    if (policy.tracks_target && object.find("max_capacity") == nullptr) {
       reporter.error(
           object.offset,
           who + " lacks the key \"max_capacity\", which a \"policy\" needs: most workers");
@@ -298,6 +303,13 @@ ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
                       member.name, who));
     }
   }
+  return policy;
+}
+
+ScalingPolicy any_scaling_policy() {
+  ScalingPolicy policy;
+  policy.min_capacity = 0;
+  policy.max_capacity = static_cast<std::uint32_t>(most_capacity());
   return policy;
 }
 

@@ -39,6 +39,23 @@ struct Broken {
   ALARM_OF(R"({"queue": "q", "metric_name": "ApproximateNumberOfMessagesVisible", )"     \
            R"("threshold": 100, "comparison_operator": "GreaterThanThreshold", )" fields "}")
 
+#define SCALED(scaling)                                                                  \
+  WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK \
+              R"(], "scaling": )" scaling "}}")
+// Four workers of a service are started by an alarm.
+#define STARTED(services)                                                                \
+  WITH_BUCKET(R"("queues": {"q": {}}, "services": )" services R"(, "alarms": {"a": {)"   \
+              R"("queue": "q", "metric_name": "NumberOfMessagesSent", "threshold": 1, )"  \
+              R"("comparison_operator": "GreaterThanThreshold", )"                       \
+              R"("on_alarm": [{"start": "s", "count": 4}]}})")
+#define STARTED_WITH(scaling) \
+  STARTED(R"({"s": {"queue": "q", "stages": [)" SINK R"(], "scaling": )" scaling "}}")
+#define WINDOW(fields) \
+  R"({"queue": "q", "batch_window": "40s", )" fields R"("stages": [)" SINK "]}"
+#define NAME_OF_78                          \
+  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 const Broken kBroken[] = {
     // Text that is no JSON.
     {"an_empty_file_is_refused", "@", "the text is empty"},
@@ -402,6 +419,112 @@ const Broken kBroken[] = {
      "the environment has no \"NOWHERE\""},
     {"a_variable_without_an_end_is_refused", "{\"state\": \"@${HOME\"}", "begins a variable"},
     {"a_variable_without_a_name_is_refused", "{\"state\": \"@${}\"}", "begins a variable"},
+    // What only follows from a fault is not told.
+    {"a_maximum_that_is_wrong_is_not_missing",
+     STARTED_WITH(R"({"min_capacity": 0, "max_capacity": @0})"), "must be 1 to 1000, found 0"},
+    {"a_maximum_that_is_wrong_stops_no_action",
+     STARTED_WITH(R"({"min_capacity": 0, "max_capacity": @1001})"),
+     "must be 1 to 1000, found 1001"},
+    {"a_minimum_that_is_wrong_may_be_any",
+     STARTED_WITH(
+         R"({"min_capacity": @"0", "max_capacity": 4, "desired_capacity": 0, "stop_when_empty": true})"),
+     "must be a whole number, found a string"},
+    {"a_minimum_that_is_wrong_needs_no_maximum", STARTED_WITH(R"({"min_capacity": @-1})"),
+     "must be 0 to 1000, found -1"},
+    {"a_desired_number_that_is_wrong_may_be_the_maximum",
+     STARTED_WITH(R"({"min_capacity": 0, "desired_capacity": @1001})"),
+     "must be 0 to 1000, found 1001"},
+    {"a_policy_that_is_wrong_may_be_none",
+     STARTED_WITH(R"({"min_capacity": 0, "max_capacity": 4, "policy": @null})"),
+     "must be a word in quotes, found null"},
+    {"a_policy_that_is_wrong_needs_no_maximum", SCALED(R"({"policy": @"target_trackin"})"),
+     "did you mean \"target_tracking\"?"},
+    {"a_scaling_that_is_no_object_may_be_any", STARTED_WITH("@5"),
+     "\"scaling\" of service \"s\" must be an object, found a whole number"},
+    {"a_service_that_is_no_object_may_be_any", STARTED(R"({"s": @5})"),
+     "service \"s\" must be an object, found a whole number"},
+    {"a_period_that_is_wrong_has_any_multiple",
+     SCALED(R"({"policy": "target_tracking", "max_capacity": 5, "period": @"1",
+       "evaluation": {"type": "alarms", "period": "15s"}})"),
+     "\"1\" needs a unit"},
+    {"a_service_that_is_not_there_may_be_the_one_to_restart",
+     ALARM(R"("on_alarm": [{"start": @"ss"}], "restart_while_in_alarm": true)"),
+     "service \"ss\" is not declared"},
+    {"an_action_that_is_no_object_may_start_one",
+     ALARM(R"("on_alarm": [@null], "restart_while_in_alarm": true)"), "must be an object"},
+    {"actions_that_are_no_array_may_start_one",
+     ALARM(R"("on_alarm": @{"start": "s"}, "restart_while_in_alarm": true)"), "must be an array"},
+    {"a_misspelt_action_does_something",
+     ALARM(R"("on_alarm": [{@"strat": "s", "count": 2}], "restart_while_in_alarm": true)"),
+     "did you mean \"start\"?"},
+    {"periods_that_are_wrong_may_be_as_many_as_datapoints",
+     ALARM(R"("evaluation_periods": @0, "datapoints_to_alarm": 3)"), "must be 1 to 1440, found 0"},
+    {"tables_that_are_no_object_may_have_any_name",
+     R"({"tables": @[], "queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [{"type": "test_store", "table": "users"}]}}})",
+     "\"tables\" of the pipeline must be an object"},
+    {"buckets_that_are_no_object_may_have_any_name",
+     R"({"buckets": @[], "queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [)" SINK
+     "]}}}",
+     "\"buckets\" of the pipeline must be an object"},
+    {"topics_that_are_no_object_may_have_any_name",
+     R"({"topics": @5, "queues": {"q": {"subscriptions": [{"topic": "t"}]}}})",
+     "\"topics\" of the pipeline must be an object"},
+    {"queues_that_are_no_object_may_have_any_name",
+     WITH_BUCKET(R"("queues": @[], "services": {"s": {"queue": "q", "stages": [)" SINK
+                 R"(]}}, "sources": {"x": {"type": "test_source", "publish_to": "q"}})"),
+     "\"queues\" of the pipeline must be an object"},
+    {"services_that_are_no_object_may_have_any_name", STARTED("@[]"),
+     "\"services\" of the pipeline must be an object"},
+    {"a_table_without_a_name_is_not_missed", STAGES(R"({"type": "test_store", "table": @""})"),
+     "must be the name of a table, not \"\""},
+    {"a_bucket_that_is_no_name_is_not_missed", STAGES(R"({"type": "test_sink", "bucket": @"a/b/c"})"),
+     "must be the name of a bucket, or bucket/access point"},
+    {"a_redrive_policy_that_is_wrong_is_one",
+     QUEUE("\"redrive_policy\": @5, \"when_full\": \"dead_letter\""), "must be an object or null"},
+    {"a_redrive_policy_that_is_wrong_may_name_another_queue",
+     WITH_BUCKET(R"("queues": {")" NAME_OF_78 R"(": {"redrive_policy": @5}}, "services": {"s": {"queue": ")"
+                 NAME_OF_78 R"(", "stages": [)" SINK "]}}"),
+     "must be an object or null"},
+    {"a_dead_letter_queue_that_is_not_there_is_one",
+     QUEUE(R"("redrive_policy": {"dead_letter_queue": @"dead"}, "when_full": "dead_letter")"),
+     "queue \"dead\" is not declared"},
+    {"a_dead_letter_queue_that_is_no_name_may_be_any",
+     R"({"queues": {")" NAME_OF_78 R"(": {"redrive_policy": {"dead_letter_queue": @5}}}})",
+     "must be a name in quotes, found a whole number"},
+    {"a_service_of_a_misspelt_queue_may_be_of_any",
+     WITH_BUCKET(
+         R"("queues": {"jobs": {"when_full": "dead_letter"}}, "services": {"s": {"queue": @"job", "stages": [)" SINK
+         "]}}"),
+     "queue \"job\" is not declared: did you mean \"jobs\"?"},
+    {"a_misspelt_queue_is_of_no_cycle",
+     R"({"queues": {"q": {}, "long": {}}, "services": {"s": {"queue": @"lon", "publish_to": "q", "stages": [{"type": "test_upper"}]}}})",
+     "did you mean \"long\"?"},
+    {"a_misspelt_queue_has_no_timeout",
+     WITH_BUCKET(R"("queues": {"q": {}, "long": {}}, "services": {"a": {"queue": "q", "stages": [)" SINK
+                 R"(]}, "b": {"queue": @"lon", "batch_window": "40s", "stages": [)" SINK "]}}"),
+     "did you mean \"long\"?"},
+    {"a_timeout_of_a_service_that_is_wrong_may_be_any",
+     WITH_BUCKET(R"("queues": {"q": {}}, "services": {"s": )" WINDOW(R"("visibility_timeout": @"x", )") "}"),
+     "\"visibility_timeout\" of service \"s\""},
+    {"a_timeout_of_a_queue_that_is_wrong_may_be_any",
+     WITH_BUCKET(R"("queues": {"q": {"visibility_timeout": @"x"}}, "services": {"s": )" WINDOW("") "}"),
+     "\"visibility_timeout\" of queue \"q\""},
+    {"a_target_that_is_no_name_is_one",
+     SERVICE(R"("queue": "q", "publish_to": @5, "stages": [{"type": "test_upper"}])"),
+     "must be a name in quotes, found a whole number"},
+    {"what_a_full_queue_does_may_be_any",
+     R"({"queues": {"q": {"when_full": @"drop"}}, "services": {"s": {"queue": "q", "publish_to": "q", "stages": [{"type": "test_upper"}]}}})",
+     "is block, drop_new, drop_old or dead_letter"},
+    {"a_queue_that_may_be_fifo_may_deduplicate",
+     QUEUE(R"("fifo": @1, "content_based_deduplication": true, "deduplication_capacity": 5000)"),
+     "\"fifo\" of queue \"q\" must be true or false"},
+    {"a_policy_of_a_wrong_scope_is_not_read",
+     SUBSCRIPTION(R"("filter_policy": {"a": {"b": ["x"]}}, "filter_policy_scope": @"Body")"),
+     "is MessageAttributes or MessageBody, found \"Body\""},
+    {"a_policy_of_a_wrong_profile_may_be_extended",
+     R"({"topics": {"t": {"filter_profile": @"extend"}}, "queues": {"q": {"subscriptions": [{"topic": "t",
+       "filter_policy": {"a":["x"],"b":["x"],"c":["x"],"d":["x"],"e":["x"],"f":["x"]}}]}}})",
+     "is sns or extended, found \"extend\""},
 };
 
 /// The text without its mark, and the mark's place as "LINE:COLUMN".
@@ -454,6 +577,41 @@ TEST(BrokenConfigs, all_errors_of_a_file_come_in_one_run_in_their_order) {
                                           "5:60", "6:33", "6:50", "6:74"};
   EXPECT_EQ(lines, expected) << loaded.text();
   EXPECT_EQ(loaded.result.error().code, Errc::config);
+}
+
+TEST(BrokenConfigs, what_only_follows_from_an_error_is_not_warned_of) {
+  for (const char* text :
+       {SUBSCRIPTION(R"("filter_policy": 5, "filter_policy_scope": "MessageBody")"),
+        SCALED(R"({"policy": "target_tracking", "max_capacity": 5, "target_value": 600, "metric": 5})"),
+        SCALED(R"({"policy": "target_tracking", "max_capacity": 5, "target_value": 600, "metric": {"type": "visibel"}})"),
+        SCALED(R"({"policy": "target_tracking", "max_capacity": 5, "target_value": 600,
+                   "metric": {"type": "backlog_per_worker", "maximum": 0}})"),
+        SCALED(R"({"policy": "target_tracking", "max_capacity": 5, "target_value": -1,
+                   "metric": {"type": "backlog_per_worker", "maximum": 1}})")}) {
+    const Loaded loaded(text);
+    EXPECT_EQ(loaded.diagnostics.errors(), 1U) << loaded.text();
+    EXPECT_EQ(loaded.diagnostics.warnings(), 0U) << loaded.text();
+  }
+}
+
+TEST(BrokenConfigs, a_maximum_that_two_keys_need_is_missed_once) {
+  const Loaded loaded(SCALED(R"({"policy": "target_tracking", "min_capacity": 0})"));
+
+  ASSERT_EQ(loaded.diagnostics.errors(), 2U) << loaded.text();
+  EXPECT_NE(loaded.text().find("\"max_capacity\", which a \"policy\" needs"), std::string::npos)
+      << loaded.text();
+  EXPECT_NE(loaded.text().find("must be 1 or more with a \"policy\""), std::string::npos)
+      << loaded.text();
+}
+
+TEST(BrokenConfigs, what_does_not_follow_is_told_beside_a_fault_of_the_same_object) {
+  const Loaded loaded(STARTED_WITH(
+      R"({"min_capacity": 3, "max_capacity": 2, "desired_capacity": 1001})"));
+
+  ASSERT_EQ(loaded.diagnostics.errors(), 3U) << loaded.text();
+  for (const char* fault : {"found 1001", "\"max_capacity\" 2 is below \"min_capacity\" 3",
+                            "service \"s\" has workers all the time"})
+    EXPECT_NE(loaded.text().find(fault), std::string::npos) << fault << "\n" << loaded.text();
 }
 
 TEST(BrokenConfigs, a_config_error_wins_over_a_missing_plugin) {

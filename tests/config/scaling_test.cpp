@@ -259,6 +259,18 @@ const Broken kBroken[] = {
      R"({"scaling": {}, "load": {"arrivals": [], "service_time": "1s"}, "until": @"116d"})",
      "116d with a sample every 10s are more than 1000000 samples"},
     {"an_empty_file", "@", "the text is empty"},
+    // What only follows from a fault is not told.
+    {"no_worker_and_no_maximum", with_scaling(R"({"min_capacity": @0})"),
+     "must be 1 or more: no alarm is simulated"},
+    {"a_minimum_in_quotes", with_scaling(R"({"min_capacity": @"0", "stop_when_empty": true})"),
+     "must be a whole number, found a string"},
+    {"a_wrong_period_and_many_samples_of_another",
+     R"({"scaling": {"policy": "target_tracking", "max_capacity": 2, "period": @"1"},
+         "load": {"arrivals": [], "service_time": "1s"}, "until": "116d"})",
+     "\"1\" needs a unit"},
+    {"no_scaling_and_many_samples_of_another",
+     R"({"scaling": @5, "load": {"arrivals": [], "service_time": "1s"}, "until": "116d"})",
+     "\"scaling\" of the simulation must be an object"},
 };
 
 class BrokenSimulation : public testing::TestWithParam<Broken> {};
