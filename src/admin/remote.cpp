@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "admin/beast.hpp"
+#include "base/units.hpp"
 
 namespace sluice::core {
 namespace {
@@ -15,15 +18,14 @@ using tcp = asio::ip::tcp;
 
 /// A peek may bring as much as kPeekBytesMax, and its last message whole.
 constexpr std::uint64_t kAnswerBytesMax = std::uint64_t{1} << 30;
-constexpr std::chrono::seconds kTimeout{60};
 
 /// Runs one request to its end on a context of its own.
 class Exchange {
  public:
   error_code run(const std::string& host, const std::string& port,
-                 const http::request<http::string_body>& request) {
+                 const http::request<http::string_body>& request, std::int64_t limit_ms) {
     parser_.body_limit(kAnswerBytesMax);
-    stream_.expires_after(kTimeout);
+    stream_.expires_after(std::chrono::milliseconds(limit_ms));
     resolver_.async_resolve(
         host, port, [this, &request](error_code error, const tcp::resolver::results_type& found) {
           if (!failed(error))
@@ -76,18 +78,33 @@ Error error_of(const Json& json, unsigned status) {
 
 Result<Json> Remote::ask(std::string_view method, const std::string& path,
                          const std::string& body) const {
-  http::request<http::string_body> request(http::string_to_verb({method.data(), method.size()}),
-                                           path, 11);
+  http::request<http::string_body> request(http::verb::get, "/healthz", 11);
   request.set(http::field::host, host_.find(':') == std::string::npos
                                      ? fmt::format("{}:{}", host_, port_)
                                      : fmt::format("[{}]:{}", host_, port_));
   request.set(http::field::connection, "close");
+  const auto no_answer = [&](const std::string& why) {
+    return fail(Errc::unavailable,
+                fmt::format("no answer from the admin address {}:{}{}", host_, port_, why));
+  };
+  if (const error_code error = Exchange().run(host_, port_, request, limits_.alive_ms)) {
+    return no_answer(error != beast::error::timeout
+                         ? ": " + error.message()
+                         : fmt::format(" within {}: sluice is stopped there (`kill -CONT PID` lets "
+                                       "it go on), still starts, or is busy: try again later",
+                                       format_duration(limits_.alive_ms)));
+  }
+  request.method(http::string_to_verb({method.data(), method.size()}));
+  request.target(path);
   request.body() = body;
   request.prepare_payload();
   Exchange exchange;
-  if (const error_code error = exchange.run(host_, port_, request)) {
-    return fail(Errc::unavailable, fmt::format("no answer from the admin address {}:{}: {}", host_,
-                                               port_, error.message()));
+  if (const error_code error = exchange.run(host_, port_, request, limits_.answer_ms)) {
+    return no_answer(error != beast::error::timeout
+                         ? ": " + error.message()
+                         : fmt::format(" to {} {} within {}, while it is alive: what was asked may "
+                                       "still be done, so look before you ask again",
+                                       method, path, format_duration(limits_.answer_ms)));
   }
   const http::response<http::string_body>& answer = exchange.answer();
   std::expected<Json, JsonError> json = parse_json(answer.body(), kAnswerBytesMax);
