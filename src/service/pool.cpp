@@ -17,8 +17,9 @@ constexpr std::uint64_t kFewMessages = 8;
 constexpr int kPauses = 16;
 /// Small batches of one service follow one another until they come to so many messages.
 constexpr std::uint32_t kVisitMessages = 64;
-/// How often it is looked whether a batch takes long.
-constexpr std::int64_t kWatchMs = 10;
+/// How often it is looked whether a batch takes long, while a parked thread could help and while none could: then a look
+/// takes a core from who works.
+constexpr std::int64_t kWatchMs = 10, kSeldomMs = 100;
 /// A service that is ahead of the others by less takes part in the round: so those with small batches share a round's cost.
 constexpr std::int64_t kAheadMax = 1'000'000;
 /// One batch in so many is timed.
@@ -235,26 +236,34 @@ void Pool::park() {
     }
   }
   if (!work) {
+    have_watched();
     futex_wait(epoch_, epoch);
   }
   parked_.fetch_sub(1, std::memory_order_seq_cst);
   have_watched();
 }
 
-bool Pool::some_are_at_work() const {
-  return parked_.load(std::memory_order_seq_cst) < running_.load(std::memory_order_relaxed);
-}
-
-/// Who wakes up sees to it. (Explored without: whatever must be heard of must be heard of without a watch.)
+/// Who parks and who wakes up sees to it. (Explored without: whatever must be heard of must be heard of without a watch.)
 void Pool::have_watched() {
-  if (!kExplored && some_are_at_work() && !watched_.load(std::memory_order_seq_cst) && !watched_.exchange(true, std::memory_order_seq_cst)) {
-    timers_.run_at(timers_.now_tick() + kWatchMs, watch_);
+  const std::uint32_t parked = parked_.load(std::memory_order_seq_cst);
+  if (kExplored || parked >= running_.load(std::memory_order_relaxed)) {
+    return;
+  }
+  const std::int64_t tick = timers_.now_tick() + (parked != 0 ? kWatchMs : kSeldomMs);
+  std::int64_t looks_at = looks_at_.load(std::memory_order_seq_cst);
+  while (tick < looks_at && !looks_at_.compare_exchange_weak(looks_at, tick, std::memory_order_seq_cst)) {
+  }
+  if (tick < looks_at) {
+    timers_.run_at(tick, watch_);
   }
 }
 
 /// On the ticker. Of a thread that has found long work, what comes meanwhile may have found its bit set.
 void Pool::watch() {
-  watched_.store(false, std::memory_order_seq_cst);  // before the look: who wakes up after it sees to the next one
+  if (timers_.now_tick() < looks_at_.load(std::memory_order_seq_cst)) {
+    return;  // an earlier one took its place
+  }
+  looks_at_.store(kNever, std::memory_order_seq_cst);  // before the look: who wakes up after it sees to the next one
   bool long_work = false;
   for (std::uint32_t i = 0; i < options_.threads; ++i) {
     long_work |= work_[i].flush_if_stuck();

@@ -4,9 +4,9 @@
 // their share of the cores (permits.hpp) are put off to a later round, if their batches are long or some weigh more than
 // others. It parks when a while of rounds found nothing. Woken are: one thread when a bit is set and nobody looks for
 // work, and one before long work if more is there. So no wake-up per message, and none when somebody
-// is awake and looking. Work that takes long though its service's never did is noticed by the ticker, which looks every
-// few milliseconds while some threads are at work: it flushes what such a thread has gathered, and wakes one that is
-// parked for what is left.
+// is awake and looking. Work that takes long though its service's never did is noticed by the ticker, which looks
+// every few milliseconds while some threads are at work and others parked, and seldom where all are at work: it flushes
+// what such a thread has gathered, and wakes one that is parked for what is left.
 #pragma once
 
 #include <cstdint>
@@ -68,7 +68,6 @@ class Pool {
   bool clear_idle();
   void park();
   void wake_one();
-  bool some_are_at_work() const;
   void have_watched();
   void watch();
 
@@ -81,7 +80,8 @@ class Pool {
   std::vector<Thread> threads_;
   const std::unique_ptr<WorkThread[]> work_;  ///< by thread
   const std::uint32_t watch_;            ///< a task of the ticker's
-  Atomic<bool> watched_{false};          ///< it will look
+  static constexpr std::int64_t kNever = INT64_MAX;
+  Atomic<std::int64_t> looks_at_{kNever};  ///< the tick
   alignas(kCacheLine) Atomic<std::uint32_t> parked_{0};
   Atomic<std::uint32_t> looking_{0};     ///< awake without work
   Atomic<std::uint32_t> epoch_{0};

@@ -18,14 +18,11 @@ class alignas(kCacheLine) WorkThread {
   Releases releases;  ///< the thread's, while it is in no stage; to be flushed before it waits or takes long
 
   /// Around the call of a batch's stages. [its thread]
-  void enter_stages() {
-    calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-    light_fence();
-  }
+  void enter_stages() { calls_.store(++own_calls_, std::memory_order_release); }
   void leave_stages() {
-    calls_.store(calls_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    calls_.store(++own_calls_, std::memory_order_release);
     light_fence();  // pairs with flush_if_stuck
-    if (is_flushed_.load(std::memory_order_acquire)) {
+    if (is_flushed_.load(std::memory_order_acquire)) [[unlikely]] {
       const std::lock_guard until_it_is_done(flushing_);
     }
   }
@@ -47,7 +44,8 @@ class alignas(kCacheLine) WorkThread {
   }
 
  private:
-  Atomic<std::uint64_t> calls_{0};       ///< begun and ended; odd: in one
+  std::uint64_t own_calls_ = 0;     ///< its thread's: what calls_ says
+  Atomic<std::uint64_t> calls_{0};  ///< begun and ended; odd: in one
   Atomic<bool> is_flushed_{false};
   std::mutex flushing_;
   std::uint64_t seen_ = 0;  ///< the ticker's
