@@ -207,7 +207,7 @@ std::span<const std::uint8_t> Chunk::body(std::uint32_t index) const {
 Lineage Chunk::lineage_of(std::uint32_t index) const {
   Lineage child{};
   child.origin = kind == Kind::source ? origin : lineage[index].origin;
-  child.message = kind == Kind::source ? static_cast<std::uint16_t>(index) : lineage[index].message;
+  child.message = kind == Kind::source ? static_cast<std::uint8_t>(index) : lineage[index].message;
   return child;
 }
 

@@ -16,9 +16,11 @@
 
 #include <sluice/plugin.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -66,15 +68,24 @@ struct LastError {
 
 /// Where a message came from, in chunks whose messages are counted one by one or by several origins.
 struct Lineage {
-  Origin* origin;               ///< nullptr: nobody waits for it (read back from the dead letters)
-  std::uint16_t message;        ///< in the origin
-  std::uint16_t redrive_count;  ///< how often it went from dead letters back to a queue
-  std::uint32_t receive_count;  ///< receives so far, over all queues
+  Origin* origin;                  ///< nullptr: nobody waits for it (read back from the dead letters)
+  std::uint32_t receive_count;     ///< receives so far, from the queue that it is in
+  std::uint16_t received_before;   ///< a dead letter's: from other queues, as far as can be counted
+  std::uint8_t message;            ///< in the origin
+  std::uint8_t redrive_count;      ///< how often it went from dead letters back to a queue, as far as can be counted
   std::int64_t first_received_ms;  ///< 0: never
   const LetterPlace* stored_in;    ///< where it stands as a dead letter; nullptr: nowhere
-  LastError* last_error;        ///< owned; nullptr: none
-  std::int64_t kept_since_ms;   ///< retention counts from here: of a FIFO queue's dead letter; 0: from when it was sent
+  LastError* last_error;           ///< owned; nullptr: none
+  std::int64_t moved_ms : 63;      ///< when it became a dead letter, which is as old as that; 0: it is none
+  bool is_kept_anew : 1;           ///< its retention counts from then, too
+
+  std::uint32_t receives() const { return received_before + receive_count; }
 };
+/// What a field of so many bits can say of `count`.
+template <class Field>
+constexpr Field as_far_as_counted(std::uint64_t count) {
+  return static_cast<Field>(std::min<std::uint64_t>(count, std::numeric_limits<Field>::max()));
+}
 
 /// A message's optional parts, as they are given to append().
 struct MessageParts {
@@ -173,10 +184,12 @@ struct alignas(kCacheLine) Chunk {
     return entry.body_size == kExternal ? 0 : slab_bytes - entry.body_offset - entry.body_size;
   }
   Uuid id(std::uint32_t index) const;
-  /// What its retention counts from.
+  /// What its age counts from, and its retention.
+  std::int64_t old_since_ms(std::uint32_t index) const {
+    return kind == Kind::evacuated && lineage[index].moved_ms != 0 ? lineage[index].moved_ms : sent_ms[index];
+  }
   std::int64_t kept_since_ms(std::uint32_t index) const {
-    const bool has_own = kind == Kind::evacuated && lineage[index].kept_since_ms != 0;
-    return has_own ? lineage[index].kept_since_ms : sent_ms[index];
+    return kind == Kind::evacuated && lineage[index].is_kept_anew ? lineage[index].moved_ms : sent_ms[index];
   }
   /// Where message `index` came from, for what is made of it: no receives, nothing owned.
   Lineage lineage_of(std::uint32_t index) const;

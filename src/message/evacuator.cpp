@@ -61,7 +61,7 @@ Evacuator::Copy Evacuator::copy(Chunk& from, std::uint32_t index, std::int64_t r
   switch (from.kind) {
     case Chunk::Kind::source:
       lineage.origin = from.origin;
-      lineage.message = static_cast<std::uint16_t>(index);
+      lineage.message = static_cast<std::uint8_t>(index);
       lineage.origin->add_copy(index);
       break;
     case Chunk::Kind::derived:

@@ -142,7 +142,8 @@ Result<DeadLetterNote> read_note(const Json& json) {
   DeadLetterNote note{members.text("queue"),  members.text("service"),      members.text("stage"),
                       members.text("reason"), members.text("detail"),       members.count("first"),
                       members.count("last"),  members.text("source_queue"), members.flag("part"),
-                      static_cast<std::uint16_t>(members.count("redrive_count", std::numeric_limits<std::uint16_t>::max()))};
+                      static_cast<std::uint32_t>(members.count("redrive_count", std::numeric_limits<std::uint32_t>::max())),
+                      members.text("letter_of")};
   return members.wrong.empty() ? Result<DeadLetterNote>(std::move(note)) : bad("dead_letter: " + members.wrong);
 }
 
@@ -170,12 +171,13 @@ std::string message_to_json(const sluice_message& message, const DeadLetterNote*
   }
   json += fmt::format(",\"sent\":{},\"receive_count\":{}", message.sent_ms, message.receive_count);
   if (note != nullptr) {
-    json += fmt::format(",\"dead_letter\":{{\"queue\":{},\"service\":{},\"stage\":{},\"reason\":{},\"detail\":{},\"first\":{},\"last\":{}{}{}}}",
+    json += fmt::format(",\"dead_letter\":{{\"queue\":{},\"service\":{},\"stage\":{},\"reason\":{},\"detail\":{},\"first\":{},\"last\":{}{}{}{}}}",
                         json_quote(note->queue), json_quote(note->service), json_quote(note->stage), json_quote(note->reason),
                         json_quote(note->detail), note->first_ms, note->last_ms,
                         note->is_part                ? std::string(",\"part\":true")
                         : note->source_queue.empty() ? std::string()
                                                      : ",\"source_queue\":" + json_quote(note->source_queue),
+                        note->letter_of.empty() ? std::string() : ",\"letter_of\":" + json_quote(note->letter_of),
                         note->redrive_count != 0 ? fmt::format(",\"redrive_count\":{}", note->redrive_count) : std::string());
   }
   json += '}';

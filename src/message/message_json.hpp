@@ -26,7 +26,8 @@ struct DeadLetterNote {
   std::int64_t first_ms = 0, last_ms = 0;
   std::string source_queue;  ///< the one that it came from; empty: unknown, or a part
   bool is_part = false;      ///< a part of a message, which was no message of any queue
-  std::uint16_t redrive_count = 0;  ///< how often it went back to a queue and failed again
+  std::uint32_t redrive_count = 0;  ///< how often it went back to a queue and failed again
+  std::string letter_of;     ///< it was a letter there, that came from this queue; empty: a message
 };
 
 /// {"id","body"|"body_base64","attributes","group_id","sent","receive_count"[,"dead_letter"]}, no line

@@ -29,7 +29,7 @@ void ChunkViews::show(const Chunk& chunk, std::uint64_t mask) {
 void ChunkViews::build(const Chunk& chunk, std::uint32_t index) {
   sluice_message& view = views_[index];
   const Chunk::Entry& entry = chunk.entries[index];
-  view.receive_count = chunk.kind == Chunk::Kind::evacuated ? chunk.lineage[index].receive_count + 1 : 1;
+  view.receive_count = chunk.kind == Chunk::Kind::evacuated ? chunk.lineage[index].receives() + 1 : 1;
   view.sent_ms = chunk.sent_ms[index];
   view.group_id = {};
   view.attribute_count = 0;

@@ -248,7 +248,7 @@ void Consumer::retry(const Lease& lease, std::uint32_t bit, std::uint32_t number
   Evacuator::Copy copy = evacuator.copy(*lease.taken.chunk, bit, received_ms());
   require_memory(copy.chunk != nullptr);
   Lineage& lineage = copy.chunk->lineage[copy.index];
-  ++lineage.receive_count;
+  lineage.receive_count += outcome.counts ? 1 : 0;
   if (outcome.reason.empty() && queue_.is_overdue(lineage.receive_count)) {
     outcome.reason = "retried without a reason";
   }

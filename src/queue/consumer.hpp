@@ -35,6 +35,7 @@ struct Outcome {
   Status status = Status::ok;
   std::int64_t retry_after_ms = -1;  ///< -1: at the lease's own deadline
   std::string stage, reason, detail;
+  bool counts = true;                ///< false: of a retry, as if it had not been received
 };
 
 /// The batch's failures, by message number; the rest is ok.
@@ -84,8 +85,8 @@ class Consumer {
   /// Moves all deadlines to now + the visibility timeout, but not past the batch's ack deadline: what is not settled by
   /// then is rejected, as its stage swallows it. False: one has expired already.
   bool extend();
-  /// Which stage has the batch; named where a lease expires. `stage` lives until the next call.
-  void set_stage(const std::string* stage) { holder_.stage.store(stage, std::memory_order_relaxed); }
+  /// Which stage has the batch; named where a lease expires, maybe when the worker is gone: `stage` outlives the ticker.
+  void set_stage(const char* stage) { holder_.stage.store(stage, std::memory_order_relaxed); }
 
   /// A stage past its batch's ack deadline emits in vain: nobody waits for it, and what it names may be gone.
   bool is_given_up() const { return holder_.is_given_up(); }

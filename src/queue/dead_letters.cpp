@@ -33,6 +33,10 @@ void tell_left_out(const Queue& queue, std::uint64_t left_out, std::string_view 
   }
 }
 
+std::unexpected<Error> being_redriven(const Queue& queue) {
+  return fail(Errc::unavailable, fmt::format("a redrive of '{}' is under way: cancel it first", queue.name()));
+}
+
 constexpr std::string_view kMoreLetters = "more dead letter", kMoreDropped = "more dropped message";
 
 }  // namespace
@@ -158,7 +162,7 @@ Result<std::uint64_t> DeadLetters::purge(Queue& queue) {
   {
     std::lock_guard lock(redrives_mutex_);
     if (is_redriven(queue)) {
-      return fail(Errc::unavailable, fmt::format("a redrive of '{}' is under way: cancel it first", queue.name()));
+      return being_redriven(queue);
     }
   }
   Job job{.kind = Job::Kind::purge, .queue = &queue, .purged = std::make_unique<std::promise<Result<std::uint64_t>>>()};
@@ -266,16 +270,22 @@ bool DeadLetters::write_waiting() {
   return true;
 }
 
+/// Of one that goes on to the next dead-letter queue.
+std::string DeadLetters::letter_of(const DeadLetter& letter) {
+  return letter.stood_in != nullptr && letter.stood_in->queue == letter.from ? *letter.stood_in->source : std::string();
+}
+
 std::string DeadLetters::line_of(const DeadLetter& letter) {
   ChunkViews views;
   auto index = lowest_bit(letter.copy.mask);
   views.show(*letter.copy.chunk, letter.copy.mask);
   const Lineage& lineage = letter.copy.chunk->lineage[index];
   sluice_message message = *views.pointers()[index];
-  message.receive_count = lineage.receive_count;
+  message.receive_count = lineage.receives();
   DeadLetterNote note{letter.to()->name(), letter.service, letter.stage, letter.reason, letter.detail,
                       lineage.first_received_ms != 0 ? lineage.first_received_ms : letter.last_ms, letter.last_ms,
-                      letter.is_part ? std::string() : letter.from->name(), letter.is_part, lineage.redrive_count};
+                      letter.is_part ? std::string() : letter.from->name(), letter.is_part, lineage.redrive_count,
+                      letter_of(letter)};
   return message_to_json(message, &note);
 }
 
@@ -304,7 +314,7 @@ Result<void> DeadLetters::append(Job& job, std::vector<LetterBox*>& touched) {
     return append_removal(*job.place, job.id);
   }
   const DeadLetter& letter = *job.letter;
-  job.place = &box.place(letter.is_part ? std::string_view() : std::string_view(letter.from->name()));
+  job.place = &box.place(letter.is_part ? std::string() : letter_source(letter.from->name(), letter_of(letter)));
   job.id = letter.copy.chunk->id(lowest_bit(letter.copy.mask));
   const LetterKey key{job.id, job.place->source};
   job.replaces = box.file().holds(key);
@@ -394,6 +404,14 @@ void DeadLetters::peek_box(Job& job) {
 /// Letters that wait in memory are the file's alone first: so the answer tells of what is durable, and a file that
 /// nobody holds a letter of is cut off, which takes no room. What is in hand or hidden ends when it comes back.
 Result<void> DeadLetters::purge_box(Job& job) {
+  {
+    std::lock_guard lock(redrives_mutex_);
+    if (is_redriven(*job.queue)) {  // since it was asked for
+      job.purged->set_value(being_redriven(*job.queue));
+      job.purged = nullptr;
+      return {};
+    }
+  }
   LetterBox& box = boxes_.at(job.queue);
   box.recall();
   const std::uint64_t others = job.queue->purge();

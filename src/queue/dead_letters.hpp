@@ -122,6 +122,7 @@ class DeadLetters {
   Result<void> compact_what_is_garbage();
   bool is_redriven(const Queue& queue) const;
   static Result<void> sync(const std::vector<LetterBox*>& boxes);
+  static std::string letter_of(const DeadLetter& letter);
   static std::string line_of(const DeadLetter& letter);
   void drop(const DeadLetter& letter);
   void complete(Job& job);

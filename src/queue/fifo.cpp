@@ -36,14 +36,14 @@ void Fifo::arrive(Taken taken, std::uint32_t purges) {
   queue_.notify();
 }
 
-void Fifo::append(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
+void Fifo::append(Taken taken, std::uint32_t purges) {
   bool is_purged;
   {
     const std::lock_guard lock(lanes_mutex_);
     is_purged = purges != queue_.purges();
     for (std::uint64_t left = is_purged ? 0 : taken.mask; left != 0; left &= left - 1) {
       const std::uint32_t bit = lowest_bit(left);
-      lanes_.append(key_of(MetaReader(*taken.chunk, bit).group_id()), taken.chunk, bit, since_ms);
+      lanes_.append(key_of(MetaReader(*taken.chunk, bit).group_id()), taken.chunk, bit);
     }
     publish_lanes();
   }
@@ -194,7 +194,7 @@ void Fifo::route_chunk(Taken taken, std::int64_t now_ms) {
   }
   const std::lock_guard lock(lanes_mutex_);
   for (const Routed& each : routed_) {
-    lanes_.append(each.group, taken.chunk, each.bit, taken.chunk->sent_ms[each.bit]);
+    lanes_.append(each.group, taken.chunk, each.bit);
   }
   publish_lanes();
 }
@@ -278,6 +278,7 @@ void Fifo::settle(const std::vector<LaneMessage*>& ended, std::vector<Return>& r
 
 void Fifo::end(const Gone& gone) {
   remove_all(gone.purged, queue_.purged);
+  remove_all(gone.expired, queue_.expired);
   for (const Taken& overdue : gone.overdue) {
     queue_.give_up(overdue);
   }
@@ -328,17 +329,19 @@ void Fifo::expire(LaneMessage* first, Taken was, const std::vector<Taken>* copie
   wake();
 }
 
-void Fifo::show(LaneMessage& message) {
+void Fifo::show(LaneMessage& message, std::int64_t horizon_ms) {
   Gone gone;
   {
     const std::lock_guard lock(lanes_mutex_);
+    const bool is_hidden = message.state == LaneMessage::State::hidden;
     const Taken taken{message.chunk, message.mask()};
-    const bool is_overdue = message.state == LaneMessage::State::hidden && queue_.overdue_of(taken) != 0;
-    if (is_overdue) {
+    const bool is_old = is_hidden && taken.chunk->kept_since_ms(message.bit) < horizon_ms;
+    const bool ends = is_old || (is_hidden && queue_.overdue_of(taken) != 0);
+    if (ends) {
       lanes_.end_hidden(message);
-      gone.overdue.push_back(taken);
+      (is_old ? gone.expired : gone.overdue).push_back(taken);
     }
-    if (is_overdue || lanes_.show(message)) {
+    if (ends || lanes_.show(message)) {
       queue_.came_back_.fetch_add(1, std::memory_order_release);
       queue_.invisible.fetch_sub(1, std::memory_order_relaxed);
     }
@@ -368,6 +371,14 @@ Taken Fifo::take_away(std::uint32_t count_max, bool closed_too, std::int64_t* fr
   }
   taken.mask &= ~rest;
   return taken;
+}
+
+std::vector<Taken> Fifo::take_letters() {
+  std::vector<Taken> letters;
+  const std::lock_guard lock(lanes_mutex_);
+  lanes_.take_if([this](const LaneMessage& message) { return queue_.letters_of({message.chunk, message.mask()}) != 0; }, letters);
+  publish_lanes();
+  return letters;
 }
 
 /// The messages of `all` that were sent before `horizon_ms` go to `old`; returns the others.
@@ -463,6 +474,9 @@ void Fifo::leave_rest_behind() {
 void Fifo::peek(std::uint32_t count_max, std::int64_t now_ms,
                 const std::function<void(const Chunk&, std::uint64_t mask)>& each) {
   route(count_max, now_ms);
+  if (table_is_full_.load(std::memory_order_relaxed)) {
+    queue_.notify();  // a consumer sees to its being tried again
+  }
   const std::lock_guard lock(lanes_mutex_);
   lanes_.look([&](const LaneMessage& message) {
     if (count_max == 0) {

@@ -49,9 +49,8 @@ class Fifo {
   void add_to_backlog(Taken taken);
   /// What was published with a delay is visible now. `purges`: of the queue, when it was published.
   void arrive(Taken taken, std::uint32_t purges);
-  /// Puts messages at the end of their groups whose deduplication id does not matter: dead letters. They are as old as
-  /// from `since_ms` on.
-  void append(Taken taken, std::uint32_t purges, std::int64_t since_ms);
+  /// Puts messages at the end of their groups whose deduplication id does not matter: dead letters.
+  void append(Taken taken, std::uint32_t purges);
 
   /// At most `count_max` messages of open groups. `purges` becomes that of the queue.
   void take(std::uint32_t count_max, std::int64_t now_ms, std::vector<LaneMessage*>& taken, std::uint32_t* purges);
@@ -66,12 +65,15 @@ class Fifo {
   /// A lease ends: its messages, those of `was` that follow `first` in its lane, come back as `copies`, in order;
   /// nullptr: they are at their end here.
   void expire(LaneMessage* first, Taken was, const std::vector<Taken>* copies, std::uint32_t purges);
-  /// A returned message's tick has come: it is visible, or a dead letter.
-  void show(LaneMessage& message);
+  /// A returned message's tick has come: it is visible; a dead letter; or, where it is kept since before `horizon_ms`, it
+  /// expires.
+  void show(LaneMessage& message, std::int64_t horizon_ms);
 
   /// Takes visible messages out for good, all of one chunk: from the lanes, else what waits to be routed. `closed_too`:
   /// also from groups that are in hand.
   Taken take_away(std::uint32_t count_max, bool closed_too, std::int64_t* freed);
+  /// Takes the queue's own letters that are visible out for good; all else keeps its place.
+  std::vector<Taken> take_letters();
   /// True if take() would find something. seq_cst, for the last look before parking.
   bool has_news() const;
   void sweep(std::int64_t horizon_ms);
@@ -104,7 +106,7 @@ class Fifo {
   void end_duplicates(const std::vector<Taken>& duplicates);
   /// What does not go on in the lanes; it is ended without their lock.
   struct Gone {
-    std::vector<Taken> purged, overdue;
+    std::vector<Taken> purged, expired, overdue;
   };
   void take_back(Return& returned, Gone& gone);
   void end(const Gone& gone);

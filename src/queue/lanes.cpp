@@ -147,9 +147,11 @@ void Lanes::compact(std::int64_t idle_wanted, const std::function<Taken(const La
 
 /// The lane leads to it no more. It is recycled once show() came, where that is still to come.
 void Lanes::unlist(LaneMessage* message) {
-  message->is_listed = false;
   message->state = State::gone;
-  ages_.leave(message->age);
+  if (message->is_listed) {
+    message->is_listed = false;
+    ages_.leave(message->age);
+  }
   if (!message->will_be_shown) {
     message_memory_.give_back(message);
   }
@@ -247,10 +249,10 @@ bool Lanes::look(const Lane& lane, const std::function<bool(const LaneMessage&)>
   return true;
 }
 
-void Lanes::append(const TextKey& group, Chunk* chunk, std::uint32_t bit, std::int64_t since_ms) {
+void Lanes::append(const TextKey& group, Chunk* chunk, std::uint32_t bit) {
   Lane& lane = lane_of(group);
   LaneMessage* message = message_memory_.take();
-  *message = LaneMessage{.lane = &lane, .is_listed = true, .will_be_shown = false, .age = ages_.come(since_ms)};
+  *message = LaneMessage{.lane = &lane, .is_listed = true, .will_be_shown = false, .age = ages_.come(chunk->old_since_ms(bit))};
   enter(*message, {chunk, std::uint64_t{1} << bit}, State::waiting);
   push_back(lane.waiting, message);
   ++lane.waiting_count;
@@ -344,26 +346,33 @@ bool Lanes::show(LaneMessage& message) {
 void Lanes::end_hidden(LaneMessage& message) {
   assert(message.state == State::hidden);
   Lane& lane = *message.lane;
-  move_on(message);
-  leave(message);
   message.will_be_shown = false;
-  message.state = State::gone;
   for (const LaneMessage* in_hand = lane.hand.first; in_hand != nullptr; in_hand = in_hand->next) {
     if (in_hand == &message) {
-      return;  // settled() finds it
+      move_on(message);
+      leave(message);
+      message.state = State::gone;  // settled() finds it
+      return;
     }
   }
   LaneMessage* before = nullptr;
   for (LaneMessage* at = lane.waiting.first; at != &message; at = at->next) {
     before = at;
   }
+  drop_waiting(lane, before, message);
+  review(lane);
+}
+
+/// `before`: it stands behind that; nullptr: it is the first. To be reviewed.
+void Lanes::drop_waiting(Lane& lane, LaneMessage* before, LaneMessage& message) {
   (before == nullptr ? lane.waiting.first : before->next) = message.next;
   lane.waiting.last = lane.waiting.last == &message ? before : lane.waiting.last;
   --lane.waiting_count;
   --waiting_;
   open_messages_ -= lane.is_open ? 1 : 0;
+  move_on(message);
+  leave(message);
   unlist(&message);
-  review(lane);
 }
 
 template <class Visit>
@@ -439,6 +448,22 @@ void Lanes::take_older(std::int64_t horizon_ms, std::vector<Taken>& old) {
       move_on(*message);
       leave(*message);
       unlist(message);
+    }
+    review(lane);
+  });
+}
+
+void Lanes::take_if(const std::function<bool(const LaneMessage&)>& picks, std::vector<Taken>& taken) {
+  for_each_lane([&](Lane& lane) {
+    LaneMessage *before = nullptr, *next = nullptr;
+    for (LaneMessage* message = lane.waiting.first; message != nullptr; message = next) {
+      next = message->next;
+      if (message->state == State::waiting && picks(*message)) {
+        taken.push_back({message->chunk, message->mask()});
+        drop_waiting(lane, before, *message);
+      } else {
+        before = message;
+      }
     }
     review(lane);
   });

@@ -119,8 +119,8 @@ class Lanes {
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
-  /// Puts a message at the end of its group, as old as from `since_ms` on.
-  void append(const TextKey& group, Chunk* chunk, std::uint32_t bit, std::int64_t since_ms);
+  /// Puts a message at the end of its group.
+  void append(const TextKey& group, Chunk* chunk, std::uint32_t bit);
   /// Adds at most `count_max` messages of open lanes to `taken`, in order, as few groups as possible.
   void take(std::uint32_t count_max, std::vector<LaneMessage*>& taken);
   /// A message in hand is at its end.
@@ -138,6 +138,8 @@ class Lanes {
   /// Takes what was sent before `horizon_ms` out for good, as far as it is visible and nothing younger of
   /// its group stands before it.
   void take_older(std::int64_t horizon_ms, std::vector<Taken>& old);
+  /// Takes what is visible, waits, and `picks` says so of out for good.
+  void take_if(const std::function<bool(const LaneMessage&)>& picks, std::vector<Taken>& taken);
   /// Takes all out for good, but what is in hand.
   void clear(std::vector<Taken>& visible, std::vector<Taken>& hidden);
 
@@ -175,6 +177,7 @@ class Lanes {
   void unlink(LaneChunk& record);
   void unlist(LaneMessage* message);
   LaneMessage* pop_waiting(Lane& lane);
+  void drop_waiting(Lane& lane, LaneMessage* before, LaneMessage& message);
   void settled(Lane& lane);
   void review(Lane& lane);
   void open(Lane& lane);

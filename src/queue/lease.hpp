@@ -31,7 +31,7 @@ struct LeaseHolder {
   // Of the batch. The worker's.
   Atomic<std::uint64_t> batch{0};          ///< its number
   Atomic<std::int64_t> received_tick{0};
-  Atomic<const std::string*> stage{nullptr};  ///< that has it; nullptr: none yet
+  Atomic<const char*> stage{nullptr};      ///< that has it, for ever readable; nullptr: none yet
 
   /// A lease that still stands then is rejected. One tick more: a visibility timeout that is as long ends as one.
   std::int64_t gives_up_tick() const { return received_tick.load(std::memory_order_relaxed) + ack_deadline_ms + 1; }

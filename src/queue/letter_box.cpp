@@ -21,20 +21,27 @@ bool LetterBox::deliver(const LetterLine& letter) {
   const MessageText& text = letter.message;
   const LetterParts parts(text);
   Lineage lineage{};
-  lineage.receive_count = text.receive_count;
   lineage.first_received_ms = text.dead_letter ? text.dead_letter->first_ms : 0;
-  lineage.redrive_count = text.dead_letter ? text.dead_letter->redrive_count : 0;
+  lineage.redrive_count = as_far_as_counted<std::uint8_t>(text.dead_letter ? text.dead_letter->redrive_count : 0);
   lineage.stored_in = &place(*letter.key.source);
-  const std::int64_t moved_ms = text.dead_letter ? text.dead_letter->last_ms : text.sent_ms;
-  lineage.kept_since_ms = kept_since(moved_ms);
+  enter(lineage, text.receive_count, text.dead_letter ? text.dead_letter->last_ms : text.sent_ms);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.body.data());
   Evacuator::Copy copy = evacuator_.store({bytes, text.body.size()}, parts.parts, text.sent_ms, lineage);
   if (copy.chunk == nullptr) {
     return false;
   }
   queue_.credits().take(1, copy.chunk->charge_of(copy.index));
-  queue_.put_letter({copy.chunk, std::uint64_t{1} << copy.index}, moved_ms);
+  queue_.put_back({copy.chunk, std::uint64_t{1} << copy.index}, false);
   return true;
+}
+
+/// Receives count on, but not against the queue's own max_receive_count. The retention of a FIFO queue's dead letter begins
+/// when it became one (SQS developer guide, dead-letter queues).
+void LetterBox::enter(Lineage& lineage, std::uint64_t receives, std::int64_t moved_ms) const {
+  lineage.received_before = as_far_as_counted<std::uint16_t>(receives);
+  lineage.receive_count = 0;
+  lineage.moved_ms = moved_ms;
+  lineage.is_kept_anew = queue_.fifo() != nullptr;
 }
 
 Result<void> LetterBox::load() {
@@ -76,9 +83,10 @@ void LetterBox::add(Taken copy, std::int64_t moved_ms) {
     read_offset_ = line->second.end;
     loaded_.insert(key);
     queue_.credits().take(1, copy.chunk->charge_of_mask(copy.mask));
-    copy.chunk->lineage[index].kept_since_ms = kept_since(moved_ms);
+    Lineage& lineage = copy.chunk->lineage[index];
+    enter(lineage, lineage.receives(), moved_ms);
     queue_.moved_in.fetch_add(1, std::memory_order_release);
-    queue_.put_letter(copy, moved_ms);
+    queue_.put_back(copy, false);
   } else {
     // seq_cst pairs with Consumer::idle: it gave credit back first and looks at `unloaded` then.
     queue_.unloaded.fetch_add(1, std::memory_order_seq_cst);

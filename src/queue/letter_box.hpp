@@ -17,7 +17,7 @@ namespace sluice::core {
 /// Where letters of one queue stand. A message that stands there points to it.
 struct LetterPlace {
   Queue* queue;               ///< the dead-letter queue
-  const std::string* source;  ///< the queue that they came from, as in a LetterKey; empty: rejected parts
+  const std::string* source;  ///< where they came from, as in a LetterKey; empty: rejected parts
 };
 
 class LetterBox {
@@ -29,7 +29,7 @@ class LetterBox {
 
   Queue& queue() { return queue_; }
   LetterFile& file() { return file_; }
-  /// Of letters that come from `source`; lives as long as the box.
+  /// Of letters of a letter_source(); lives as long as the box.
   const LetterPlace& place(std::string_view source);
 
   /// Puts letters into the queue as far as its credit reaches. Errors: io.
@@ -57,8 +57,7 @@ class LetterBox {
 
  private:
   bool deliver(const LetterLine& letter);
-  /// The retention of a FIFO queue's dead letter begins when it became one (SQS developer guide, dead-letter queues).
-  std::int64_t kept_since(std::int64_t moved_ms) const { return queue_.fifo() != nullptr ? moved_ms : 0; }
+  void enter(Lineage& lineage, std::uint64_t receives, std::int64_t moved_ms) const;
 
   Queue& queue_;
   LetterFile file_;

@@ -106,7 +106,8 @@ Line read_line(std::string_view text) {
   if (!LetterParts(*message).fits()) {
     return foreign("its attributes take more room than a message has");
   }
-  std::string source = message->dead_letter ? message->dead_letter->source_queue : std::string();
+  std::string source = message->dead_letter ? letter_source(message->dead_letter->source_queue, message->dead_letter->letter_of)
+                                            : std::string();
   return {Line::Kind::letter, *message->id, std::move(source), std::move(*message), {}, {}};
 }
 
@@ -116,6 +117,11 @@ std::string about(const LetterKey& key) {
 }
 
 }  // namespace
+
+std::string letter_source(std::string_view queue, std::string_view letter_of) {
+  std::string source(queue);
+  return letter_of.empty() ? source : source.append(1, '\n').append(letter_of);  // which no queue's name has
+}
 
 Result<LetterFile> LetterFile::open(Storage& storage, std::string path) {
   Result<std::unique_ptr<AppendFile>> file = storage.open_append(path);

@@ -6,7 +6,8 @@
 //                     the next start; an empty QUEUE takes that back
 //
 // A letter is known by its id and the queue that it came from: branches of a topic have messages of the same
-// id, and may share a dead-letter queue. FROM is empty, or left out, for a rejected part.
+// id, and may share a dead-letter queue, whose letters may go on to another. FROM is letter_source() of that; empty, or
+// left out, for a rejected part.
 //
 // A line that is none of these, or that no message can be made of, stays in the file; it is neither
 // counted nor delivered. A torn last line counts as not written; one that lacks nothing but its end as written.
@@ -32,7 +33,7 @@ namespace sluice::core {
 /// Which letter; of one LetterFile.
 struct LetterKey {
   Uuid id;
-  const std::string* source;  ///< the queue that it came from: the file's own copy of the name
+  const std::string* source;  ///< letter_source(): the file's own copy
   bool operator==(const LetterKey&) const = default;
 };
 struct LetterKeyHash {
@@ -40,6 +41,9 @@ struct LetterKeyHash {
     return UuidHash{}(key.id) ^ std::hash<const void*>{}(key.source);
   }
 };
+
+/// Where a letter came from, as its key has it. `letter_of`: as in its DeadLetterNote.
+std::string letter_source(std::string_view queue, std::string_view letter_of);
 
 /// A letter as its line says. Borrows the line.
 struct LetterLine {

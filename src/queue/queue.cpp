@@ -34,11 +34,10 @@ void leave_slab(Taken& taken, Evacuator& evacuator, const Each& each) {
 
 }  // namespace
 
-/// When the oldest message of `taken` was sent.
 std::int64_t oldest_of(const Taken& taken) {
   std::int64_t oldest = AgeWindow::kNone;
   for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
-    oldest = std::min(oldest, taken.chunk->sent_ms[lowest_bit(left)]);
+    oldest = std::min(oldest, taken.chunk->old_since_ms(lowest_bit(left)));
   }
   return oldest;
 }
@@ -105,6 +104,7 @@ Taken Queue::take_returned(std::uint32_t count_max) {
       Taken left{item.taken.chunk, rest};
       require_memory(returned_.enqueue({left, item.purges, ages_.come(oldest_of(left))}));
       returned_items_.fetch_add(1, std::memory_order_seq_cst);
+      notify();  // who looked meanwhile found nothing
       item.taken.mask &= ~rest;
     }
     return item.taken;
@@ -171,31 +171,28 @@ bool Queue::has_news() const {
   return false;
 }
 
-void Queue::put_back(Taken taken, bool was_in_flight, std::uint32_t purges) {
+void Queue::put_back(Taken taken, bool was_in_flight, std::uint32_t purges, std::int64_t horizon_ms) {
   if (was_in_flight) {
     came_back_.fetch_add(bit_count(taken.mask), std::memory_order_release);
     make_room();
-  }
-  put(taken, purges, oldest_of(taken));
-}
-
-void Queue::put(Taken taken, std::uint32_t purges, std::int64_t since_ms) {
-  if (const std::uint64_t overdue = purges == this->purges() ? overdue_of(taken) : 0; overdue != 0) {
-    give_up({taken.chunk, overdue});
-    taken.mask &= ~overdue;
-    if (taken.mask == 0) {
-      return;
-    }
-  }
-  if (fifo_ != nullptr) {
-    fifo_->append(taken, purges, since_ms);
-    return;
   }
   if (purges != this->purges()) {
     remove(taken, purged);
     return;
   }
-  require_memory(returned_.enqueue({taken, purges, ages_.come(since_ms)}));
+  taken = remove_older(taken, horizon_ms);
+  if (const std::uint64_t overdue = overdue_of(taken); overdue != 0) {
+    give_up({taken.chunk, overdue});
+    taken.mask &= ~overdue;
+  }
+  if (taken.mask == 0) {
+    return;
+  }
+  if (fifo_ != nullptr) {
+    fifo_->append(taken, purges);
+    return;
+  }
+  require_memory(returned_.enqueue({taken, purges, ages_.come(oldest_of(taken))}));
   // seq_cst pairs with has_news() of a consumer that parks.
   returned_items_.fetch_add(1, std::memory_order_seq_cst);
   notify();
@@ -267,6 +264,9 @@ void Queue::remove(Taken taken, Atomic<std::uint64_t>& counter) {
 }
 
 Taken Queue::remove_older(Taken taken, std::int64_t horizon_ms) {
+  if (horizon_ms == INT64_MIN) {
+    return taken;
+  }
   std::uint64_t old = 0;
   for (std::uint64_t left = taken.mask; left != 0; left &= left - 1) {
     if (taken.chunk->kept_since_ms(lowest_bit(left)) < horizon_ms) {
@@ -314,36 +314,44 @@ void Queue::sweep(std::int64_t now_ms) {
 }
 
 void Queue::recall_letters(const std::function<void(const Uuid&, const LetterPlace&)>& each) {
-  std::int64_t freed = 0;
-  // What is no letter goes back to the end, so the number of looks must be bounded; both counts move.
-  const std::uint64_t in_file = unloaded.load(std::memory_order_acquire), visible = counters().visible;
-  std::uint64_t in_memory = visible - std::min(visible, in_file);
-  while (in_memory > 0) {
-    std::uint32_t seen = purges();
-    Taken taken = fifo_ != nullptr ? fifo_->take_away(kChunkMessages, true, &freed) : take_returned(kChunkMessages);
+  const auto recall = [&](Taken letters) {
+    for (std::uint64_t left = letters.mask; left != 0; left &= left - 1) {
+      Lineage& lineage = letters.chunk->lineage[lowest_bit(left)];
+      delete lineage.last_error;  // of a retry here; the file has the letter's own
+      lineage.last_error = nullptr;
+      each(letters.chunk->id(lowest_bit(left)), *lineage.stored_in);
+    }
+    give_credit(bit_count(letters.mask), static_cast<std::int64_t>(letters.chunk->charge_of_mask(letters.mask)));
+    release_chunk(letters.chunk, bit_count(letters.mask));
+  };
+  if (fifo_ != nullptr) {
+    std::ranges::for_each(fifo_->take_letters(), recall);
+    return;
+  }
+  // What is no letter goes back to the end, so the number of looks must be bounded.
+  for (std::int64_t items = returned_items_.load(std::memory_order_relaxed); items > 0; --items) {
+    const std::uint32_t seen = purges();
+    const Taken taken = take_returned(kChunkMessages);
     if (taken.mask == 0) {
       break;
     }
-    in_memory -= std::min<std::uint64_t>(in_memory, bit_count(taken.mask));
-    std::uint64_t letters = 0;
-    for (std::uint64_t left = taken.mask; left != 0 && taken.chunk->kind == Chunk::Kind::evacuated; left &= left - 1) {
-      Lineage& lineage = taken.chunk->lineage[lowest_bit(left)];
-      if (lineage.stored_in != nullptr && lineage.stored_in->queue == this) {
-        letters |= left & -left;
-        delete lineage.last_error;  // of a retry here; the file has the letter's own
-        lineage.last_error = nullptr;
-        each(taken.chunk->id(lowest_bit(left)), *lineage.stored_in);
-      }
-    }
-    if (std::uint64_t others = taken.mask & ~letters; others != 0) {
+    const std::uint64_t letters = letters_of(taken);
+    if (const std::uint64_t others = taken.mask & ~letters; others != 0) {
       put_back({taken.chunk, others}, false, seen);
     }
     if (letters != 0) {
-      give_credit(bit_count(letters), static_cast<std::int64_t>(taken.chunk->charge_of_mask(letters)));
-      release_chunk(taken.chunk, bit_count(letters));
+      recall({taken.chunk, letters});
     }
   }
-  give_credit(0, freed);
+}
+
+std::uint64_t Queue::letters_of(const Taken& taken) const {
+  std::uint64_t letters = 0;
+  for (std::uint64_t left = taken.chunk->kind == Chunk::Kind::evacuated ? taken.mask : 0; left != 0; left &= left - 1) {
+    const LetterPlace* stored_in = taken.chunk->lineage[lowest_bit(left)].stored_in;
+    letters |= stored_in != nullptr && stored_in->queue == this ? left & -left : 0;
+  }
+  return letters;
 }
 
 void Queue::peek(std::uint32_t count_max, std::int64_t now_ms, const std::function<void(const Chunk&, std::uint64_t mask)>& each) {

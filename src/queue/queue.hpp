@@ -67,7 +67,7 @@ struct SentCounter {
   }
 };
 
-/// When the oldest message of `taken` was sent; AgeWindow::kNone of none.
+/// When the oldest message of `taken` was sent, or became a dead letter; AgeWindow::kNone of none.
 std::int64_t oldest_of(const Taken& taken);
 
 /// A queue's place in a log, one of those that it reads.
@@ -153,11 +153,10 @@ class Queue {
   bool has_news() const;
   /// Puts messages (of an evacuated chunk, or handed over from a log) back, visible now, and wakes the service. Those that
   /// were received too often become dead letters instead.
-  /// `purges`: as it was after they were taken; where the queue was purged since, they are removed instead.
-  void put_back(Taken taken, bool was_in_flight, std::uint32_t purges);
+  /// `purges`: as it was after they were taken; where the queue was purged since, they are removed instead. What is kept
+  /// since before `horizon_ms` expires instead.
+  void put_back(Taken taken, bool was_in_flight, std::uint32_t purges, std::int64_t horizon_ms = INT64_MIN);
   void put_back(Taken taken, bool was_in_flight) { put_back(taken, was_in_flight, purges()); }
-  /// Puts a dead letter in, which counts as old since `since_ms`: when it became one.
-  void put_letter(Taken taken, std::int64_t since_ms) { put(taken, purges(), since_ms); }
   /// Takes letters of its own file that wait here out of memory; `each` hears of them. The rest stays. [letters' writer]
   void recall_letters(const std::function<void(const Uuid&, const LetterPlace&)>& each);
   /// Shows the oldest visible messages, at most `count_max`, by chunk; they stay, in their order, but what came back to
@@ -264,9 +263,9 @@ class Queue {
     std::uint8_t age;  ///< its place in the window
   };
 
-  void put(Taken taken, std::uint32_t purges, std::int64_t since_ms);
   std::uint64_t overdue_of(const Taken& taken) const;
   void give_up(Taken overdue);
+  std::uint64_t letters_of(const Taken& taken) const;
   Taken take_returned(std::uint32_t count_max);
   Taken take_from_logs(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole);
   void hand_over(Taken taken, std::int64_t freed, Evacuator& evacuator);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/log.hpp"
 #include "base/units.hpp"
 #include "queue/letter_parts.hpp"
@@ -258,8 +256,8 @@ Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
   const LetterParts parts(letter.message);
   Lineage lineage{};
   lineage.stored_in = &box_.place(*letter.key.source);
-  const std::uint16_t before = letter.message.dead_letter ? letter.message.dead_letter->redrive_count : 0;
-  lineage.redrive_count = std::max(before, static_cast<std::uint16_t>(before + 1));
+  const std::uint64_t before = letter.message.dead_letter ? letter.message.dead_letter->redrive_count : 0;
+  lineage.redrive_count = as_far_as_counted<std::uint8_t>(before + 1);
   auto evacuator = evacuators_.try_emplace(&target, pool_).first;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(letter.message.body.data());
   Evacuator::Copy copy =

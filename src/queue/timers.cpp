@@ -147,7 +147,7 @@ void Timers::handle(Item& item, std::int64_t tick) {
     case Item::Kind::lease: look_at_lease(item); break;
     case Item::Kind::returned:
       item.queue->invisible.fetch_sub(bit_count(item.taken.mask), std::memory_order_relaxed);
-      item.queue->put_back(item.taken, true, item.purges);
+      item.queue->put_back(item.taken, true, item.purges, horizon_ms(*item.queue));
       item.queue->ages().leave(item.age);
       break;
     case Item::Kind::delayed: {
@@ -161,7 +161,7 @@ void Timers::handle(Item& item, std::int64_t tick) {
       item.queue->ages().leave(item.age);
       break;
     }
-    case Item::Kind::hidden: item.queue->fifo()->show(*item.message); break;
+    case Item::Kind::hidden: item.queue->fifo()->show(*item.message, horizon_ms(*item.queue)); break;
     case Item::Kind::look:
       item.queue->look_posted.store(false, std::memory_order_seq_cst);  // before: who is limited after it posts a look
       item.queue->limited.store(false, std::memory_order_seq_cst);
@@ -183,6 +183,11 @@ void Timers::handle(Item& item, std::int64_t tick) {
   }
 }
 
+/// What is kept since before then is at its end.
+std::int64_t Timers::horizon_ms(const Queue& queue) const {
+  return queue.options().retention_ms != 0 ? wall_ms_of(now_) - queue.options().retention_ms : INT64_MIN;
+}
+
 void Timers::end_purged(Item& item) {
   const std::unique_ptr<std::promise<std::uint64_t>> ended(item.ended);
   std::uint64_t count = 0;
@@ -195,6 +200,7 @@ void Timers::end_purged(Item& item) {
         count += bit_count(purged.taken.mask);
         handle(purged, now_);
       });
+  hand_over_arrived();
   ended->set_value(count);
 }
 
@@ -249,7 +255,7 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   const LeaseHolder& holder = *slot.holder;
   const bool is_rejected = LeaseSlot::deadline_of(word) >= holder.gives_up_tick();
   const std::int64_t received_ms = wall_ms_of(holder.received_tick.load(std::memory_order_relaxed));
-  const std::string* at_stage = holder.stage.load(std::memory_order_relaxed);
+  const char* at_stage = holder.stage.load(std::memory_order_relaxed);
   if (!slot.word.compare_exchange_strong(word, word | LeaseSlot::kExpired, std::memory_order_acq_rel,
                                          std::memory_order_relaxed)) {
     return;  // settled or extended meanwhile; the caller looks again
@@ -258,7 +264,7 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
   std::uint32_t count = bit_count(mask);
   expirations_.fetch_add(count, std::memory_order_relaxed);
   expired_leases_.fetch_add(1, std::memory_order_release);  // before its messages end
-  const std::string stage = at_stage != nullptr ? *at_stage : "";
+  const std::string stage = at_stage != nullptr ? at_stage : "";
   Expirations& expirations = expirations_of(queue);
   std::uint64_t received_again = 0;
   std::vector<Taken> copies;

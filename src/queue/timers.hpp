@@ -128,6 +128,7 @@ class Timers {
   void take_in();
   void handle(Item& item, std::int64_t tick);
   void end_purged(Item& item);
+  std::int64_t horizon_ms(const Queue& queue) const;
   void hand_over_arrived();
   void look_at_lease(Item& item);
   std::int64_t next_look(const LeaseSlot& slot, std::uint64_t word) const;

@@ -53,8 +53,8 @@ Chain::Chain(std::vector<Instance> stages, Consumer& consumer, Publisher* publis
     bool splits = (flags & SLUICE_SPLITS) != 0;
     bool waits = splits || (flags & SLUICE_BLOCKS) != 0;
     blocks_ |= waits;
-    std::string type = instance.component().descriptor->type;
-    stages_.push_back({std::move(instance), std::move(type), !waits, splits, (flags & SLUICE_STREAMS) != 0,
+    const char* type = instance.component().descriptor->type;
+    stages_.push_back({std::move(instance), type, !waits, splits, (flags & SLUICE_STREAMS) != 0,
                        (flags & SLUICE_SINK) != 0});
   }
 }
@@ -97,7 +97,7 @@ int32_t Chain::run_stage(std::size_t index) {
   Stage& stage = stages_[index];
   ordinals_.clear();
   reserved_bytes_.reset();
-  consumer_.set_stage(&stage.type);
+  consumer_.set_stage(stage.type);
   sluice_batch batch{sizeof(sluice_batch), count_, consumer_.lease_until_ms(), messages_};
   int32_t status = process(stage, batch);
   if (status == SLUICE_CANCELLED && !aborting()) {
@@ -110,7 +110,7 @@ int32_t Chain::run_stage(std::size_t index) {
 /// A stage that computes holds a permit, and what it takes is its service's.
 int32_t Chain::process(Stage& stage, const sluice_batch& batch) {
   const auto call = [&] {
-    ComponentScope scope(stage.type.c_str());
+    ComponentScope scope(stage.type);
     return stage.instance.functions<sluice_stage>().process(stage.instance.self(), &batch, this);
   };
   if (!stage.computes || options_.permits == nullptr) {

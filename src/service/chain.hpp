@@ -66,7 +66,7 @@ class Chain final : public sluice_out {
  private:
   struct Stage {
     Instance instance;
-    std::string type;
+    const char* type;  ///< its descriptor's: libraries stay loaded
     bool computes;  ///< neither BLOCKS nor SPLITS
     bool splits, streams, sink;
   };

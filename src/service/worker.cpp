@@ -122,10 +122,10 @@ bool Worker::work(WorkThread& thread) {
   if (status == SLUICE_OK) {
     count(consumer_.end(chain_->failures(), thread.releases));
   } else {
-    // Nothing of it counts: all become visible again.
+    // All become visible again: what the engine stops in the middle of is not to be their last receive.
     std::vector<Failure> all;
     for (std::uint32_t i = 0; i < in_hand_; ++i) {
-      all.push_back({i, {Outcome::Status::retry, 0, {}, "the engine stopped in the middle of it", {}}});
+      all.push_back({i, {.status = Outcome::Status::retry, .retry_after_ms = 0, .counts = false}});
     }
     if (publisher_ != nullptr) {
       publisher_->flush(false);

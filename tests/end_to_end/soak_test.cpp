@@ -1,10 +1,11 @@
-// The whole pipeline, killed and stopped again and again, before a judge (reliability catalogue D1 and
+// The whole pipeline, killed, stopped and starved again and again, before a judge (reliability catalogue D1, F7 and
 // F10; I1 to I6, I9 and I10): fan-out, a filter, a FIFO queue, a service that publishes, a queue that is
 // soon full, poison, rejected parts, failures at random and leases that expire. Longer with
 // SLUICE_TEST_SCALE.
 #include <csignal>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "end_to_end/pipeline.hpp"
 #include "support/base64.hpp"
@@ -327,6 +328,45 @@ TEST_F(CrashSoak, loses_nothing_invents_nothing_and_repeats_only_what_was_not_ac
   expect_order();
   EXPECT_GT(before_the_last, step) << "the kills came too early to be worth something";
   EXPECT_EQ(summary_of(::sluice::test::run(pipeline(run + 1)))["sources"]["in-0"]["events"], 0);
+}
+
+/// Reliability catalogue F7: others want all cores, and it is stopped for longer than its leases last.
+TEST_F(CrashSoak, on_a_starved_machine_that_stops_it_loses_nothing_and_repeats_only_what_expired) {
+  acknowledged_[0] = std::vector<std::uint64_t>(kProducers);
+  std::mt19937 random(static_cast<unsigned>(testing::UnitTest::GetInstance()->random_seed()));
+  Command command = pipeline(1);  // a run in which stages outstay no lease
+  command.words.insert(command.words.begin(), {"-n", "7", command.program});  // a fifth of what the others get
+  command.program = "/usr/bin/nice";
+  std::vector<std::jthread> others;
+  for (unsigned core = 0; core < std::thread::hardware_concurrency(); ++core) {
+    others.emplace_back([](const std::stop_token& ends) {
+      while (!ends.stop_requested()) {
+      }
+    });
+  }
+  Process process(command);
+  bool goes_on = true;
+  for (int stops = scaled(20, 3); stops > 0 && goes_on; --stops) {
+    const std::size_t until = delivered_lines() + 1 + random() % 100;
+    while (goes_on && delivered_lines() < until)
+      goes_on = !process.ends_within(std::chrono::milliseconds(1));
+    process.send(SIGSTOP);
+    goes_on = goes_on && !process.ends_within(std::chrono::milliseconds(700));
+    process.send(SIGCONT);
+  }
+  others.clear();
+  EXPECT_TRUE(goes_on) << "it was soon done: the stops are worth less";
+
+  const Ended ended = process.wait();
+
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  const Json summary = summary_of(ended);
+  expect_conservation(summary);
+  EXPECT_EQ(summary["dead_letters"], letters_expected());
+  expect_nothing_lost_or_invented();
+  expect_each_dead_letter_once();
+  expect_repeats_only_where_they_must_be();
+  expect_order();
 }
 
 }  // namespace

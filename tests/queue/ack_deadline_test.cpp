@@ -29,7 +29,7 @@ struct Swallowed {
   void receive() {
     line.publish(publisher, {"a"});
     ASSERT_EQ(holder.receive(), Texts{"a"});
-    holder.consumer.set_stage(&kStage);
+    holder.consumer.set_stage(kStage.c_str());
   }
   /// The stage reports progress every 900 ms, until that is refused or `until_ms` have gone by.
   void report_progress(std::int64_t until_ms) {

@@ -307,6 +307,77 @@ TEST(DeadLetters, a_letter_that_moves_on_is_stored_there_before_it_is_deleted_he
   EXPECT_EQ(conservation_gap(last.counters()), 0);
 }
 
+/// DESIGN 2.6, aws-semantics 1.3: the receive count goes on; how often its service may try a letter does not depend on it.
+TEST(DeadLetters, that_are_received_count_on_and_have_all_tries_of_their_queue) {
+  std::string letters;
+  for (const bool is_read_back : {false, true}) {
+    Line line;
+    line.storage.put("dead/dead.jsonl", letters);
+    Queue& last = line.queue({.name = "last"});
+    Queue& dead = line.queue({.name = "dead", .max_receive_count = 2}, &last);
+    Queue& queue = line.queue({.name = "q", .max_receive_count = 2}, &dead);
+    core::Publisher& publisher = line.publisher({&queue});
+    Hand &hand = line.hand(queue), &grave = line.hand(dead);
+    ASSERT_TRUE(line.open());
+    if (!is_read_back) {
+      line.publish(publisher, {"a"});
+      for (int i = 0; i < 2; ++i) {
+        ASSERT_EQ(hand.receive(), Texts{"a"});
+        hand.fail_first(Outcome::Status::retry, 0);
+      }
+      line.letters.write_waiting();
+      letters = line.file(dead);
+      EXPECT_NE(letters.find("\"receive_count\":2"), std::string::npos);
+    }
+    for (std::uint32_t receives : {3u, 4u}) {
+      ASSERT_EQ(grave.receive(), Texts{"a"});
+      core::ChunkViews views;
+      const core::Taken taken = grave.consumer.leases()[0].taken;
+      views.show(*taken.chunk, taken.mask);
+      EXPECT_EQ(views.pointers()[core::lowest_bit(taken.mask)]->receive_count, receives);
+      grave.fail_first(Outcome::Status::retry, 0);
+    }
+    line.letters.write_waiting();
+    EXPECT_EQ(line.file(last).find("received 4 times"), std::string::npos);
+    EXPECT_NE(line.file(last).find("received 2 times, max_receive_count is 2"), std::string::npos) << line.file(last);
+    EXPECT_NE(line.file(last).find("\"receive_count\":4"), std::string::npos);
+    EXPECT_EQ(line.letters.stored(), 1u);
+    EXPECT_EQ(conservation_gap(dead.counters()), 0);
+  }
+}
+
+/// Two branches of a topic, whose messages have the same id, share a dead-letter queue, and its service gives both up.
+TEST(DeadLetters, of_two_branches_that_move_on_are_two_letters_there_too_and_after_a_crash_no_more) {
+  std::string letters, moved_on;
+  for (const bool is_crash_over : {false, true}) {
+    Line line;
+    line.storage.put("dead/dead.jsonl", letters);
+    line.storage.put("dead/last.jsonl", moved_on);
+    Queue& last = line.queue({.name = "last"});
+    Queue& dead = line.queue({.name = "dead", .max_receive_count = 10}, &last);
+    Queue &one = line.queue({.name = "one"}, &dead), &two = line.queue({.name = "two"}, &dead);
+    core::Publisher& topic = line.publisher({&one, &two});
+    Hand& grave = line.hand(dead);
+    Hand *hands[] = {&line.hand(one), &line.hand(two)};
+    ASSERT_TRUE(line.open());
+    if (!is_crash_over) {
+      line.publish(topic, {"a"});
+      for (Hand* hand : hands) {
+        hand->receive();
+        hand->fail_first(Outcome::Status::reject);
+      }
+      line.letters.write_waiting();
+      letters = line.file(dead);
+    }
+    ASSERT_EQ(grave.receive(), (Texts{"a", "a"}));
+    grave.settle({{0, {Outcome::Status::reject, -1, "s", "r", ""}}, {1, {Outcome::Status::reject, -1, "s", "r", ""}}});
+    line.letters.write_waiting();
+    EXPECT_EQ(lines_of(line.file(last)), 2u) << line.file(last);
+    EXPECT_EQ(line.letters.stored(), 2u);
+    moved_on = line.file(last);  // the power fails before they leave `dead`
+  }
+}
+
 TEST(DeadLetters, a_power_cut_loses_no_letter_that_was_settled) {
   for (std::uint64_t torn : {0u, 1u, 40u, 100u}) {
     Graveyard yard;

@@ -160,6 +160,10 @@ struct Model {
           return false;
         }
         message.state = Message::State::visible;
+        if (is_old(message)) {
+          end(message.name, expired);
+          return true;
+        }
         if (is_overdue(message)) {
           give_up(message.name);
         }
@@ -312,7 +316,7 @@ struct Play {
       }
     }
     letters.handed_out(*hands[who]);
-    hands[who]->consumer.set_stage(&kStage);
+    hands[who]->consumer.set_stage(kStage.c_str());
     model.received += got.size();
     batch = {got, model.now + kTimeout, model.now + kAckDeadline + 1, false, false, model.purges};
   }

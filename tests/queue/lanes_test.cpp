@@ -73,6 +73,7 @@ struct Groups {
     const core::QueueCounters n = queue.counters();
     EXPECT_EQ(n.visible + n.in_flight + n.delayed, 0u);
     EXPECT_EQ(queue.invisible.load(), 0u);
+    EXPECT_EQ(queue.oldest_ms(), core::AgeWindow::kNone);
     EXPECT_EQ(conservation_gap(n), 0);
     EXPECT_EQ(queue.credits().messages(), queue.options().capacity);
     EXPECT_EQ(queue.credits().units(), queue.options().capacity_bytes / core::kCreditUnit);

@@ -213,7 +213,7 @@ class LettersModel {
       const core::Chunk& chunk = *lease.taken.chunk;
       for (std::uint64_t left = lease.taken.mask; left != 0; left &= left - 1) {
         const std::uint32_t bit = core::lowest_bit(left);
-        each(text_of(chunk.body(bit)), chunk.id(bit), chunk.kind == core::Chunk::Kind::evacuated ? chunk.lineage[bit].receive_count : 0);
+        each(text_of(chunk.body(bit)), chunk.id(bit), chunk.kind == core::Chunk::Kind::evacuated ? chunk.lineage[bit].receives() : 0);
       }
     }
   }

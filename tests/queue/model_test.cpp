@@ -104,7 +104,14 @@ struct Model {
     now += ms;
     while (!waiting.empty() && waiting.begin()->first <= now) {
       const Waiting& each = waiting.begin()->second;
-      each.is_delayed ? show(each.message, 0, each.purges) : come_back(each.message, each.purges);
+      if (each.is_delayed) {
+        show(each.message, 0, each.purges);
+      } else if (each.purges == purges && is_old(each.message)) {
+        end(each.message);
+        ++expired;
+      } else {
+        come_back(each.message, each.purges);
+      }
       waiting.erase(waiting.begin());
     }
     for (Batch& batch : hands) {
@@ -209,7 +216,7 @@ struct Play {
     std::vector<std::string> got = hands[who]->receive();
     RC_ASSERT(got.size() == std::min(size_max, model.visible.size()));
     letters.handed_out(*hands[who]);
-    hands[who]->consumer.set_stage(&kStage);
+    hands[who]->consumer.set_stage(kStage.c_str());
     for (const std::string& message : got) {
       RC_ASSERT(model.visible.erase(message) == 1u);
     }

@@ -2,7 +2,9 @@
 // happens in between.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <map>
+#include <thread>
 
 #include "base/fault.hpp"
 #include "support/line.hpp"
@@ -634,8 +636,77 @@ TEST(Age, is_that_of_the_oldest_message_that_has_not_ended) {
   yard.at_one.drain();
   EXPECT_EQ(yard.one.oldest_ms(), core::AgeWindow::kNone);
   yard.bury(yard.to_one, yard.at_one, "dies");
-  EXPECT_EQ(yard.dead.oldest_ms(), yard.line.clock.wall_ms()) << "a dead letter counts from when it became one";
+  const std::int64_t moved = yard.line.clock.wall_ms();
+  EXPECT_EQ(yard.dead.oldest_ms(), moved) << "a dead letter counts from when it became one";
   yard.at_dead.drain();
+}
+
+TEST(Age, of_a_dead_letter_counts_from_when_it_became_one_whatever_is_done_to_it) {
+  Yard yard;
+  yard.line.publish(yard.to_one, {"a"});
+  yard.line.advance(3000);
+  ASSERT_EQ(yard.at_one.receive(), Texts{"a"});
+  yard.at_one.fail_first(Outcome::Status::reject);
+  yard.line.letters.write_waiting();
+  const std::int64_t moved = yard.line.clock.wall_ms();
+  yard.line.advance(3000);
+  yard.redrive({.dry_run = true});
+  EXPECT_EQ(yard.dead.oldest_ms(), moved) << "shown";
+  ASSERT_EQ(yard.at_dead.receive(), Texts{"a"});
+  EXPECT_EQ(yard.dead.oldest_ms(), moved) << "in flight";
+  yard.at_dead.fail_first(Outcome::Status::retry, 1000);
+  EXPECT_EQ(yard.dead.oldest_ms(), moved) << "hidden";
+  yard.line.advance(1000);
+  EXPECT_EQ(yard.dead.oldest_ms(), moved) << "visible again";
+  yard.at_dead.drain();
+}
+
+TEST(Purge, that_a_redrive_came_before_is_refused) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  auto purged = std::async(std::launch::async, [&] { return yard.line.letters.purge(yard.dead); });
+  while (yard.line.letters.quiet()) {
+    std::this_thread::yield();
+  }
+  ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {.to = "two", .reason = "another"}));
+  yard.line.letters.write_waiting();
+  const core::Result<std::uint64_t> answer = purged.get();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, core::Errc::unavailable);
+  while (yard.line.letters.redrive_some() >= 0) {
+  }
+  EXPECT_EQ(yard.status().state, RedriveState::completed);
+  EXPECT_EQ(yard.line.letters.stored(), 1u);
+}
+
+TEST(Redrive, leaves_what_is_no_letter_in_a_fifo_queue_of_letters_where_it_is) {
+  Line line;
+  core::Queue& dead = line.queue({.name = "dead", .fifo = true});
+  core::Queue& queue = line.queue({.name = "q"}, &dead);
+  core::Publisher &to_queue = line.publisher({&queue}), &to_dead = line.publisher({&dead});
+  Hand &hand = line.hand(queue), &grave = line.hand(dead);
+  ASSERT_TRUE(line.open());
+  const auto send = [&](const std::string& body) {
+    to_dead.append({.body = bytes_of(body), .parts = {.group_id = std::string_view(body).substr(0, 1)}, .cookie = 9}, core::Admission::overdraw);
+    to_dead.close();
+  };
+  for (const char* body : {"a1", "a2", "a3", "b1"}) {
+    send(body);
+  }
+  dead.peek(10, line.timers.now_ms(), [&](const core::Chunk&, std::uint64_t) {});  // which routes them
+  line.publish(to_queue, {"x", "y"});
+  hand.receive();
+  hand.settle({{0, {Outcome::Status::reject, -1, "s", "r", ""}}, {1, {Outcome::Status::reject, -1, "s", "r", ""}}});
+  line.letters.write_waiting();
+  ASSERT_TRUE(line.letters.redrive(dead, {}));
+  while (line.letters.redrive_some() >= 0) {
+  }
+  EXPECT_EQ(line.letters.redrive_status(dead)->moved, 2u);
+  EXPECT_EQ(hand.receive(), (Texts{"x", "y"}));
+  hand.settle();
+  EXPECT_EQ(grave.receive(), (Texts{"a1", "a2", "a3", "b1"}));
+  grave.settle();
+  line.letters.write_waiting();
 }
 
 #ifdef SLUICE_FAULT_POINTS

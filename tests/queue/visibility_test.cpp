@@ -139,6 +139,24 @@ TEST_F(Visibility, a_look_shows_all_that_waits_each_time_and_leaves_it_in_its_or
   EXPECT_EQ(received, sent) << "in the order in which they were sent";
 }
 
+/// Who looked between found nothing, cleared the bit, and slept.
+TEST_F(Visibility, what_came_back_and_a_batch_has_no_room_for_is_announced_again) {
+  core::ReadySet ready(1, [](std::uint32_t) {});
+  queue.set_service(&ready, 0);
+  for (const char* text : {"a", "b", "c"}) {
+    publisher.append({.body = bytes_of(text), .cookie = 1}, core::Admission::overdraw);
+  }
+  publisher.close();
+  core::Subscription* turn = nullptr;
+  std::int64_t freed = 0;
+  queue.put_back(queue.take(3, &turn, &freed), true);
+  ready.clear(0);
+  EXPECT_EQ(core::bit_count(queue.take(2, &turn, &freed).mask), 2u);
+  EXPECT_TRUE(ready.is_set(0));
+  EXPECT_EQ(core::bit_count(queue.take(2, &turn, &freed).mask), 1u);
+  queue.set_service(nullptr, 0);
+}
+
 TEST_F(Visibility, what_failed_max_receive_count_times_is_not_handed_out_again_but_dead_lettered) {
   line.publish(publisher, {"a"});
   for (int i = 0; i < 3; ++i) {
@@ -158,10 +176,9 @@ TEST_F(Visibility, what_failed_max_receive_count_times_is_not_handed_out_again_b
 
 TEST_F(Visibility, a_message_whose_leases_all_expired_is_dead_lettered_for_that) {
   line.publish(publisher, {"a"});
-  const std::string stage = "import";
   for (int i = 0; i < 3; ++i) {
     ASSERT_EQ(one.receive(), Texts{"a"});
-    one.consumer.set_stage(&stage);
+    one.consumer.set_stage("import");
     line.advance(1000);
     EXPECT_EQ(one.settle().stale, 1u);
   }

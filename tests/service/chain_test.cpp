@@ -537,12 +537,12 @@ TEST(Chain, a_stage_that_is_cancelled_settles_nothing_and_counts_no_retry) {
     at->aborting = true;
     return SLUICE_CANCELLED;
   });
-  Shop shop({stage.get()});
+  Shop shop({stage.get()}, {}, 1);
   at = &shop;
   shop.send({"a"});
   EXPECT_TRUE(shop.work());
   EXPECT_EQ(shop.worker->counters().retried.load(), 0u);
-  EXPECT_EQ(shop.queue.counters().visible, 1u);
+  EXPECT_EQ(shop.queue.counters().visible, 1u) << "that was no receive in vain";
 }
 
 TEST(Chain, commit_without_a_reserve_before_it_is_invalid) {
