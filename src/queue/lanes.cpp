@@ -442,12 +442,9 @@ void Lanes::take_older(std::int64_t horizon_ms, std::vector<Taken>& old) {
       return;
     }
     while (is_old(lane.waiting.first)) {
-      LaneMessage* message = pop_waiting(lane);
-      open_messages_ -= lane.is_open ? 1 : 0;
-      old.push_back({message->chunk, message->mask()});
-      move_on(*message);
-      leave(*message);
-      unlist(message);
+      LaneMessage& message = *lane.waiting.first;
+      old.push_back({message.chunk, message.mask()});
+      drop_waiting(lane, nullptr, message);
     }
     review(lane);
   });

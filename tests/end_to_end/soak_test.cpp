@@ -163,6 +163,7 @@ class CrashSoak : public Pipeline {
   void expect_no_repeats_after_an_orderly_end() const;
   void expect_order() const;
   std::uint64_t letters_expected() const;
+  void expect_all_was_done(const Ended& last_run) const;
 
   const std::uint64_t each_;
   /// Runs that ended in order, and in which no lease expired.
@@ -280,6 +281,17 @@ std::uint64_t CrashSoak::letters_expected() const {
   return sum;
 }
 
+void CrashSoak::expect_all_was_done(const Ended& last_run) const {
+  EXPECT_EQ(last_run.exit, 0) << last_run.err;
+  const Json summary = summary_of(last_run);
+  expect_conservation(summary);
+  EXPECT_EQ(summary["dead_letters"], letters_expected());
+  expect_nothing_lost_or_invented();
+  expect_each_dead_letter_once();
+  expect_repeats_only_where_they_must_be();
+  expect_order();
+}
+
 TEST_F(CrashSoak, loses_nothing_invents_nothing_and_repeats_only_what_was_not_acknowledged) {
   std::mt19937 random(static_cast<unsigned>(testing::UnitTest::GetInstance()->random_seed()));
   std::uint64_t expected_lines = 0;
@@ -316,16 +328,9 @@ TEST_F(CrashSoak, loses_nothing_invents_nothing_and_repeats_only_what_was_not_ac
 
   const Ended ended = ::sluice::test::run(pipeline(run));
 
-  EXPECT_EQ(ended.exit, 0) << ended.err;
-  const Json summary = summary_of(ended);
-  expect_conservation(summary);
-  EXPECT_EQ(summary["dead_letters"], letters_expected());
-  expect_nothing_lost_or_invented();
-  expect_each_dead_letter_once();
-  expect_repeats_only_where_they_must_be();
+  expect_all_was_done(ended);
   EXPECT_FALSE(orderly_.empty());
   expect_no_repeats_after_an_orderly_end();
-  expect_order();
   EXPECT_GT(before_the_last, step) << "the kills came too early to be worth something";
   EXPECT_EQ(summary_of(::sluice::test::run(pipeline(run + 1)))["sources"]["in-0"]["events"], 0);
 }
@@ -359,14 +364,7 @@ TEST_F(CrashSoak, on_a_starved_machine_that_stops_it_loses_nothing_and_repeats_o
 
   const Ended ended = process.wait();
 
-  EXPECT_EQ(ended.exit, 0) << ended.err;
-  const Json summary = summary_of(ended);
-  expect_conservation(summary);
-  EXPECT_EQ(summary["dead_letters"], letters_expected());
-  expect_nothing_lost_or_invented();
-  expect_each_dead_letter_once();
-  expect_repeats_only_where_they_must_be();
-  expect_order();
+  expect_all_was_done(ended);
 }
 
 }  // namespace
