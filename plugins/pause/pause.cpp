@@ -23,7 +23,8 @@ class Pause {
 
   void process(const Batch& batch, Out& out) {
     for (std::uint32_t i = 0; i < batch.size(); ++i) {
-      wait(i, out);
+      if (!wait(i, out))
+        return;  // somebody else has the messages now
       pass_on(batch[i], i, out);
     }
   }
@@ -35,7 +36,8 @@ class Pause {
   }
 
  private:
-  void wait(std::uint32_t index, Out& out) {
+  /// False: the lease has expired meanwhile.
+  bool wait(std::uint32_t index, Out& out) {
     const Steady::time_point begin = Steady::now(), end = begin + duration_;
     std::unique_lock lock(mutex_);
     while (Steady::now() < end) {
@@ -43,10 +45,14 @@ class Pause {
                               [this] { return cancelled_; }))
         throw Failure(SLUICE_CANCELLED, "cancelled");
       const auto waited = std::chrono::duration_cast<milliseconds>(Steady::now() - begin);
-      if (out.progress(index, static_cast<std::uint64_t>(waited.count()),
-                       static_cast<std::uint64_t>(duration_.count())) == SLUICE_CANCELLED)
+      const std::int32_t status = out.progress(index, static_cast<std::uint64_t>(waited.count()),
+                                               static_cast<std::uint64_t>(duration_.count()));
+      if (status == SLUICE_CANCELLED)
         throw Failure(SLUICE_CANCELLED, "cancelled");
+      if (status == SLUICE_STALE)
+        return false;
     }
+    return true;
   }
 
   static void pass_on(const Message& message, std::uint32_t index, Out& out) {

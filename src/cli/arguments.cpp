@@ -287,7 +287,7 @@ void add_queue(CLI::App& app, Raw& raw) {
   add_redrive(queue, raw);
   CLI::App& purge =
       queue_command(queue, raw, "purge", "Delete all messages of a queue",
-                    "What is in flight or delayed is deleted when it would become visible again.\n"
+                    "What is delayed or hidden is deleted, too; what a worker has in hand when it comes back.\n"
                     "Example:\n  sluice queue purge configs/icons.json resize-16-dead");
   add_queue_name(purge, raw);
 }

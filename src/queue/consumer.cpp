@@ -219,6 +219,10 @@ std::uint32_t Consumer::lease_groups(std::int64_t horizon_ms, std::uint32_t purg
   return static_cast<std::uint32_t>(places_.size() - before);
 }
 
+bool Consumer::has_lost_all() const {
+  return std::ranges::none_of(leases_, [](const Lease& lease) { return lease.slot->word.load(std::memory_order_acquire) == lease.word; });
+}
+
 bool Consumer::extend() {
   set_deadline(timers_.now_tick());
   bool all = true;
@@ -243,6 +247,9 @@ void Consumer::retry(const Lease& lease, std::uint32_t bit, std::uint32_t number
   std::int64_t tick = -1;
   if (outcome.retry_after_ms != 0) {
     tick = outcome.retry_after_ms < 0 ? LeaseSlot::deadline_of(lease.word) : now_tick + std::min(outcome.retry_after_ms, kInvisibleMaxMs);
+  }
+  if (lease.purges != queue_.purges()) {
+    tick = -1;  // it is gone, not hidden
   }
   Evacuator& evacuator = tick < 0 ? evacuator_ : delayed_.of(tick - now_tick);
   Evacuator::Copy copy = evacuator.copy(*lease.taken.chunk, bit, received_ms());

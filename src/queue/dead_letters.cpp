@@ -187,6 +187,7 @@ void DeadLetters::ring() {
 
 void DeadLetters::submit(Job job) {
   waiting_.fetch_add(1, std::memory_order_acq_rel);
+  job.number = submitted_.fetch_add(1, std::memory_order_relaxed);
   require_memory(jobs_.enqueue(std::move(job)));
   ring();
 }
@@ -251,6 +252,9 @@ bool DeadLetters::write_waiting() {
   if (jobs.empty()) {
     return false;
   }
+  // The queue keeps no order between threads. What was submitted before the last of these began is here: a group's
+  // letters come one after the other.
+  std::ranges::sort(jobs, {}, &Job::number);
   Result<void> written = broken_ ? fail(Errc::io, "an earlier write failed") : write(jobs);
   if (!written) {
     for (Job& left : jobs) {
@@ -349,8 +353,7 @@ Result<void> DeadLetters::sync(const std::vector<LetterBox*>& boxes) {
   return {};
 }
 
-Result<void> DeadLetters::write(std::vector<Job>& jobs) {
-  std::vector<LetterBox*> touched;
+Result<void> DeadLetters::store(std::vector<Job>& jobs, std::vector<LetterBox*>& touched) {
   for (Job& job : jobs) {
     if (Result<void> appended = append(job, touched); !appended) {
       return appended;
@@ -359,8 +362,15 @@ Result<void> DeadLetters::write(std::vector<Job>& jobs) {
   if (SLUICE_FAULT("dead_letters.before_sync")) {
     return fail(Errc::io, "injected fault before the sync");
   }
-  if (Result<void> synced = sync(touched); !synced) {
-    return synced;
+  return sync(touched);
+}
+
+Result<void> DeadLetters::write(std::vector<Job>& jobs) {
+  std::vector<LetterBox*> touched;
+  if (Result<void> stored = store(jobs, touched); !stored) {
+    // Their messages come again: there they are not to be found as letters, too.
+    std::ranges::for_each(touched, [](LetterBox* box) { box->file().take_back(); });
+    return stored;
   }
   (void)SLUICE_FAULT("dead_letters.after_sync");
   if (Result<void> moved = move_on(jobs); !moved) {

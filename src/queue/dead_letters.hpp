@@ -105,12 +105,14 @@ class DeadLetters {
     bool replaces = false;               ///< one that stood there
     std::unique_ptr<std::promise<Result<std::uint64_t>>> purged = nullptr;
     std::unique_ptr<Peek> peek = nullptr;
+    std::uint64_t number = 0;            ///< in the order of submission
   };
 
   void submit(Job job);
   void ring();
   void begin_redrive(LetterBox& box, RedriveRequest request, bool marked);
   Result<void> write(std::vector<Job>& jobs);
+  Result<void> store(std::vector<Job>& jobs, std::vector<LetterBox*>& touched);
   Result<void> append(Job& job, std::vector<LetterBox*>& touched);
   Result<void> tell_if_other(const Job& job, LetterFile& file);
   Result<void> append_removal(const LetterPlace& place, const Uuid& id);
@@ -136,6 +138,7 @@ class DeadLetters {
   const std::function<void(const Error&)> failed_;
   // Everybody's.
   moodycamel::ConcurrentQueue<Job> jobs_;
+  Atomic<std::uint64_t> submitted_{0};
   Atomic<std::uint64_t> waiting_{0};
   Atomic<std::uint64_t> stored_{0};
   Atomic<std::uint32_t> epoch_{0};

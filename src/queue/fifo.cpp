@@ -59,8 +59,11 @@ void Fifo::publish_backlog() {
   backlog_size_.store(backlog_.size(), std::memory_order_seq_cst);
 }
 
-/// The same, and charges what changed in idle slabs. REQUIRES: lanes_mutex_.
+/// The same, charges what changed in idle slabs, and gives up what has ended. REQUIRES: lanes_mutex_.
 void Fifo::publish_lanes() {
+  for (const Taken& ended : lanes_.take_ended()) {
+    queue_.give_up(ended);  // under the lock, for it calls nobody back, and before the next of the group can be taken
+  }
   open_messages_.store(lanes_.open_messages(), std::memory_order_seq_cst);
   const std::int64_t freed = charged_idle_ - lanes_.idle();
   charged_idle_ = lanes_.idle();
@@ -279,9 +282,6 @@ void Fifo::settle(const std::vector<LaneMessage*>& ended, std::vector<Return>& r
 void Fifo::end(const Gone& gone) {
   remove_all(gone.purged, queue_.purged);
   remove_all(gone.expired, queue_.expired);
-  for (const Taken& overdue : gone.overdue) {
-    queue_.give_up(overdue);
-  }
 }
 
 /// REQUIRES: lanes_mutex_.
@@ -290,11 +290,8 @@ void Fifo::take_back(Return& returned, Gone& gone) {
     lanes_.end(*returned.place);
     returned.tick = -1;
     gone.purged.push_back(returned.now);
-  } else if (returned.tick < 0 && queue_.overdue_of(returned.now) != 0) {
-    lanes_.end(*returned.place);
-    gone.overdue.push_back(returned.now);
   } else {
-    lanes_.put_back(*returned.place, returned.now, returned.tick >= 0);
+    lanes_.put_back(*returned.place, returned.now, returned.tick >= 0, queue_.overdue_of(returned.now) != 0);
   }
   if (returned.tick >= 0) {
     queue_.invisible.fetch_add(1, std::memory_order_relaxed);
@@ -336,12 +333,11 @@ void Fifo::show(LaneMessage& message, std::int64_t horizon_ms) {
     const bool is_hidden = message.state == LaneMessage::State::hidden;
     const Taken taken{message.chunk, message.mask()};
     const bool is_old = is_hidden && taken.chunk->kept_since_ms(message.bit) < horizon_ms;
-    const bool ends = is_old || (is_hidden && queue_.overdue_of(taken) != 0);
-    if (ends) {
+    if (is_old) {
       lanes_.end_hidden(message);
-      (is_old ? gone.expired : gone.overdue).push_back(taken);
+      gone.expired.push_back(taken);
     }
-    if (ends || lanes_.show(message)) {
+    if (is_old || lanes_.show(message)) {
       queue_.came_back_.fetch_add(1, std::memory_order_release);
       queue_.invisible.fetch_sub(1, std::memory_order_relaxed);
     }

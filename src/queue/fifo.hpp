@@ -60,13 +60,13 @@ class Fifo {
   /// It is tried again.
   void try_again() { table_is_full_.store(false, std::memory_order_seq_cst); }
   /// `ended` are at their end (nullptr: passed over), `returns` come back. A return that is purged, and so needs
-  /// no show(), gets tick -1. What comes back at once and was received too often becomes a dead letter.
+  /// no show(), gets tick -1. What was received too often becomes a dead letter once it is visible and nothing of its
+  /// group stands before it: so a group's letters are in order.
   void settle(const std::vector<LaneMessage*>& ended, std::vector<Return>& returns);
   /// A lease ends: its messages, those of `was` that follow `first` in its lane, come back as `copies`, in order;
   /// nullptr: they are at their end here.
   void expire(LaneMessage* first, Taken was, const std::vector<Taken>* copies, std::uint32_t purges);
-  /// A returned message's tick has come: it is visible; a dead letter; or, where it is kept since before `horizon_ms`, it
-  /// expires.
+  /// A returned message's tick has come: it is visible, or, where it is kept since before `horizon_ms`, expires.
   void show(LaneMessage& message, std::int64_t horizon_ms);
 
   /// Takes visible messages out for good, all of one chunk: from the lanes, else what waits to be routed. `closed_too`:
@@ -106,7 +106,7 @@ class Fifo {
   void end_duplicates(const std::vector<Taken>& duplicates);
   /// What does not go on in the lanes; it is ended without their lock.
   struct Gone {
-    std::vector<Taken> purged, expired, overdue;
+    std::vector<Taken> purged, expired;
   };
   void take_back(Return& returned, Gone& gone);
   void end(const Gone& gone);

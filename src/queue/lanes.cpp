@@ -215,6 +215,12 @@ void Lanes::close(Lane& lane) {
 
 /// After a change: opens it, closes it, or recycles it, as its messages say.
 void Lanes::review(Lane& lane) {
+  while (lane.hand.first == nullptr && lane.waiting.first != nullptr && lane.waiting.first->state == State::waiting &&
+         lane.waiting.first->ends) {
+    LaneMessage& message = *lane.waiting.first;
+    ended_.push_back({message.chunk, message.mask()});
+    drop_waiting(lane, nullptr, message);
+  }
   const bool opens = lane.hand.first == nullptr && lane.waiting.first != nullptr &&
                      lane.waiting.first->state == State::waiting;
   if (lane.is_open != opens) {
@@ -252,7 +258,7 @@ bool Lanes::look(const Lane& lane, const std::function<bool(const LaneMessage&)>
 void Lanes::append(const TextKey& group, Chunk* chunk, std::uint32_t bit) {
   Lane& lane = lane_of(group);
   LaneMessage* message = message_memory_.take();
-  *message = LaneMessage{.lane = &lane, .is_listed = true, .will_be_shown = false, .age = ages_.come(chunk->old_since_ms(bit))};
+  *message = LaneMessage{.lane = &lane, .is_listed = true, .will_be_shown = false, .ends = false, .age = ages_.come(chunk->old_since_ms(bit))};
   enter(*message, {chunk, std::uint64_t{1} << bit}, State::waiting);
   push_back(lane.waiting, message);
   ++lane.waiting_count;
@@ -276,7 +282,7 @@ void Lanes::take(std::uint32_t count_max, std::vector<LaneMessage*>& taken) {
   while (count_max != 0 && first_open_ != nullptr) {
     Lane& lane = *first_open_;
     close(lane);
-    while (count_max != 0 && lane.waiting.first != nullptr && lane.waiting.first->state == State::waiting) {
+    while (count_max != 0 && lane.waiting.first != nullptr && lane.waiting.first->state == State::waiting && !lane.waiting.first->ends) {
       LaneMessage* message = pop_waiting(lane);
       message->state = State::in_hand;
       move_on(*message);
@@ -295,11 +301,12 @@ void Lanes::end(LaneMessage& message) {
   settled(*message.lane);
 }
 
-void Lanes::put_back(LaneMessage& message, Taken now, bool hidden) {
+void Lanes::put_back(LaneMessage& message, Taken now, bool hidden, bool ends) {
   assert(message.state == State::in_hand);
   leave(message);
   enter(message, now, hidden ? State::hidden : State::waiting);
   message.will_be_shown = hidden;
+  message.ends = ends;
   settled(*message.lane);
 }
 

@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "queue/age_window.hpp"
@@ -53,6 +54,7 @@ struct LaneMessage {
   State state;
   bool is_listed;      ///< the lane leads to it
   bool will_be_shown;  ///< show() is still to come
+  bool ends;           ///< it is taken out once it is visible and nothing of its lane stands before it
   std::uint8_t age;    ///< its place in the queue's AgeWindow
 
   std::uint64_t mask() const { return std::uint64_t{1} << bit; }
@@ -126,7 +128,10 @@ class Lanes {
   /// A message in hand is at its end.
   void end(LaneMessage& message);
   /// A message in hand comes back as `now` (a copy of it). Hidden: show() is called once, when it shall be visible.
-  void put_back(LaneMessage& message, Taken now, bool hidden);
+  /// `ends`: it comes into take_ended() as soon as it could be taken, in its place.
+  void put_back(LaneMessage& message, Taken now, bool hidden, bool ends = false);
+  /// Those that have ended so since the last call, in the order of their lanes.
+  std::vector<Taken> take_ended() { return std::exchange(ended_, {}); }
   /// In place of show(): the message is at its end. REQUIRES: it is hidden.
   void end_hidden(LaneMessage& message);
   /// True: it is visible from now on. False: it ended meanwhile. The message is not to be used any more.
@@ -198,6 +203,7 @@ class Lanes {
   std::size_t next_bucket_ = 0;    ///< where closed_lane_with_visible() goes on
   boost::unordered_flat_map<Chunk*, LaneChunk*> records_;
   LaneChunk *oldest_ = nullptr, *youngest_ = nullptr;
+  std::vector<Taken> ended_;
   LaneChunk* last_entered_ = nullptr;  ///< a chunk's messages come one after the other
   std::int64_t idle_ = 0;
   Recycled<LaneMessage, &LaneMessage::next> message_memory_;

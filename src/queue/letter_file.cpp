@@ -174,10 +174,12 @@ Result<void> LetterFile::read() {
 }
 
 Result<void> LetterFile::prepare() {
-  if (Result<void> mended = mend_tail(); !mended) {
-    return mended;
+  Result<void> mended = mend_tail();
+  if (Result<void> compacted = mended ? compact() : mended; !compacted) {
+    return compacted;
   }
-  return compact();
+  durable_ = file_->size();
+  return {};
 }
 
 Result<void> LetterFile::mend_tail() {
@@ -309,6 +311,7 @@ Result<void> LetterFile::replace_with(std::unique_ptr<AppendFile> copy, Moved mo
     return replaced;
   }
   file_ = std::move(copy);
+  durable_ = file_->size();
   letters_ = std::move(moved.letters);
   faults_ = std::move(moved.faults);
   garbage_bytes_ = 0;
@@ -329,7 +332,14 @@ Result<void> LetterFile::flush() {
 
 Result<void> LetterFile::sync() {
   Result<void> written = flush();
-  return written ? file_->sync() : written;
+  Result<void> synced = written ? file_->sync() : written;
+  durable_ = synced ? file_->size() : durable_;
+  return synced;
+}
+
+void LetterFile::take_back() {
+  pending_.clear();
+  (void)file_->truncate(durable_);
 }
 
 Result<bool> LetterFile::has_body(const LetterKey& key, std::string_view body) {

@@ -112,6 +112,8 @@ class LetterFile {
   /// Takes all marks away, which takes no room where nothing else stands behind them.
   Result<void> unmark_all();
   Result<void> sync();
+  /// After an error: takes what was appended since the last sync() out again, as far as the storage lets that be done.
+  void take_back();
 
   /// Hands out the letters that are not deleted, from `offset` (0, or an earlier answer) on, until `each` says false.
   /// Returns the offset behind the last one, from where to go on; that letter is not handed out again.
@@ -149,6 +151,7 @@ class LetterFile {
   std::string path_;
   std::unique_ptr<AppendFile> file_;
   std::string pending_;  ///< lines that are not written yet
+  std::uint64_t durable_ = 0;  ///< bytes
   std::set<std::string, std::less<>> sources_;
   Places letters_;
   std::unordered_map<LetterKey, std::string, LetterKeyHash> marked_;

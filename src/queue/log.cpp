@@ -231,6 +231,30 @@ bool Log::has_news(const Cursor& cursor) const {
   return (mask & mask_between(bit, static_cast<std::uint32_t>(pub & 0xff))) != 0 || (pub & kSealed) != 0;
 }
 
+/// A sealed entry of which nothing is left waits only for being passed.
+std::int64_t Log::oldest_ms(const Cursor& cursor) const {
+  const std::uint64_t position = cursor.position.load(std::memory_order_relaxed);
+  auto bit = static_cast<std::uint32_t>(position & 127);
+  for (std::uint64_t number = position >> 7, last = number + kSegmentEntries;; ++number, bit = 0) {
+    Segment* segment = directory_[number / kSegmentEntries % kDirectory].load(std::memory_order_acquire);
+    if (segment == nullptr) {
+      return INT64_MAX;
+    }
+    Entry* at = entry(segment, number);
+    const std::uint64_t pub = at->pub.load(std::memory_order_acquire);
+    if (pub >> 16 != number) {
+      return INT64_MAX;
+    }
+    const std::uint64_t mask = masks(at)[cursor.branch].load(std::memory_order_relaxed);
+    if ((mask & mask_between(bit, static_cast<std::uint32_t>(pub & 0xff))) != 0 || number == last) {
+      return at->begun_ms.load(std::memory_order_relaxed);
+    }
+    if ((pub & kSealed) == 0) {
+      return INT64_MAX;
+    }
+  }
+}
+
 std::int64_t Log::begun_ms(const Cursor& cursor) const {
   std::uint64_t number = cursor.position.load(std::memory_order_relaxed) >> 7;
   Segment* segment = directory_[number / kSegmentEntries % kDirectory].load(std::memory_order_acquire);

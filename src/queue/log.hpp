@@ -115,6 +115,8 @@ class Log {
                      const std::function<void(const Chunk&, std::uint64_t mask)>& each);
   /// True if take() would find something. seq_cst, for the last look before parking.
   bool has_news(const Cursor& cursor) const;
+  /// When the oldest message that take() would bring was sent, or before, to within a chunk; INT64_MAX: there is none.
+  std::int64_t oldest_ms(const Cursor& cursor) const;
   /// When the entry that `cursor` stands at was begun; the largest number if it is not published.
   std::int64_t begun_ms(const Cursor& cursor) const;
 

@@ -199,7 +199,7 @@ void Queue::put_back(Taken taken, bool was_in_flight, std::uint32_t purges, std:
 }
 
 std::uint64_t Queue::overdue_of(const Taken& taken) const {
-  if (options_.max_receive_count == 0 || dead_letters_ == nullptr || taken.chunk->kind != Chunk::Kind::evacuated) {
+  if (options_.max_receive_count == 0 || dead_letters_ == nullptr || dead_letter_queue_ == nullptr || taken.chunk->kind != Chunk::Kind::evacuated) {
     return 0;
   }
   std::uint64_t overdue = 0;
@@ -482,9 +482,7 @@ QueueCounters Queue::counters() const {
 std::int64_t Queue::oldest_ms() const {
   std::int64_t oldest = ages_.oldest_ms();
   for (const Subscription& subscription : subscriptions_) {
-    if (subscription.log->has_news(subscription)) {
-      oldest = std::min(oldest, subscription.log->begun_ms(subscription));
-    }
+    oldest = std::min(oldest, subscription.log->oldest_ms(subscription));
   }
   if (fifo_ != nullptr) {
     oldest = std::min(oldest, fifo_->backlog_oldest_ms());

@@ -280,12 +280,13 @@ void Timers::expire(LeaseSlot& slot, std::uint64_t word) {
     }
     copies.push_back({copy.chunk, std::uint64_t{1} << copy.index});
   }
+  if (is_rejected) {
+    reject(holder, stage, copies);  // before their group opens
+  }
   if (queue.fifo() != nullptr) {
     queue.fifo()->expire(place, {chunk, mask}, is_rejected ? nullptr : &copies, purges);
   }
-  if (is_rejected) {
-    reject(holder, stage, copies);
-  } else if (received_again != 0) {
+  if (!is_rejected && received_again != 0) {
     expirations.untold += received_again;
     expirations.holder = &holder;
     expirations.stage = stage;

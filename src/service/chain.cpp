@@ -73,7 +73,7 @@ int32_t Chain::run(const sluice_message* const* messages, std::uint32_t count) {
     if (int32_t status = run_stage(stage_); status != SLUICE_OK) {
       return status;
     }
-    if (is_last()) {
+    if (is_last() || consumer_.has_lost_all()) {
       break;
     }
     current_.swap(next_);
@@ -107,40 +107,69 @@ int32_t Chain::run_stage(std::size_t index) {
   return status == SLUICE_OK || status == SLUICE_CANCELLED ? status : SLUICE_FATAL;
 }
 
-/// A stage that computes holds a permit, and what it takes is its service's.
+/// A stage that computes holds a permit, and what it takes is its service's. One that waits holds none.
 int32_t Chain::process(Stage& stage, const sluice_batch& batch) {
   const auto call = [&] {
     ComponentScope scope(stage.type);
     return stage.instance.functions<sluice_stage>().process(stage.instance.self(), &batch, this);
   };
-  if (!stage.computes || options_.permits == nullptr) {
+  if (options_.permits == nullptr) {
+    return call();
+  }
+  if (!stage.computes) {
+    give_core_back();
     return call();
   }
   take_core();
   const int32_t status = call();
-  leave_core();
+  pass_core_on();
   return status;
 }
 
 void Chain::take_core() {
+  lends_core_ = false;
+  if (has_core_) {
+    return;
+  }
   core_start_ = options_.share->start(options_.permits->now());
   options_.permits->acquire(core_start_);
   has_core_ = true;
-  lends_core_ = false;
   core_since_ns_ = options_.clock->steady_ns();
 }
 
-void Chain::leave_core() {
+/// To who comes first by now. Where that is this service it keeps the core, to its next stage and its next batch: if it
+/// let go and asked again, all that wait would be put before it, whatever they weigh.
+void Chain::pass_core_on() {
+  if (!has_core_) {
+    return;
+  }
+  charge_core();
+  if (options_.permits->wanted_before(core_start_)) {
+    options_.permits->release();
+    has_core_ = false;
+  } else {
+    options_.permits->advance_to(core_start_);
+  }
+}
+
+void Chain::give_core_back() {
   if (has_core_) {
-    options_.share->charge(core_start_, options_.clock->steady_ns() - core_since_ns_);
+    charge_core();
     options_.permits->release();
     has_core_ = false;
   }
 }
 
+/// What it had since the last time; what comes next starts behind that.
+void Chain::charge_core() {
+  const std::int64_t now_ns = options_.clock->steady_ns();
+  options_.share->charge(core_start_, now_ns - std::exchange(core_since_ns_, now_ns));
+  core_start_ = options_.share->start(options_.permits->now());
+}
+
 void Chain::wait_begins() {
   lends_core_ = has_core_;
-  leave_core();
+  give_core_back();
 }
 
 void Chain::wait_ends() {
@@ -156,6 +185,13 @@ void Chain::retry_all(const char* reason) {
   }
 }
 
+int32_t Chain::read_body(sluice_reader& reader, std::string* body) {
+  wait_begins();
+  const int32_t status = read_all(reader, static_cast<std::uint64_t>(options_.max_body_bytes), body);
+  wait_ends();
+  return status;
+}
+
 /// Reads streamed bodies into memory for a stage that takes none; what cannot be read fails here.
 void Chain::materialise(std::vector<const sluice_message*>& batch, std::vector<std::uint32_t>& roots) {
   std::size_t kept = 0;
@@ -164,7 +200,7 @@ void Chain::materialise(std::vector<const sluice_message*>& batch, std::vector<s
     if (message->reader != nullptr) {
       auto* body = new std::string;
       kept_.push_back({[](void* owner) { delete static_cast<std::string*>(owner); }, body});
-      int32_t status = read_all(*message->reader, static_cast<std::uint64_t>(options_.max_body_bytes), body);
+      const int32_t status = read_body(*message->reader, body);
       if (status != SLUICE_OK) {
         bool again = status == SLUICE_UNAVAILABLE || status == SLUICE_RETRY || status == SLUICE_CANCELLED;
         std::string reason = status == SLUICE_TOO_LARGE ? "body too large" : "body cannot be read";
@@ -287,10 +323,7 @@ int32_t Chain::publish(const sluice_emission& emission, MessageParts& parts, boo
   Publisher::Item item;
   std::string streamed;
   if (emission.reader != nullptr) {
-    wait_begins();
-    const int32_t read = read_all(*emission.reader, static_cast<std::uint64_t>(options_.max_body_bytes), &streamed);
-    wait_ends();
-    if (read != SLUICE_OK) {
+    if (const int32_t read = read_body(*emission.reader, &streamed); read != SLUICE_OK) {
       return read;
     }
     sluice_emission whole = emission;

@@ -21,7 +21,7 @@ namespace sluice::core {
 struct ChainOptions {
   std::string service;
   std::int64_t max_body_bytes;
-  Permits* permits = nullptr;       ///< taken around stages that compute; nullptr: the thread holds one
+  Permits* permits = nullptr;       ///< for stages that compute; nullptr: the thread holds one
   Share* share = nullptr;           ///< of the service; where there are permits
   Clock* clock = nullptr;           ///< the same
   const Atomic<bool>* aborting;     ///< stages are told to stop
@@ -47,6 +47,8 @@ class Chain final : public sluice_out {
   /// Around a wait in the midst of a stage: one that computes holds no core meanwhile.
   void wait_begins();
   void wait_ends();
+  /// Before any other wait: a core that was kept from the last stage that computes, for the next one.
+  void give_core_back();
 
   /// Asks stages that are at work to return soon. [any]
   void cancel() const;
@@ -77,8 +79,10 @@ class Chain final : public sluice_out {
 
   int32_t run_stage(std::size_t stage);
   int32_t process(Stage& stage, const sluice_batch& batch);
+  int32_t read_body(sluice_reader& reader, std::string* body);
   void take_core();
-  void leave_core();
+  void pass_core_on();
+  void charge_core();
   void materialise(std::vector<const sluice_message*>& batch, std::vector<std::uint32_t>& roots);
   int32_t check_emission(const sluice_emission& emission);
   bool owns(const sluice_reader* reader) const;

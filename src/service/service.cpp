@@ -196,7 +196,8 @@ void Service::gather(Worker& worker) {
   }
 }
 
-void Service::park(const Worker& worker, std::int64_t timeout_ns) {
+void Service::park(Worker& worker, std::int64_t timeout_ns) {
+  worker.rest();
   ready_.clear(options_.index);
   if (queue_.has_news()) {
     ready_.set(options_.index);

@@ -109,7 +109,7 @@ class Service {
   bool leaves(Worker& worker);
   bool must_end(const Worker& worker) const;
   void gather(Worker& worker);
-  void park(const Worker& worker, std::int64_t timeout_ns = -1);
+  void park(Worker& worker, std::int64_t timeout_ns = -1);
 
   const ServiceOptions options_;
   Queue& queue_;

@@ -146,6 +146,7 @@ void Worker::count(const Settled& settled) {
 }
 
 void Worker::close() {
+  rest();
   consumer_.idle();
   if (publisher_ != nullptr) {
     announce_wait(false);

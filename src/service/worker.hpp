@@ -61,6 +61,12 @@ class Worker {
   bool work(WorkThread& thread);
   /// Nothing was received: gives back credit that it gathered.
   void idle() { consumer_.idle(); }
+  /// Its own thread is about to wait: it holds no core meanwhile.
+  void rest() {
+    if (chain_) {
+      chain_->give_core_back();
+    }
+  }
   /// Publishes and lets go of what it holds. Before retire() or destruction, when no batch is in hand.
   void close();
 

@@ -40,7 +40,7 @@ struct Rivals {
   }
   /// Messages of the second, by the time that the first has done half of its own: of 1000 of these.
   std::uint64_t per_thousand(std::uint32_t batch_size, std::uint32_t first_weight, std::int64_t first_ns, std::int64_t second_ns,
-                             std::uint32_t workers = 1, Script* waits = nullptr) {
+                             std::uint32_t workers = 1, Script* waits = nullptr, std::int64_t batch_window_ms = 0) {
     Plan plan;
     auto source = Script::source("count", 0, [this](sluice_out* out) {
       for (std::uint64_t i = 0; i < messages; ++i) {
@@ -58,6 +58,7 @@ struct Rivals {
       core::ServiceDescription& service = plan.service(name, queue, chain(script));
       service.batch_size = batch_size;
       service.weight = weight;
+      service.batch_window_ms = batch_window_ms;
       service.scaling.desired_capacity = workers;
     }
     auto engine = plan.start(true, 1, clock);
@@ -98,6 +99,15 @@ TEST(Share, holds_for_small_batches_too) {
 TEST(Share, of_a_service_with_small_batches_is_not_taken_by_one_with_long_ones) {
   const std::uint64_t others = Rivals(40'000).per_thousand(10, 1, 10'000, 200 * kMs);
   EXPECT_LE(others, 2u) << "20 000 messages take 20 ms, and each batch of the other 200 ms";
+}
+
+/// A service that gathers has a thread of its own for each worker. Who lets go of the core is not there to ask for it.
+TEST(Share, holds_for_services_of_one_worker_with_threads_of_their_own) {
+  Rivals rivals(4000);
+  rivals.takes_ns = 50'000;
+  const std::uint64_t others = rivals.per_thousand(1, 4, 1 * kMs, 1 * kMs, 1, nullptr, 1);
+  EXPECT_GE(others, 200u);
+  EXPECT_LE(others, 400u) << "in turns it would be 1000";
 }
 
 /// A worker with a thread of its own asks for a core around each stage that computes.

@@ -134,14 +134,23 @@ struct Model {
     if (hidden_until > now) {
       message.state = Message::State::hidden;
       message.shown_at = std::min(hidden_until, std::max(message.sent + kRetention, now) + 1);
-    } else if (is_overdue(message)) {
-      give_up(name);
-      erase(name);
     } else {
       message.state = Message::State::visible;
     }
   }
-  bool is_overdue(const Message& message) const { return letters.receives(message.name) >= kReceivesMax; }
+  /// What was received too often becomes a dead letter once it stands first in its group, of which nothing is in hand.
+  void give_fronts_up() {
+    for (auto& [name, group] : groups) {
+      if (std::ranges::any_of(group, [](const Message& message) { return message.state == Message::State::in_hand; })) {
+        continue;
+      }
+      while (!group.empty() && group.front().state == Message::State::visible && is_overdue(group.front())) {
+        give_up(group.front().name);
+        group.pop_front();
+      }
+    }
+  }
+  bool is_overdue(const Message& message) const { return letters.receives_so_far(message.name) >= kReceivesMax; }
   void give_up(const std::string& name) {
     const std::string& error = last_error.at(name);
     letters.dies(name, error == "busy" ? "stage" : kStage, fmt::format("received {0} times, max_receive_count is {0}", kReceivesMax), error);
@@ -162,18 +171,15 @@ struct Model {
         message.state = Message::State::visible;
         if (is_old(message)) {
           end(message.name, expired);
-          return true;
         }
-        if (is_overdue(message)) {
-          give_up(message.name);
-        }
-        return is_overdue(message);
+        return is_old(message);
       });
     }
     while (!delayed.empty() && delayed.begin()->first <= now) {
       unrouted.push_back(delayed.begin()->second);
       delayed.erase(delayed.begin());
     }
+    give_fronts_up();
   }
   /// Its messages come back, but at the ack deadline: then they are dead letters.
   void expire(Batch& batch) {
@@ -199,7 +205,7 @@ struct Model {
       }
     }
     for (const Message& message : groups[name]) {
-      if (message.state != Message::State::visible) {
+      if (message.state != Message::State::visible || is_overdue(message)) {
         break;
       }
       part.push_back(message.name);
@@ -284,6 +290,7 @@ struct Play {
   void sweep() {
     queue.sweep(line.timers.now_ms());
     model.sweep();
+    model.give_fronts_up();
   }
   void pass(std::int64_t ms) {
     line.advance(ms);
@@ -345,6 +352,7 @@ struct Play {
           ++expected.retried;
       }
     }
+    model.give_fronts_up();
     const core::Settled settled = hands[who]->settle(failures);
     RC_ASSERT(settled.ok == expected.ok);
     RC_ASSERT(settled.retried == expected.retried);

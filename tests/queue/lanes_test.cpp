@@ -435,6 +435,26 @@ TEST(FifoRetention, ends_what_is_old_behind_a_redriven_letter_once_it_is_reached
   groups.expect_empty();
 }
 
+/// Two workers reject, a lease of each is over, and one is hidden for longer than what stands behind it.
+TEST(FifoDeadLetters, of_a_group_are_in_its_order) {
+  Groups groups({.max_receive_count = 1});
+  groups.emit_all({"a1", "a2", "a3"});
+  ASSERT_EQ(groups.large.receive(), (Texts{"a1", "a2", "a3"}));
+  groups.large.settle({Groups::fails(0, 500), Groups::fails(1, 100), Groups::fails(2, 0)});
+  groups.line.advance(499);
+  groups.line.letters.write_waiting();
+  EXPECT_EQ(groups.line.file(groups.dead), "") << "nothing is before what stands first";
+  groups.emit("a4");
+  groups.line.advance(1);
+  ASSERT_EQ(groups.one.receive(), Texts{"a4"});
+  groups.one.settle({Groups::fails(0, 0, Outcome::Status::reject)});
+  groups.line.letters.write_waiting();
+  EXPECT_EQ(groups.undertaker.receive(), (Texts{"a1", "a2", "a3", "a4"}));
+  groups.undertaker.settle();
+  groups.line.letters.write_waiting();
+  groups.expect_empty();
+}
+
 TEST(FifoPurge, removes_all_but_what_is_in_hand_and_that_when_it_comes_back) {
   Groups groups;
   groups.emit_all({"a1", "a2", "b1", "c1", "d1", "d2"});

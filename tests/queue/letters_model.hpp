@@ -39,6 +39,7 @@ class LettersModel {
 
   /// Of a message of the queue: receives so far.
   std::uint32_t receives(const std::string& body) const { return receives_.at(body); }
+  std::uint32_t receives_so_far(const std::string& body) const { return receives_.contains(body) ? receives_.at(body) : 0; }
   /// The queue handed out a batch: each message has the id that it always had, and was received as often as it says.
   void handed_out(const Hand& hand) {
     for_each_in(hand, [this](const std::string& body, const core::Uuid& id, std::uint32_t receive_count) {

@@ -81,8 +81,13 @@ struct Model {
     counter += messages.size();
     std::ranges::for_each(std::exchange(messages, {}), [this](const std::string& message) { end(message); });
   }
-  /// Nothing is hidden for longer than it is kept.
+  /// Nothing is hidden for longer than it is kept, nor once it is purged.
   void hide(const std::string& message, std::int64_t until, bool is_delayed, int purges_seen) {
+    if (purges_seen != purges) {
+      end(message);
+      ++purged;
+      return;
+    }
     waiting.emplace(std::min(until, std::max(sent_at.at(message) + kRetention, now) + 1), Waiting{message, is_delayed, purges_seen});
   }
   bool is_old(const std::string& message) const { return sent_at.at(message) + kRetention < now; }

@@ -635,6 +635,8 @@ TEST(Age, is_that_of_the_oldest_message_that_has_not_ended) {
   yard.line.advance(60'000);
   yard.at_one.drain();
   EXPECT_EQ(yard.one.oldest_ms(), core::AgeWindow::kNone);
+  yard.to_one.close();
+  EXPECT_EQ(yard.one.oldest_ms(), core::AgeWindow::kNone) << "its publisher has ended, and nobody looked since";
   yard.bury(yard.to_one, yard.at_one, "dies");
   const std::int64_t moved = yard.line.clock.wall_ms();
   EXPECT_EQ(yard.dead.oldest_ms(), moved) << "a dead letter counts from when it became one";

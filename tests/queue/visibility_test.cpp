@@ -219,6 +219,15 @@ TEST_F(Visibility, a_message_whose_last_receive_was_retried_without_a_reason_is_
   EXPECT_NE(line.file(dead).find("\"stage\":\"stage\""), std::string::npos) << line.file(dead);
 }
 
+TEST_F(Visibility, what_fails_after_a_purge_is_gone_and_not_hidden) {
+  line.publish(publisher, {"a"});
+  ASSERT_EQ(one.receive(), Texts{"a"});
+  queue.purge();
+  one.fail_first(Outcome::Status::retry);
+  EXPECT_EQ(queue.counters().purged, 1u);
+  EXPECT_EQ(queue.counters().in_flight, 0u);
+}
+
 TEST_F(Visibility, a_rejected_message_is_dead_lettered_at_its_first_receive) {
   line.publish(publisher, {"a", "b"});
   one.receive();

@@ -545,6 +545,30 @@ TEST(Chain, a_stage_that_is_cancelled_settles_nothing_and_counts_no_retry) {
   EXPECT_EQ(shop.queue.counters().visible, 1u) << "that was no receive in vain";
 }
 
+TEST(Chain, a_batch_whose_leases_have_all_expired_goes_to_no_further_stage) {
+  Shop* at = nullptr;
+  bool is_late = true;
+  auto slow = Script::stage("slow", 0, [&](const sluice_batch& batch, sluice_out* out) {
+    EXPECT_EQ(emit(out, 0, body_of(*batch.messages[0])), SLUICE_OK);
+    at->line.advance(is_late ? 1000 : 999);
+    return SLUICE_OK;
+  });
+  int writes = 0;
+  auto sink = Script::stage("sink", 0, [&](const sluice_batch&, sluice_out*) {
+    ++writes;
+    return SLUICE_OK;
+  });
+  Shop shop({slow.get(), sink.get()});
+  at = &shop;
+  shop.send({"a"});
+  shop.work();
+  EXPECT_EQ(writes, 0) << "it is somebody else's by now";
+  EXPECT_EQ(shop.worker->counters().stale.load(), 1u);
+  is_late = false;
+  shop.work();
+  EXPECT_EQ(writes, 1);
+}
+
 TEST(Chain, commit_without_a_reserve_before_it_is_invalid) {
   auto stage = Script::stage("writer", 0, [](const sluice_batch&, sluice_out* out) {
     uint8_t* body = nullptr;
