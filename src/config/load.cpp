@@ -97,7 +97,7 @@ PipelineDescription Loader::load() {
   keep_dead_letters();
   check_cycles();
   check_dead_letter_cycles();
-  if (reporter_.document.is_expanded())
+  if (reporter_.document.is_expanded() && !top_.is_wrong("state"))
     check_state();
   if (reporter_.diagnostics.errors() == 0) {  // warnings about a broken graph would mislead
     check_use();
@@ -117,7 +117,8 @@ void Loader::read_top() {
   const Json* name = top_.find("name");
   if (name == nullptr) {
     result_.name = std::filesystem::path(result_.config_path).stem().string();
-    if (!valid_name(result_.name) && reporter_.document.root().type == Json::Type::object) {
+    if (!valid_name(result_.name) && !top_.is_wrong("name") &&
+        reporter_.document.root().type == Json::Type::object) {
       reporter_.error(
           top_.offset("name"),
           fmt::format(

@@ -128,15 +128,22 @@ void ObjectReader::check_member(const JsonMember& member) {
       wrong_.insert(key->name);
     return;
   }
-  if (!shape_.plugin_kind.empty())
-    return;  // an option: the plugin's table decides
+  if (shape_.plugin_kind.empty())  // else it is an option: the plugin's table decides
+    report_unknown(member);
+}
+
+void ObjectReader::report_unknown(const JsonMember& member) {
   std::vector<std::string_view> names;
   for (const Key& known : shape_.keys)
     names.push_back(known.name);
-  const std::string near = hint(member.name, names);
-  reporter_.error(member.offset,
-                  fmt::format("unknown key {} in {}{}", in_quotes(member.name), who_,
-                              near.empty() && names.empty() ? ": it takes none" : near));
+  std::string text = fmt::format("unknown key {} in {}", in_quotes(member.name), who_);
+  const std::string_view near = nearest_name(member.name, names);
+  const Key* meant = near.empty() || value_.find(near) != nullptr ? nullptr : shape_.find(near);
+  if (meant != nullptr)
+    wrong_.insert(meant->name);
+  if (meant != nullptr && meant->required)
+    text += fmt::format(", which lacks the key \"{}\"", near);
+  reporter_.error(member.offset, text + (names.empty() ? ": it takes none" : did_you_mean(near)));
 }
 
 bool ObjectReader::check_value(const Key& key, const Json& value) const {
@@ -234,7 +241,7 @@ bool ObjectReader::check_items(const Key& key, const Json& value) const {
 
 void ObjectReader::report_missing() const {
   for (const Key& key : shape_.keys) {
-    if (key.required && value_.find(key.name) == nullptr) {
+    if (key.required && !is_given(key.name)) {
       reporter_.error(value_.offset, fmt::format("{} lacks the key \"{}\"", who_, key.name));
     }
   }

@@ -44,14 +44,18 @@ class ObjectReader {
   std::optional<double> real(std::string_view key) const;
   /// Of boolean: the value, or its default.
   bool flag(std::string_view key) const;
-  /// The key is given, and wrong, which was reported: what follows from it is not told.
+  /// The key is given, and wrong, or it is missing and an unknown one was most likely meant to be
+  /// it. That was reported: what follows from it is not told.
   bool is_wrong(std::string_view key) const { return wrong_.contains(key); }
+  /// The key is given, right or wrong.
+  bool is_given(std::string_view key) const { return is_wrong(key) || find(key) != nullptr; }
   /// Where to point at for a fault of `key`: its value, or the object.
   std::uint32_t offset(std::string_view key) const;
   const std::string& who() const { return who_; }
 
  private:
   void check_member(const JsonMember& member);
+  void report_unknown(const JsonMember& member);
   bool check_value(const Key& key, const Json& value) const;
   bool check_number(const Key& key, const Json& value) const;
   bool check_items(const Key& key, const Json& value) const;
@@ -62,7 +66,7 @@ class ObjectReader {
   const Json& value_;
   const Shape& shape_;
   std::string who_;
-  std::set<std::string_view> wrong_;  ///< keys that are given and were reported
+  std::set<std::string_view> wrong_;  ///< keys that were reported: is_wrong()
 };
 
 /// "a string", "an object": for "expected X, found Y".

@@ -64,7 +64,7 @@ ScalingMetric read_metric(const Reporter& reporter, const Json& object, const st
   metric.acceptable_latency_s = seconds(fields.number("acceptable_latency").value_or(0));
   if (const std::optional<std::int64_t> each = fields.number("time_per_message"))
     metric.time_per_message_s = seconds(*each);
-  if (metric.type == Metric::latency_backlog && object.find("acceptable_latency") == nullptr) {
+  if (metric.type == Metric::latency_backlog && !fields.is_given("acceptable_latency")) {
     reporter.error(object.offset,
                    who +
                        " lacks the key \"acceptable_latency\": how long a message may wait, such "
@@ -126,14 +126,17 @@ void read_capacity(const Reporter& reporter, const ObjectReader& fields, Scaling
 }
 
 /// Only workers that somebody starts may be missing, and only those that may be missing may leave.
-void check_started(const Reporter& reporter, const ObjectReader& fields,
-                   const ScalingPolicy& policy, Starts starts) {
+/// What is reported leaves a `policy` with which an action may start workers: that it cannot is not
+/// told as well.
+void check_started(const Reporter& reporter, const ObjectReader& fields, ScalingPolicy& policy,
+                   Starts starts) {
   const bool may_miss_all = policy.min_capacity == 0 && !fields.is_wrong("min_capacity");
   if (may_miss_all && policy.tracks_target) {
     reporter.error(fields.offset("min_capacity"),
                    fmt::format("\"min_capacity\" of {} must be 1 or more with a \"policy\": its "
                                "metric is judged by the workers that run",
                                fields.who()));
+    policy.tracks_target = false;
   } else if (may_miss_all && starts == Starts::never) {
     reporter.error(fields.offset("min_capacity"),
                    fmt::format("\"min_capacity\" of {} must be 1 or more: no alarm is simulated "
@@ -150,10 +153,11 @@ void check_started(const Reporter& reporter, const ObjectReader& fields,
                    fmt::format("\"stop_when_empty\" of {} needs \"min_capacity\": 0, found {}",
                                fields.who(), policy.min_capacity));
   }
+  if (policy.max_capacity == 0)
+    policy.max_capacity = static_cast<std::uint32_t>(most_capacity());
 }
 
-void read_target(const Reporter& reporter, const Json& object, const ObjectReader& fields,
-                 ScalingPolicy& policy) {
+void read_target(const Reporter& reporter, const ObjectReader& fields, ScalingPolicy& policy) {
   const bool is_percent = policy.metric.type == Metric::backlog_per_worker ||
                           policy.metric.type == Metric::latency_backlog;
   const std::optional<double> target = fields.real("target_value");
@@ -161,7 +165,7 @@ void read_target(const Reporter& reporter, const Json& object, const ObjectReade
   if (target && *target == 0) {
     reporter.error(fields.offset("target_value"),
                    fmt::format("\"target_value\" of {} must be above 0", fields.who()));
-  } else if (!is_percent && object.find("target_value") == nullptr) {
+  } else if (!is_percent && !fields.is_given("target_value")) {
     reporter.error(
         fields.offset("metric"),
         fmt::format("{} lacks the key \"target_value\": what this metric is held at, {}",
@@ -269,6 +273,7 @@ ScalingSimulation read_simulation(const Reporter& reporter, const Json& root) {
 ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
                                   const std::string& who, Starts starts) {
   const ObjectReader fields(reporter, object, kScalingPolicyShape, who);
+  const bool has_policy = fields.is_given("policy");
   ScalingPolicy policy;
   read_capacity(reporter, fields, policy);
   policy.period_ms = *fields.number_or_most("period");
@@ -276,18 +281,19 @@ ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
   policy.scale_in_cooldown_ms = *fields.number("scale_in_cooldown");
   policy.low_fraction = *fields.real("low_fraction");
   policy.disable_scale_in = fields.flag("disable_scale_in");
-  if (const Json* metric = fields.find("metric"))
+  // Without a policy that they stand there at all is the fault.
+  if (const Json* metric = has_policy ? fields.find("metric") : nullptr)
     policy.metric = read_metric(reporter, *metric, "metric of " + who);
-  if (const Json* evaluation = fields.find("evaluation")) {
+  if (const Json* evaluation = has_policy ? fields.find("evaluation") : nullptr) {
     policy.evaluation =
         read_evaluation(reporter, *evaluation, "evaluation of " + who,
                         fields.is_wrong("period") ? std::nullopt : fields.number("period"));
   }
   policy.tracks_target = fields.find("policy") != nullptr;
   check_started(reporter, fields, policy, starts);
-  if (object.find("policy") != nullptr) {
-    read_target(reporter, object, fields, policy);
-    if (policy.tracks_target && object.find("max_capacity") == nullptr) {
+  if (has_policy) {
+    read_target(reporter, fields, policy);
+    if (!fields.is_wrong("policy") && !fields.is_given("max_capacity")) {
       reporter.error(
           object.offset,
           who + " lacks the key \"max_capacity\", which a \"policy\" needs: most workers");
@@ -295,8 +301,8 @@ ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
     return policy;
   }
   for (const JsonMember& member : object.members) {
-    if (kScalingPolicyShape.find(member.name) != nullptr && !member.name.ends_with("_capacity") &&
-        member.name != "stop_when_empty") {
+    if (kScalingPolicyShape.find(member.name) != nullptr && !fields.is_wrong(member.name) &&
+        !member.name.ends_with("_capacity") && member.name != "stop_when_empty") {
       reporter.error(
           member.offset,
           fmt::format("\"{}\" of {} has no effect without \"policy\": \"target_tracking\"",

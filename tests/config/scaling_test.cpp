@@ -268,6 +268,16 @@ const Broken kBroken[] = {
      R"({"scaling": {"policy": "target_tracking", "max_capacity": 2, "period": @"1"},
          "load": {"arrivals": [], "service_time": "1s"}, "until": "116d"})",
      "\"1\" needs a unit"},
+    {"a_misspelt_goal", tracking(R"(, "metric": {"type": "latency_backlog", @"acceptable_latncy": "10s"})"),
+     "did you mean \"acceptable_latency\"?"},
+    {"a_misspelt_target", tracking(R"(, "metric": {"type": "visible"}, @"target_vlaue": 5)"),
+     "did you mean \"target_value\"?"},
+    {"a_metric_without_a_policy", with_scaling(R"({@"metric": {"type": "visibel", "maximum": 0}})"),
+     "\"metric\" of scaling has no effect without \"policy\""},
+    {"an_evaluation_without_a_policy", with_scaling(R"({@"evaluation": {}})"),
+     "\"evaluation\" of scaling has no effect without \"policy\""},
+    {"a_metric_that_is_none_without_a_policy", with_scaling(R"({"metric": @5})"),
+     "\"metric\" of scaling must be an object"},
     {"no_scaling_and_many_samples_of_another",
      R"({"scaling": @5, "load": {"arrivals": [], "service_time": "1s"}, "until": "116d"})",
      "\"scaling\" of the simulation must be an object"},
@@ -297,7 +307,11 @@ TEST(Simulation, all_faults_of_a_file_come_in_one_run) {
   "load": {"arrivals": [[1], [2]], "service_time": 5},
   "untl": "5s"
 })");
-  EXPECT_EQ(parsed.diagnostics.errors(), 7U) << parsed.text();
+  EXPECT_EQ(parsed.diagnostics.errors(), 6U) << parsed.text();
+  EXPECT_NE(parsed.text().find("unknown key \"untl\" in the simulation, which lacks the key \"until\": did you "
+                               "mean \"until\"?"),
+            std::string::npos)
+      << parsed.text();
 }
 
 /// A number of any length is no longer on the screen than another.
