@@ -157,6 +157,22 @@ void check_started(const Reporter& reporter, const ObjectReader& fields, Scaling
     policy.max_capacity = static_cast<std::uint32_t>(most_capacity());
 }
 
+/// Workers that are there all the time are not started, by hand neither, and so never more.
+void check_maximum(const Reporter& reporter, const ObjectReader& fields,
+                   const ScalingPolicy& policy) {
+  const Json* most = fields.find("max_capacity");
+  if (most == nullptr || policy.is_started() || policy.max_capacity == policy.desired_capacity ||
+      reporter.diagnostics.errors() != 0)
+    return;
+  reporter.warning(
+      most->offset,
+      fmt::format(
+          "{}: its \"max_capacity\" of {} is never reached: without a \"policy\" there {} {} "
+          "all the time; set \"policy\": \"target_tracking\", or \"desired_capacity\": {}",
+          fields.who(), policy.max_capacity, policy.desired_capacity == 1 ? "is" : "are",
+          count_text(policy.desired_capacity, "worker"), policy.max_capacity));
+}
+
 void read_target(const Reporter& reporter, const ObjectReader& fields, ScalingPolicy& policy) {
   const bool is_percent = policy.metric.type == Metric::backlog_per_worker ||
                           policy.metric.type == Metric::latency_backlog;
@@ -309,6 +325,7 @@ ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
                       member.name, who));
     }
   }
+  check_maximum(reporter, fields, policy);
   return policy;
 }
 

@@ -169,6 +169,23 @@ TEST(Simulation, arrivals_after_the_end_are_left_out_with_a_warning) {
       << parsed.text();
 }
 
+TEST(Simulation, a_maximum_that_is_never_reached_is_warned_of) {
+  const Parsed parsed(with_scaling(R"({"min_capacity": 2, "max_capacity": 4})"));
+  ASSERT_TRUE(parsed.result) << parsed.text();
+  EXPECT_NE(parsed.text().find("scaling: its \"max_capacity\" of 4 is never reached: without a \"policy\" there "
+                               "are 2 workers all the time; set \"policy\": \"target_tracking\", or "
+                               "\"desired_capacity\": 4"),
+            std::string::npos)
+      << parsed.text();
+  for (const char* scaling : {R"({"min_capacity": 2, "max_capacity": 2})", R"({"max_capacity": 1})",
+                              R"({"desired_capacity": 4, "max_capacity": 4})",
+                              R"({"policy": "target_tracking", "max_capacity": 4})"}) {
+    const Parsed reached(with_scaling(scaling));
+    ASSERT_TRUE(reached.result) << reached.text();
+    EXPECT_EQ(reached.diagnostics.warnings(), 0U) << reached.text();
+  }
+}
+
 TEST(Simulation, a_target_that_the_metric_cannot_pass_is_warned_of) {
   const Parsed parsed(tracking(R"(, "target_value": 500)"));
   ASSERT_TRUE(parsed.result) << parsed.text();
