@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "config/loader.hpp"
 
@@ -36,6 +37,49 @@ std::string_view made_of(const Json& value) {
   }
 }
 
+/// What a template without a placeholder always makes; nothing where it has one, or is wrong
+/// itself.
+std::optional<std::string> constant_text(std::string_view text) {
+  std::string constant;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool doubled = i + 1 < text.size() && text[i + 1] == text[i];
+    if (text[i] == '{' && !doubled)
+      return std::nullopt;
+    constant += text[i];
+    i += (text[i] == '{' || text[i] == '}') && doubled ? 1 : 0;
+  }
+  return constant.empty() ? std::nullopt : std::optional(constant);
+}
+
+/// The value that a typed template, {"number": TEMPLATE}, always makes.
+struct Constant {
+  std::string_view kind;  ///< "number"
+  std::string text;
+  std::optional<Json> value;  ///< nullopt: the text is none of that kind
+};
+
+/// Nothing where `value` is none, or not known before a message comes. Objects and arrays are left
+/// to the table: which it takes, and in which depth, is its own.
+std::optional<Constant> constant_of(const Json& value) {
+  if (value.type != Json::Type::object || value.members.size() != 1 ||
+      value.members.front().value.type != Json::Type::string)
+    return std::nullopt;
+  const auto& [kind, offset, inner] = value.members.front();
+  const std::optional<std::string> text = constant_text(inner.text);
+  const bool known = kind == "number" || kind == "boolean" || kind == "json";
+  const std::size_t first = text ? text->find_first_not_of(" \t\r\n") : std::string::npos;
+  if (!known || !text ||
+      (kind == "json" && first != std::string::npos &&
+       std::strchr("{[", (*text)[first]) != nullptr))
+    return std::nullopt;
+  Constant constant{kind, *text, std::nullopt};
+  const auto parsed = parse_json(*text, JsonOptions{.allow_infinite_numbers = true});
+  if (parsed && (kind == "json" ||
+                 parsed->type == (kind == "number" ? Json::Type::number : Json::Type::boolean)))
+    constant.value = *parsed;
+  return constant;
+}
+
 bool fits(std::string_view made, std::string_view column) {
   const bool is_number = column == "integer" || column == "real";
   return made == column || made == "json" || column == "json" || (made == "number" && is_number) ||
@@ -49,6 +93,23 @@ std::string_view misfit_text(std::string_view made, std::string_view column) {
                                : "a string: {\"number\": TEMPLATE} makes a number";
   }
   return made == "boolean" ? "true or false" : made == "integer" ? "a whole number" : "a number";
+}
+
+/// The same; empty: `value` may be one of the column.
+std::string misfit(const Json& value, std::string_view column) {
+  const std::optional<Constant> constant = constant_of(value);
+  if (constant && !constant->value) {
+    return fmt::format("{{\"{}\": {}}}, which is no {}", constant->kind, in_quotes(constant->text),
+                       constant->kind == "json" ? "JSON" : constant->kind);
+  }
+  const std::string_view made = made_of(constant ? *constant->value : value);
+  return fits(made, column) ? std::string() : std::string(misfit_text(made, column));
+}
+
+bool is_null(const Json& value) {
+  const std::optional<Constant> constant = constant_of(value);
+  return value.type == Json::Type::null ||
+         (constant && constant->value && constant->value->type == Json::Type::null);
 }
 
 }  // namespace
@@ -90,19 +151,18 @@ void Loader::check_item(const Json& item, const TableDescription& table, const s
       reporter_.error(offset,
                       fmt::format("{}: table {} has no column {}{}", who, name, in_quotes(column),
                                   reporter_.diagnostics.full() ? "" : hint(column, known)));
-    } else if (const std::string_view made = made_of(value); !fits(made, type->text)) {
-      reporter_.error(
-          value.offset,
-          fmt::format("{}: column {} of table {} holds {}, and the item has {}", who,
-                      in_quotes(column), name, type->text, misfit_text(made, type->text)));
+    } else if (const std::string found = misfit(value, type->text); !found.empty()) {
+      reporter_.error(value.offset,
+                      fmt::format("{}: column {} of table {} holds {}, and the item has {}", who,
+                                  in_quotes(column), name, type->text, found));
     }
   }
   for (const JsonMember& column : key.members) {
     const Json* value = item.find(column.name);
-    const bool is_null = value != nullptr && value->type == Json::Type::null;
+    const bool has_null = value != nullptr && is_null(*value);
     // One that is missing may be the one of another name, which was reported.
-    if (is_null || (value == nullptr && all_known)) {
-      reporter_.error(is_null ? value->offset : item.offset,
+    if (has_null || (value == nullptr && all_known)) {
+      reporter_.error(has_null ? value->offset : item.offset,
                       fmt::format("{}: the item has no value for {}, which is of the key of "
                                   "table {}",
                                   who, in_quotes(column.name), name));

@@ -31,7 +31,10 @@ TEST(PutItems, that_fit_are_fine) {
         R"({"todoId": "{id}", "part": {"number": "{now_ms}"}, "share": {"number": "{body}"}, "at": null})",
         R"({"todoId": "", "part": 0, "done": false, "share": 0.5, "more": {"json": "{body}"}})",
         R"({"todoId": "a", "part": 0, "done": {"boolean": "{body}"}, "share": 2, "more": "{body}"})",
-        R"({"todoId": "a", "part": 0, "name": {"json": "{body}"}, "done": null, "more": 5})"}) {
+        R"({"todoId": "a", "part": 0, "name": {"json": "{body}"}, "done": null, "more": 5})",
+        R"({"todoId": "a", "part": {"number": "7"}, "share": {"number": "2"}, "done": {"boolean": "true"}})",
+        R"({"todoId": {"json": "\"a\""}, "part": {"json": "7"}, "share": {"json": "null"}, "more": {"json": " {{}}"}})",
+        R"({"todoId": "a", "part": 0, "more": {"json": "{{\"a\": {body}}}"}, "share": {"number": "1{body}"}})"}) {
     const Loaded good = todos(with_item(item));
     EXPECT_TRUE(good.result) << item << "\n" << good.text();
   }
@@ -91,6 +94,24 @@ INSTANTIATE_TEST_SUITE_P(
         Misfit{"what_becomes_a_number_is_no_text",
                R"({"todoId": "{id}", "part": 1, "name": @{"number": "{now_ms}"}})",
                "column \"name\" of table \"todos\" holds text, and the item has a number"},
+        Misfit{"a_fixed_text_that_is_no_number_never_becomes_one",
+               R"({"todoId": "{id}", "part": 1, "at": @{"number": "abc"}})",
+               "column \"at\" of table \"todos\" holds integer, and the item has {\"number\": \"abc\"}, "
+               "which is no number"},
+        Misfit{"a_fixed_text_that_is_no_flag_never_becomes_one",
+               R"({"todoId": "{id}", "part": 1, "done": @{"boolean": "maybe"}})",
+               "column \"done\" of table \"todos\" holds boolean, and the item has {\"boolean\": "
+               "\"maybe\"}, which is no boolean"},
+        Misfit{"a_fixed_text_that_is_no_json_never_becomes_some",
+               R"({"todoId": "{id}", "part": 1, "more": @{"json": "nope}}"}})",
+               "column \"more\" of table \"todos\" holds json, and the item has {\"json\": \"nope}\"}, "
+               "which is no JSON"},
+        Misfit{"a_fixed_half_is_no_integer", R"({"todoId": "{id}", "part": 1, "at": @{"number": "1.5"}})",
+               "column \"at\" of table \"todos\" holds integer, and the item has a number"},
+        Misfit{"a_fixed_flag_is_no_text", R"({"todoId": "{id}", "part": 1, "name": @{"json": "true"}})",
+               "column \"name\" of table \"todos\" holds text, and the item has true or false"},
+        Misfit{"a_fixed_null_is_no_key", R"({"todoId": "{id}", "part": @{"json": "null"}})",
+               "the item has no value for \"part\", which is of the key of table \"todos\""},
         Misfit{"a_half_is_no_integer", R"({"todoId": "{id}", "part": @0.5})",
                "column \"part\" of table \"todos\" holds integer, and the item has a number"},
         Misfit{"a_flag_is_no_number", R"({"todoId": "{id}", "part": 1, "share": @true})",
