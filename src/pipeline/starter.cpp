@@ -79,7 +79,9 @@ std::int64_t Starter::step() {
     const std::uint32_t before = each.service.wanted();
     const bool was_used = each.service.queue().created() != 0;  // those that are there first wait for a message
     if (before != 0 && each.policy.stop_when_empty && was_used && is_empty_queue(each.service.queue())) {
-      (void)stop(each.service, before, "its queue is empty");
+      const bool has_delayed = each.service.queue().counters().delayed != 0;
+      (void)stop(each.service, before,
+                 has_delayed ? "its queue has only delayed messages, which are not waited for" : "its queue is empty");
     } else if (each.some_leave) {
       each.some_leave = each.service.retire_workers();
     }

@@ -33,7 +33,7 @@ class Starter {
   Result<WorkerChange> start(Service& service, std::uint32_t count, std::string_view why);
   /// So many leave; each finishes what it holds. Error: usage, as above.
   Result<WorkerChange> stop(Service& service, std::uint32_t count, std::string_view why);
-  /// Lets workers leave whose queue is empty. When to call it again, by the clock's steady time; INT64_MAX: no worker
+  /// Lets workers leave whose queue is empty, or has only delayed messages. When to call it again, by the clock's steady time; INT64_MAX: no worker
   /// runs.
   std::int64_t step();
   /// It is such a service, and no worker runs or finishes anything.

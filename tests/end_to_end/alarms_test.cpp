@@ -128,6 +128,21 @@ TEST_F(AlarmRun, a_run_until_idle_that_no_alarm_helps_ends_and_says_so) {
   EXPECT_NE(ended.err.find("no alarm will start any worker: it ends"), std::string::npos) << ended.err;
 }
 
+TEST_F(AlarmRun, workers_whose_queue_has_only_delayed_messages_leave_and_say_so) {
+  write(3);
+  Process engine(own(R"({"name":"late","state":"@/state",
+      "sources":{"in":{"type":"lines","format":"text","path":"@/in.jsonl","publish_to":"work"}},
+      "queues":{"work":{"delay":"15m"}},
+      "services":{"drain":{"queue":"work","stages":[{"type":"lines","path":"@/out.jsonl"}],
+        "scaling":{"min_capacity":0,"max_capacity":2,"desired_capacity":2,"stop_when_empty":true}}}})"));
+  EXPECT_TRUE(engine.until_logged(
+      "drain: 0 left of 2 workers: its queue has only delayed messages, which are not waited for", 1));
+  engine.send(SIGTERM);
+  const Ended ended = engine.wait();
+  EXPECT_EQ(ended.exit, 75) << "three are left: " << ended.err;
+  EXPECT_EQ(summary_of(ended)["queues"]["work"]["received"], 0);
+}
+
 /// Seed system 2 as it is shipped, but with a period and a pause of milliseconds (S2.1, S2.2, S2.3, S2.6).
 TEST_F(AlarmRun, drain_on_alarm_has_four_workers_store_every_body_with_its_host_and_leave) {
   constexpr std::size_t kMessages = 1100;
