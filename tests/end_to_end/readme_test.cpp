@@ -92,6 +92,29 @@ TEST_F(Readme, the_scaling_policy_is_a_good_one) {
   EXPECT_NE(ended.out.find("scaling.json: ok"), std::string::npos) << ended.out;
 }
 
+/// From `seq` on, but with pauses of a millisecond.
+TEST_F(Readme, the_drain_on_an_alarm_ends_and_its_table_is_listed) {
+  const std::string text = readme();
+  const std::size_t from = text.find("seq 1000");
+  ASSERT_NE(from, std::string::npos);
+  std::string script = text.substr(from, text.find("\n```", from) - from);
+  const auto replace = [&](const std::string& part, const std::string& by) {
+    for (std::size_t at = 0; (at = script.find(part, at)) != std::string::npos; at += by.size())
+      script.replace(at, part.size(), by);
+  };
+  replace("build/release/sluice", "'" + build_root() + "/sluice'");
+  replace("configs/drain-on-alarm.json", "'" + source_root() + "/configs/drain-on-alarm.json'");
+  replace(" | ", " | timeout 60 ");
+  replace("period=2s", "period=2s --set /services/drain/stages/0/duration=1ms --set '/state=" + file("state") + "'");
+  const Ended ended = run({{"-c", script},
+                           {{"TABLE", file("messages")}, {"NOTIFICATIONS", file("notifications.jsonl")}},
+                           "/bin/sh"});
+  EXPECT_EQ(ended.exit, 0) << ended.err;
+  EXPECT_NE(ended.err.find("drain: starts 4 workers, 4 run: alarm 'work-is-full' is in ALARM"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.out.find("exit 0"), std::string::npos) << ended.out;
+  EXPECT_NE(ended.out.find("\"queueMessage\":\"100000001\""), std::string::npos) << ended.out;
+}
+
 TEST_F(Readme, the_alarm_is_a_good_one_and_its_defaults_true) {
   const std::string shown = block("json alarms");
   const Command valid = own(R"({"name":"drain","topics":{"alarms":{}},"queues":{"work":{},"notes":{"subscriptions":[{"topic":"alarms"}]}},)" +
