@@ -193,7 +193,8 @@ constexpr Key kServiceKeys[] = {
      .help = "Most messages that it receives per second, all its workers together; 0.5 is one every two seconds. A token "
              "bucket: what is not used is kept up to a batch, or a tenth of a second's. Default: no limit.",
      .minimum = 0,
-     .maximum = RateLimit::kPerSecondMax},
+     .maximum = RateLimit::kPerSecondMax,
+     .above_minimum = true},
     {.name = "visibility_timeout",
      .type = T::duration,
      .help = "How long what it receives stays hidden. Default: the queue's.",

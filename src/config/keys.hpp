@@ -38,6 +38,7 @@ struct Key {
   std::int64_t minimum = 0, maximum = 0;  ///< of integer, number, duration, size
   const Shape* shape = nullptr;
   std::span<const std::string_view> choices = {};
+  bool above_minimum = false;  ///< of number: the minimum itself is too small
 };
 
 /// What an object may hold.

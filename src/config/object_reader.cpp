@@ -147,7 +147,9 @@ void ObjectReader::report_unknown(const JsonMember& member) {
 }
 
 bool ObjectReader::check_value(const Key& key, const Json& value) const {
-  if (!has_type(key.type, value)) {
+  const bool is_huge = key.type == Key::Type::integer && value.type == Json::Type::number &&
+                       !value.integer && value.text.find_first_of(".eE") == std::string::npos;
+  if (!has_type(key.type, value) && !is_huge) {
     reporter_.error(value.offset, fmt::format("\"{}\" of {} must be {}, found {}", key.name, who_,
                                               expected_of(key.type), type_name(value)));
     return false;
@@ -174,12 +176,16 @@ bool ObjectReader::check_value(const Key& key, const Json& value) const {
 
 bool ObjectReader::check_number(const Key& key, const Json& value) const {
   const auto fits = [&](auto number) {
-    return number >= static_cast<decltype(number)>(key.minimum) && number <= static_cast<decltype(number)>(key.maximum);
+    const auto least = static_cast<decltype(number)>(key.minimum);
+    return (key.above_minimum ? number > least : number >= least) &&
+           number <= static_cast<decltype(number)>(key.maximum);
   };
   std::string found = value.text;
   bool is_right = false;
   if (key.type == Key::Type::integer) {
-    is_right = fits(*value.integer);
+    is_right = value.integer && fits(*value.integer);
+    if (!value.integer)
+      found = fmt::format("{}", value.number);
   } else if (key.type == Key::Type::number) {
     is_right = fits(value.number);
     found = fmt::format("{}", value.number);  // its literal may be of any length
@@ -193,9 +199,12 @@ bool ObjectReader::check_number(const Key& key, const Json& value) const {
     is_right = fits(*parsed);
   }
   if (!is_right) {
-    reporter_.error(value.offset, fmt::format("\"{}\" of {} must be {} to {}, found {}", key.name,
-                                              who_, format_limit(key.type, key.minimum),
-                                              format_limit(key.type, key.maximum), found));
+    reporter_.error(
+        value.offset,
+        fmt::format("\"{}\" of {} must be {}{}{}, found {}", key.name, who_,
+                    key.above_minimum ? "above " : "", format_limit(key.type, key.minimum),
+                    (key.above_minimum ? ", up to " : " to ") + format_limit(key.type, key.maximum),
+                    found));
   }
   return is_right;
 }

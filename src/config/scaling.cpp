@@ -176,12 +176,8 @@ void check_maximum(const Reporter& reporter, const ObjectReader& fields,
 void read_target(const Reporter& reporter, const ObjectReader& fields, ScalingPolicy& policy) {
   const bool is_percent = policy.metric.type == Metric::backlog_per_worker ||
                           policy.metric.type == Metric::latency_backlog;
-  const std::optional<double> target = fields.real("target_value");
-  policy.target_value = target.value_or(100);
-  if (target && *target == 0) {
-    reporter.error(fields.offset("target_value"),
-                   fmt::format("\"target_value\" of {} must be above 0", fields.who()));
-  } else if (!is_percent && !fields.is_given("target_value")) {
+  policy.target_value = fields.real("target_value").value_or(100);
+  if (!is_percent && !fields.is_given("target_value")) {
     reporter.error(
         fields.offset("metric"),
         fmt::format("{} lacks the key \"target_value\": what this metric is held at, {}",

@@ -128,7 +128,8 @@ constexpr Key kPolicyKeys[] = {
          "Above it workers are added: desired = workers * metric / target, rounded up. Default: "
          "100 of a metric in percent; of the others it must be given.",
      .minimum = 0,
-     .maximum = kBillion},
+     .maximum = kBillion,
+     .above_minimum = true},
     {.name = "low_fraction",
      .type = T::number,
      .help = "Below this part of the target workers are taken away.",

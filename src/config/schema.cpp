@@ -45,7 +45,9 @@ Schema value_schema(const Key& key, const std::vector<const Component*>& compone
     case Key::Type::integer:
       return {{"type", "integer"}, {"minimum", key.minimum}, {"maximum", key.maximum}};
     case Key::Type::number:
-      return {{"type", "number"}, {"minimum", key.minimum}, {"maximum", key.maximum}};
+      return {{"type", "number"},
+              {key.above_minimum ? "exclusiveMinimum" : "minimum", key.minimum},
+              {"maximum", key.maximum}};
     case Key::Type::boolean:
       return {{"type", "boolean"}};
     case Key::Type::duration:

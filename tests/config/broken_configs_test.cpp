@@ -132,6 +132,8 @@ const Broken kBroken[] = {
     {"a_fractional_capacity_is_refused", QUEUE("\"capacity\": @1.5"),
      "must be a whole number, found a number"},
     {"a_huge_capacity_is_no_whole_number", QUEUE("\"capacity\": @1e300"), "must be a whole number"},
+    {"a_whole_number_beyond_all_is_refused_for_its_size", QUEUE("\"capacity\": @99999999999999999999"),
+     "\"capacity\" of queue \"q\" must be 1 to 67000000, found 1e+20"},
     {"bytes_as_a_number_are_refused", QUEUE("\"capacity_bytes\": @1000"),
      "must be a size such as \"256KiB\", found a whole number"},
     {"a_size_without_a_unit_is_refused", QUEUE("\"capacity_bytes\": @\"1000\""), "unit"},
@@ -194,7 +196,7 @@ const Broken kBroken[] = {
      WITH_BUCKET(
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "max_rate": @-1, "stages": [)" SINK
          "]}}"),
-     "must be 0 to 1000000, found -1"},
+     "must be above 0, up to 1000000, found -1"},
     {"a_rate_that_is_no_number_is_refused",
      WITH_BUCKET(
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "max_rate": @"5/s", "stages": [)" SINK
