@@ -139,6 +139,21 @@ std::string column_misfit(const Column& column, const std::vector<Found>& column
                      json_quote(column.name), json_quote(found->declared), name_of(column.type));
 }
 
+/// Of a column whose type is none.
+std::string column_fault(std::string_view before, std::string_view name, const JsonPiece& type) {
+  constexpr std::size_t kShownMax = 60;
+  const std::string found =
+      type.type == JsonPiece::Type::string   ? json_quote(type.text.substr(0, kShownMax))
+      : type.type == JsonPiece::Type::array  ? "an array"
+      : type.type == JsonPiece::Type::object ? "an object"
+                                             : std::string(type.text.substr(0, kShownMax));
+  return fmt::format("{}column {} must be of type text, integer, real, boolean or json, found {}",
+                     before, json_quote(name), found);
+}
+
+/// What is wrong beyond it is not told.
+constexpr std::size_t kFaultBytesMax = 2000;
+
 }  // namespace
 
 std::string_view name_of(ColumnType type) {
@@ -155,6 +170,7 @@ std::optional<std::size_t> Layout::find(std::string_view name) const {
 
 std::expected<std::vector<Column>, std::string> read_columns(std::string_view json) {
   std::vector<Column> columns;
+  std::string faults;
   JsonReader reader;
   const auto read = [&](JsonReader::Value value, int depth) {
     if (JsonReader::first(value) != '{')
@@ -163,14 +179,17 @@ std::expected<std::vector<Column>, std::string> read_columns(std::string_view js
       const JsonPiece type = reader.piece(inner, at);
       const auto* known = std::ranges::find(kTypes, type.text, &TypeName::name);
       if (type.type != JsonPiece::Type::string || known == std::end(kTypes)) {
-        throw JsonFault{fmt::format("column {} is of type text, integer, real, boolean or json",
-                                    json_quote(name))};
+        if (faults.size() < kFaultBytesMax)
+          faults += column_fault(faults.empty() ? "" : "; ", name, type);
+        return;
       }
       columns.push_back({std::string(name), known->type});
     });
   };
   if (auto done = reader.read(json, read); !done)
     return std::unexpected(done.error());
+  if (!faults.empty())
+    return std::unexpected(faults);
   return columns;
 }
 

@@ -24,10 +24,9 @@ bool add_columns(const Config& config, const char* option, Layout& layout) {
 std::optional<Layout> read_layout(const Config& config) {
   Layout layout;
   layout.table = config.find_text("table").value_or(config.name());
-  if (!add_columns(config, "key", layout))
-    return std::nullopt;
+  const bool has_key = add_columns(config, "key", layout);
   layout.key_columns = layout.columns.size();
-  if (!add_columns(config, "columns", layout))
+  if (!add_columns(config, "columns", layout) || !has_key)
     return std::nullopt;
   if (const std::string fault = layout_fault(layout); !fault.empty()) {
     config.error(layout.key_columns == 0 ? "key" : "columns", fault);

@@ -140,8 +140,18 @@ TEST(PutItems, are_not_put_into_a_table_that_is_only_looked_at) {
 TEST(PutItems, are_not_held_against_a_table_that_is_wrong_itself) {
   const Loaded loaded = todos(with_item(R"({"todoId": "{id}", "nmae": "{body}"})"), R"("key": { "todoId": "txt" })");
   ASSERT_EQ(loaded.diagnostics.errors(), 1U) << loaded.text();
-  EXPECT_NE(loaded.text().find("table \"todos\": column \"todoId\" is of type text"), std::string::npos)
+  EXPECT_NE(loaded.text().find("table \"todos\": column \"todoId\" must be of type text"), std::string::npos)
       << loaded.text();
+}
+
+TEST(Columns, that_are_wrong_are_told_of_each_and_of_the_key_as_well) {
+  const Loaded loaded = todos(R"("table": "todos")",
+                              R"("key": { "todoId": "txt" }, "columns": { "host": "strnig", "at": "integer", "n": 5 })");
+  ASSERT_EQ(loaded.diagnostics.errors(), 2U) << loaded.text();
+  for (const char* says : {"column \"todoId\" must be of type text, integer, real, boolean or json, found \"txt\"",
+                           "column \"host\" must be of type text, integer, real, boolean or json, found \"strnig\"; "
+                           "column \"n\" must be of type text, integer, real, boolean or json, found 5"})
+    EXPECT_NE(loaded.text().find(says), std::string::npos) << says << "\n" << loaded.text();
 }
 
 }  // namespace

@@ -17,8 +17,9 @@ TEST(Columns, are_read_in_their_order_with_their_types) {
 TEST(Columns, that_are_none_are_refused_in_words) {
   for (const auto& [json, says] : {std::pair{R"([])", "must be an object of columns"},
                                    {R"("text")", "must be an object of columns"},
-                                   {R"({"a":"string"})", "column \"a\" is of type text, integer"},
-                                   {R"({"a":5})", "column \"a\" is of type text, integer"},
+                                   {R"({"a":"varchar"})", "column \"a\" must be of type text, integer, real, boolean or json, found \"varchar\""},
+                                   {R"({"a":5})", "column \"a\" must be of type text, integer, real, boolean or json, found 5"},
+                                   {R"({"a":"strnig","b":"text","c":[5]})", "found \"strnig\"; column \"c\" must be of type"},
                                    {R"({"a":)", "no JSON"}}) {
     const auto columns = read_columns(json);
     ASSERT_FALSE(columns) << json;
