@@ -17,10 +17,11 @@ using support::KeyTemplate;
 
 constexpr std::size_t kMembersMax = 256;
 
-KeyTemplate parse_template(std::string_view name, std::string_view text) {
+/// `column`: its name in quotes.
+KeyTemplate parse_template(std::string_view column, std::string_view text) {
   auto parsed = KeyTemplate::parse(text);
   if (!parsed)
-    throw JsonFault{fmt::format("{}: {}", json_quote(name), parsed.error())};
+    throw JsonFault{fmt::format("{}: {}", column, parsed.error())};
   return *std::move(parsed);
 }
 
@@ -75,7 +76,7 @@ ItemTemplate::Member ItemTemplate::read_member(JsonReader& reader, std::string_v
         member.literal = "\"\"";
       } else {
         member.kind = Kind::text;
-        member.value = parse_template(name, piece.text);
+        member.value = parse_template(member.name, piece.text);
       }
       break;
     default:
@@ -99,7 +100,7 @@ void ItemTemplate::read_typed(JsonReader& reader, JsonReader::Value value, int d
           member.name)};
     }
     member.kind = kind;
-    member.value = parse_template(type, text.text);
+    member.value = parse_template(member.name, text.text);
   });
   if (!member.value)
     throw JsonFault{fmt::format("{}: an empty object cannot stand here", member.name)};

@@ -67,6 +67,7 @@ TEST(ItemTemplate, that_is_wrong_is_refused_in_words) {
                                    {"{}", "has no column"},
                                    {R"({"a":"{kye}"})", "\"a\": unknown name \"kye\""},
                                    {R"({"a":"x","a":"y"})", "has \"a\" twice"},
+                                   {R"({"a":{"json":"{"}})", "wrong: \"a\": \"{\" without \"}\""},
                                    {R"({"a":[1]})", "\"a\": an array cannot stand here"},
                                    {R"({"a":{}})", "\"a\": an empty object"},
                                    {R"({"a":{"number":5}})", "\"a\": an object here is"},
