@@ -154,11 +154,13 @@ AdminAnswer wrong_method(std::string_view path, std::string_view allow) {
   return answer;
 }
 
-/// {"count":N}, or nothing, which is 1.
+/// {"count":N}, or {} or nothing, which is 1.
 Result<std::uint32_t> read_count(std::string_view body) {
   if (body.empty())
     return 1;
   const std::expected<Json, JsonError> json = parse_json(body);
+  if (json && json->type == Json::Type::object && json->members.empty())
+    return 1;
   const Json* count = json ? json->find("count") : nullptr;
   if (count == nullptr || json->members.size() != 1 || !count->integer || *count->integer < 1 ||
       *count->integer > kStartMax)

@@ -52,8 +52,10 @@ TEST_F(Routes, workers_are_started_and_stopped) {
   const auto started = json("POST", "/api/v1/services/drain/start", R"({"count":3})");
   EXPECT_EQ(started, nlohmann::json({{"service", "drain"}, {"before", 0}, {"workers", 3}}));
   EXPECT_EQ(json("POST", "/api/v1/services/drain/stop")["workers"], 2) << "one, where no number is given";
+  EXPECT_EQ(json("POST", "/api/v1/services/drain/start", "{}")["workers"], 3) << "nor here";
+  EXPECT_EQ(json("POST", "/api/v1/services/drain/stop", "{}")["workers"], 2);
   EXPECT_EQ(ask("POST", "/api/v1/services/other/start").status, 404);
-  for (const char* body : {"{}", "x", "[]", R"({"count":0})", R"({"count":1001})", R"({"count":1.5})", R"({"count":1,"more":2})"}) {
+  for (const char* body : {"x", "[]", "0", R"({"count":0})", R"({"count":1001})", R"({"count":1.5})", R"({"count":1,"more":2})"}) {
     EXPECT_EQ(ask("POST", "/api/v1/services/drain/start", body).status, 400) << body;
   }
   EXPECT_EQ(services.workers, 2u);
