@@ -13,7 +13,13 @@ constexpr std::string_view kHttp = "http://", kHttps = "https://";
 }  // namespace
 
 bool is_admin_target(std::string_view text) {
-  return text.starts_with(kHttp) || text.starts_with(kHttps) || parse_listen_address(text);
+  if (text.starts_with(kHttp) || text.starts_with(kHttps))
+    return true;
+  // With a port that is none it is an address, too, and no file: parse_admin_target() says so.
+  const std::size_t colon = text.rfind(':');
+  return colon != std::string_view::npos && colon + 1 != text.size() &&
+         text.find_first_not_of("0123456789", colon + 1) == std::string_view::npos &&
+         parse_listen_address(fmt::format("{}:1", text.substr(0, colon)));
 }
 
 Result<AdminTarget> parse_admin_target(std::string_view text) {

@@ -351,14 +351,14 @@ constexpr const char* kAlarmHelp =
     R"(Shows the alarms of a pipeline that runs: state, since when, the last value, and why. PIPELINE is its
 configuration, or the admin address, as 127.0.0.1:9640. Example:
   sluice alarm list configs/drain-on-alarm.json
-Exit codes: 0 done, 64 usage, 69 no engine answers, 78 configuration)";
+Exit codes: 0 done, 64 usage, 66 no such file, 69 no engine answers, 78 configuration)";
 constexpr const char* kServiceHelp =
     R"(Shows the services of a pipeline that runs, and starts and stops workers of those with "min_capacity": 0.
 PIPELINE is its configuration, or the admin address, as 127.0.0.1:9640. Examples:
   sluice service list configs/drain-on-alarm.json
   sluice service start configs/drain-on-alarm.json drain --count 4
   sluice service stop configs/drain-on-alarm.json drain --count 4
-Exit codes: 0 done, 64 usage, 66 no such service, 69 no engine answers, 78 configuration)";
+Exit codes: 0 done, 64 usage, 66 no such service or file, 69 no engine answers, 78 configuration)";
 
 CLI::App& engine_command(CLI::App& parent, Raw& raw, const char* name, const char* help,
                          const char* examples) {
