@@ -39,7 +39,11 @@ bool Standstill::is_final(bool rests) {
     return true;
   }
   if (is_new) {
-    log_info("", "{}: it waits for what alarm '{}' does, and ends if that is nothing", waiting_text(), *alarm);
+    std::string text = fmt::format("{}: it waits for what alarm '{}' does, and ends if that is nothing", waiting_text(), *alarm);
+    if (text != told_) {  // something else moved since, such as a notification
+      log_info("", "{}", text);
+      told_ = std::move(text);
+    }
   }
   return false;
 }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "config/description.hpp"
@@ -36,6 +37,7 @@ class Standstill {
   const Graph& graph_;
   Numbers numbers_;
   std::optional<std::int64_t> since_ns_;  ///< they are so
+  std::string told_;  ///< the last that it waits for
 };
 
 }  // namespace sluice::core

@@ -128,6 +128,19 @@ TEST_F(AlarmRun, a_run_until_idle_that_no_alarm_helps_ends_and_says_so) {
   EXPECT_NE(ended.err.find("no alarm will start any worker: it ends"), std::string::npos) << ended.err;
 }
 
+/// The notification that the alarm is OK comes and goes in between.
+TEST_F(AlarmRun, a_run_until_idle_says_once_what_it_waits_for) {
+  write(7);
+  const Ended ended = run(drain("", {"--until-idle", "--set", R"(/queues/notes/subscriptions/0={"topic":"alarms"})"}));
+  EXPECT_EQ(ended.exit, 75) << ended.err;
+  EXPECT_EQ(lines("notes.jsonl").size(), 1U) << ended.err;
+  const std::string said =
+      "queue 'work' holds 7 messages and service 'drain' has no worker: it waits for what alarm 'full' does";
+  const std::size_t first = ended.err.find(said);
+  ASSERT_NE(first, std::string::npos) << ended.err;
+  EXPECT_EQ(ended.err.find(said, first + 1), std::string::npos) << ended.err;
+}
+
 TEST_F(AlarmRun, workers_whose_queue_has_only_delayed_messages_leave_and_say_so) {
   write(3);
   Process engine(own(R"({"name":"late","state":"@/state",
