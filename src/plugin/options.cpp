@@ -53,12 +53,16 @@ bool contains(const std::vector<std::string_view>& names, std::string_view name)
   return std::ranges::find(names, name) != names.end();
 }
 
-void report_unknown(const Component& component, const Json& values,
-                    const std::vector<std::string_view>& reserved, Reports& reports) {
+/// Returns the required options that are missing, and that unknown ones were most likely meant to
+/// be: that was reported.
+std::vector<std::string_view> report_unknown(const Component& component, const Json& values,
+                                             const std::vector<std::string_view>& reserved,
+                                             Reports& reports) {
   std::vector<std::string_view> known = reserved;
   for_each_option(*component.descriptor,
                   [&](const sluice_option& option) { known.push_back(option.name); });
   std::size_t hints = 0;
+  std::vector<std::string_view> meant;
   for (const JsonMember& member : values.members) {
     if (contains(known, member.name)) {
       continue;
@@ -68,11 +72,20 @@ void report_unknown(const Component& component, const Json& values,
     const std::string_view nearest =
         whole && hints++ < kHintsMax ? nearest_name(shown, std::span<const std::string_view>(known))
                                      : std::string_view();
+    const sluice_option* near = find_option(*component.descriptor, nearest);
+    const bool lacks_it =
+        near != nullptr && near->required != 0 && values.find(nearest) == nullptr;
+    if (lacks_it) {
+      meant.push_back(nearest);
+    }
+    const std::string lacks =
+        lacks_it ? fmt::format(", and its option \"{}\" is missing", nearest) : std::string();
     reports.add(pointer_to(member.name),
-                fmt::format("{} \"{}\" has no option {}{}{}", component.descriptor->kind,
+                fmt::format("{} \"{}\" has no option {}{}{}{}", component.descriptor->kind,
                             component.descriptor->type, json_quote(shown), whole ? "" : "...",
-                            did_you_mean(nearest)));
+                            lacks, did_you_mean(nearest)));
   }
+  return meant;
 }
 
 /// Fills in one option, given or by default.
@@ -136,10 +149,14 @@ std::unique_ptr<sluice_config> complete_options(const Component& component,
   config->name = context.name;
   config->state_root = context.state_root;
   Reports reports(errors);
+  std::vector<std::string_view> meant;
   if (values != nullptr) {
-    report_unknown(component, *values, reserved, reports);
+    meant = report_unknown(component, *values, reserved, reports);
   }
   for_each_option(*component.descriptor, [&](const sluice_option& option) {
+    if (contains(meant, option.name)) {
+      return;
+    }
     const bool skipped = values == nullptr || contains(reserved, option.name);
     complete(option, skipped ? nullptr : values->find(option.name), *config, context, reports);
   });

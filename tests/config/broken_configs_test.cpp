@@ -271,6 +271,8 @@ const Broken kBroken[] = {
          R"("queues": {"q": {}}, "services": {"s": {"queue": "q", "stages": [@{"type": "test_shape"}, )" SINK
          "]}}"),
      "option \"width\" is missing"},
+    {"an_unknown_option_that_was_to_be_a_needed_one_tells_both", SHAPE(R"(, @"widht": 5)"),
+     "stage \"test_shape\" has no option \"widht\", and its option \"width\" is missing: did you mean \"width\"?"},
     {"an_access_point_without_allow_is_refused",
      R"({"buckets": {"b": {"type": "test_bucket", "access_points": {"p": @{}}}}})",
      "lacks the key \"allow\""},
@@ -604,9 +606,8 @@ TEST(BrokenConfigs, all_errors_of_a_file_come_in_one_run_in_their_order) {
   for (const Diagnostic& diagnostic : loaded.diagnostics.all()) {
     lines.push_back(diagnostic.place.label.substr(std::string("/configs/test.json:").size()));
   }
-  // The stage has three faults: an unknown option, a missing one, and that it is the last.
-  const std::vector<std::string> expected{"2:3",  "3:22", "4:34", "4:67",
-                                          "5:60", "6:33", "6:50", "6:74"};
+  // The stage has an unknown option, which is told to be missing as well.
+  const std::vector<std::string> expected{"2:3", "3:22", "4:34", "4:67", "5:60", "6:33", "6:74"};
   EXPECT_EQ(lines, expected) << loaded.text();
   EXPECT_EQ(loaded.result.error().code, Errc::config);
 }
