@@ -29,6 +29,10 @@ TEST(Schema, limits_come_from_the_tables_that_check) {
   EXPECT_EQ(queue["capacity"]["minimum"], 1);
   EXPECT_EQ(queue["capacity"]["maximum"], 67'000'000);
   EXPECT_EQ(queue["redrive_policy"]["type"], (nlohmann::json{"object", "null"}));
+  const nlohmann::json& service =
+      schema["properties"]["services"]["additionalProperties"]["properties"];
+  EXPECT_EQ(service["max_rate"]["exclusiveMinimum"], 0);
+  EXPECT_FALSE(service["max_rate"].contains("minimum"));
 }
 
 TEST(Schema, a_stage_has_its_own_options_chosen_by_type) {
