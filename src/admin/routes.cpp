@@ -187,6 +187,8 @@ AdminAnswer answer_for_service(const AdminSubject& subject, const AdminRequest& 
 AdminAnswer answer_for_queue(const AdminSubject& subject, const AdminRequest& request,
                              const NamedPath& path, std::string_view query) {
   const std::string_view method = request.method;
+  if (!query.empty() && path.action != "messages")
+    return refuse(400, fmt::format("'?{}': only messages takes parameters behind its path", query));
   if (path.action.empty())
     return method == "GET" ? one_queue(subject, path.name)
                            : wrong_method("/" + path.name, "GET, HEAD");
@@ -203,6 +205,8 @@ AdminAnswer answer_for_queue(const AdminSubject& subject, const AdminRequest& re
     return wrong_method("redrive", "GET, HEAD, POST, DELETE");
   }
   if (path.action == "purge") {
+    if (!request.body.empty() && request.body != "{}")
+      return refuse(400, "a purge takes no body: it is of all messages");
     return method == "POST" ? answer_with(subject.queues.purge(path.name),
                                           [](std::uint64_t purged) {
                                             return fmt::format("{{\"purged\":{}}}", purged);

@@ -122,7 +122,9 @@ int32_t Chain::process(Stage& stage, const sluice_batch& batch) {
   }
   take_core();
   const int32_t status = call();
-  pass_core_on();
+  if (has_core_) {
+    charge_core();
+  }
   return status;
 }
 
@@ -137,16 +139,14 @@ void Chain::take_core() {
   core_since_ns_ = options_.clock->steady_ns();
 }
 
-/// To who comes first by now. Where that is this service it keeps the core, to its next stage and its next batch: if it
-/// let go and asked again, all that wait would be put before it, whatever they weigh.
-void Chain::pass_core_on() {
+void Chain::give_way() {
   if (!has_core_) {
     return;
   }
   charge_core();
   if (options_.permits->wanted_before(core_start_)) {
-    options_.permits->release();
-    has_core_ = false;
+    options_.permits->give_way(core_start_);
+    core_since_ns_ = options_.clock->steady_ns();
   } else {
     options_.permits->advance_to(core_start_);
   }

@@ -47,7 +47,10 @@ class Chain final : public sluice_out {
   /// Around a wait in the midst of a stage: one that computes holds no core meanwhile.
   void wait_begins();
   void wait_ends();
-  /// Before any other wait: a core that was kept from the last stage that computes, for the next one.
+  /// Between two batches: the core goes to who comes first by now, and the thread waits for its turn. Where that is this
+  /// service it is kept, for the next stage that computes: who lets go of it and asks again is put behind all that wait.
+  void give_way();
+  /// Before any other wait.
   void give_core_back();
 
   /// Asks stages that are at work to return soon. [any]
@@ -81,7 +84,6 @@ class Chain final : public sluice_out {
   int32_t process(Stage& stage, const sluice_batch& batch);
   int32_t read_body(sluice_reader& reader, std::string* body);
   void take_core();
-  void pass_core_on();
   void charge_core();
   void materialise(std::vector<const sluice_message*>& batch, std::vector<std::uint32_t>& roots);
   int32_t check_emission(const sluice_emission& emission);

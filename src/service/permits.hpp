@@ -59,32 +59,27 @@ class Permits {
         advance_to(start);
         return;
       }
-      self.start = std::max(start, now());
-      self.number = next_number_++;
-      waiters_.push_back(&self);
-      std::ranges::push_heap(waiters_, is_later);
-      first_start_.store(waiters_.front()->start, std::memory_order_relaxed);
+      enter(self, start);
     }
-    while (self.granted.load(std::memory_order_acquire) == 0) {
-      futex_wait(self.granted, 0);
-    }
+    wait(self);
   }
   void release() {
     std::lock_guard lock(mutex_);
     if (waiters_.empty()) {
       ++free_;
-      return;
+    } else {
+      grant_first();
     }
-    // The permit goes from hand to hand; the waiter may be gone once it sees that, so it is woken by
-    // the word's address alone.
-    std::ranges::pop_heap(waiters_, is_later);
-    Waiter* first = waiters_.back();
-    waiters_.pop_back();
-    first_start_.store(waiters_.empty() ? INT64_MAX : waiters_.front()->start, std::memory_order_relaxed);
-    advance_to(first->start);
-    const Atomic<std::uint32_t>& word = first->granted;
-    first->granted.store(1, std::memory_order_release);
-    futex_wake(word, 1);
+  }
+  /// release() and acquire(start) in one: of all that wait, and the caller, the first goes on.
+  void give_way(std::int64_t start) {
+    Waiter self;
+    {
+      std::lock_guard lock(mutex_);
+      enter(self, start);
+      grant_first();
+    }
+    wait(self);
   }
   /// Somebody waits who is not behind `start`: a thread that runs on and on lets go between two batches.
   bool wanted_before(std::int64_t start) const { return first_start_.load(std::memory_order_relaxed) <= start; }
@@ -95,6 +90,30 @@ class Permits {
     std::uint64_t number = 0;
     Atomic<std::uint32_t> granted{0};
   };
+  void enter(Waiter& self, std::int64_t start) {
+    self.start = std::max(start, now());
+    self.number = next_number_++;
+    waiters_.push_back(&self);
+    std::ranges::push_heap(waiters_, is_later);
+    first_start_.store(waiters_.front()->start, std::memory_order_relaxed);
+  }
+  /// The permit goes from hand to hand; the waiter may be gone once it sees that, so it is woken by the word's address
+  /// alone.
+  void grant_first() {
+    std::ranges::pop_heap(waiters_, is_later);
+    Waiter* first = waiters_.back();
+    waiters_.pop_back();
+    first_start_.store(waiters_.empty() ? INT64_MAX : waiters_.front()->start, std::memory_order_relaxed);
+    advance_to(first->start);
+    const Atomic<std::uint32_t>& word = first->granted;
+    first->granted.store(1, std::memory_order_release);
+    futex_wake(word, 1);
+  }
+  static void wait(const Waiter& self) {
+    while (self.granted.load(std::memory_order_acquire) == 0) {
+      futex_wait(self.granted, 0);
+    }
+  }
   static bool is_later(const Waiter* a, const Waiter* b) {
     return a->start != b->start ? a->start > b->start : a->number > b->number;
   }

@@ -67,8 +67,7 @@ void Pool::run(std::uint32_t number) {
       idle_rounds = 0;
       permits_.advance_to(worked.first_start);
       if (permits_.wanted_before(worked.first_start)) {
-        permits_.release();
-        permits_.acquire(worked.first_start);
+        permits_.give_way(worked.first_start);
       }
       if (worked.caught_up && worked.messages < kFewMessages) {
         pause(kPauses);

@@ -153,6 +153,7 @@ void Service::run(Worker& worker) {
     bool fine = worker.work(thread);
     timed(timers_.clock().steady_ns() - begin, messages);
     thread.releases.flush();
+    worker.give_way();
     if (!fine) {
       options_.failed(options_.name);
       break;

@@ -61,6 +61,12 @@ class Worker {
   bool work(WorkThread& thread);
   /// Nothing was received: gives back credit that it gathered.
   void idle() { consumer_.idle(); }
+  /// Between two batches, on its own thread: others may come first by now.
+  void give_way() {
+    if (chain_) {
+      chain_->give_way();
+    }
+  }
   /// Its own thread is about to wait: it holds no core meanwhile.
   void rest() {
     if (chain_) {

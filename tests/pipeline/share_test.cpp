@@ -101,11 +101,12 @@ TEST(Share, of_a_service_with_small_batches_is_not_taken_by_one_with_long_ones) 
   EXPECT_LE(others, 2u) << "20 000 messages take 20 ms, and each batch of the other 200 ms";
 }
 
-/// A service that gathers has a thread of its own for each worker. Who lets go of the core is not there to ask for it.
-TEST(Share, holds_for_services_of_one_worker_with_threads_of_their_own) {
+/// A service that gathers has a thread of its own for each worker. Who lets go of a core is not there to ask for it.
+TEST(Share, holds_for_services_of_no_more_workers_than_cores_with_threads_of_their_own) {
   Rivals rivals(4000);
   rivals.takes_ns = 50'000;
-  const std::uint64_t others = rivals.per_thousand(1, 4, 1 * kMs, 1 * kMs, 1, nullptr, 1);
+  const auto cores = static_cast<std::uint32_t>(core::allowed_cores().size());
+  const std::uint64_t others = rivals.per_thousand(1, 4, 1 * kMs, 1 * kMs, cores, nullptr, 1);
   EXPECT_GE(others, 200u);
   EXPECT_LE(others, 400u) << "in turns it would be 1000";
 }

@@ -27,6 +27,7 @@ class Worker {
   }
   std::uint32_t in_hand() const { return in_hand_; }
   void idle() {}
+  void give_way() {}
   void rest() {}
   bool is_open() const { return true; }
   void close() {}
