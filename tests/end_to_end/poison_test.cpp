@@ -70,8 +70,7 @@ TEST_F(CrashPoison, is_a_dead_letter_after_its_last_receive_with_the_reason_and_
   const std::multimap<std::string, int> found = out();
   for (int i = 0; i < kGood; ++i)
     EXPECT_EQ(found.count(std::to_string(i)), 1U) << i;
-  EXPECT_EQ(found.count("timeout"), std::size_t{kReceivesMax}) << "its sink does not know that it is late";
-  EXPECT_EQ(found.size(), std::size_t{kGood + kReceivesMax});
+  EXPECT_EQ(found.size(), std::size_t{kGood}) << "what was late when its stage was done went to no sink";
 }
 
 /// Reliability catalogue C6: its stage reports progress and never settles it.

@@ -216,7 +216,7 @@ TEST(SqliteOptions, wrong_columns_are_found_before_the_run) {
   };
   EXPECT_EQ(faults(""), "");
   EXPECT_EQ(faults(R"(,"key":{"a":"integer","b":"text"},"columns":{"c":"json"})"), "");
-  EXPECT_NE(faults(R"(,"key":{"a":"int"})").find("/key: column \"a\" is of type"), std::string::npos);
+  EXPECT_NE(faults(R"(,"key":{"a":"int"})").find("/key: column \"a\" must be of type"), std::string::npos);
   EXPECT_NE(faults(R"(,"key":{})").find("/key: the key has no column"), std::string::npos);
   EXPECT_NE(faults(R"(,"columns":{"ID":"text"})").find("/columns: column \"ID\" is there twice"), std::string::npos);
 }
