@@ -389,6 +389,7 @@ Result<std::uint64_t> LetterFile::clear() {
   tail_ = Tail::none;
   if (foreign_ == 0) {
     Result<void> cut = file_->truncate(0);
+    durable_ = cut ? 0 : durable_;
     Result<void> synced = cut ? sync() : cut;
     return synced ? Result<std::uint64_t>(count) : std::unexpected(synced.error());
   }
@@ -424,6 +425,7 @@ Result<void> LetterFile::unmark_all() {
     Result<void> cut = file_->truncate(*first);
     if (cut) {
       marked_.clear();
+      durable_ = std::min(durable_, *first);
     }
     return cut;
   }

@@ -113,6 +113,7 @@ class LetterFile {
   Result<void> unmark_all();
   Result<void> sync();
   /// After an error: takes what was appended since the last sync() out again, as far as the storage lets that be done.
+  /// REQUIRES: prepare() was called. Nothing more is to be appended.
   void take_back();
 
   /// Hands out the letters that are not deleted, from `offset` (0, or an earlier answer) on, until `each` says false.
@@ -151,7 +152,7 @@ class LetterFile {
   std::string path_;
   std::unique_ptr<AppendFile> file_;
   std::string pending_;  ///< lines that are not written yet
-  std::uint64_t durable_ = 0;  ///< bytes
+  std::uint64_t durable_ = 0;  ///< bytes that were there at the last sync(), or when it was opened
   std::set<std::string, std::less<>> sources_;
   Places letters_;
   std::unordered_map<LetterKey, std::string, LetterKeyHash> marked_;

@@ -89,6 +89,20 @@ TEST(DeadLetters, a_full_disk_settles_nothing_and_leaves_a_readable_file) {
   next.reader.settle();
 }
 
+TEST(DeadLetters, of_a_write_that_fails_none_stays_in_the_file_for_their_messages_come_again) {
+  Graveyard yard;
+  ASSERT_TRUE(yard.line.open());
+  yard.reject("a");
+  yard.line.letters.write_waiting();
+  const std::string before = yard.file();
+  yard.line.storage.set_capacity(2 * before.size() + 20);  // b has room, and c has not
+  yard.reject("b");
+  yard.reject("c");
+  yard.line.letters.write_waiting();
+  EXPECT_EQ(yard.line.settled.count(), 1u);
+  EXPECT_EQ(yard.file(), before);
+}
+
 TEST(DeadLetters, an_id_that_is_stored_is_not_stored_again) {
   Graveyard yard;
   ASSERT_TRUE(yard.line.open());
