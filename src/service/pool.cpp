@@ -66,7 +66,7 @@ void Pool::run(std::uint32_t number) {
     if (worked.first_start != Worked::kNothing) {
       idle_rounds = 0;
       permits_.advance_to(worked.first_start);
-      if (permits_.wanted_before(worked.first_start)) {
+      if (permits_.wanted_before(worked.first_start)) [[unlikely]] {
         permits_.give_way(worked.first_start);
       }
       if (worked.caught_up && worked.messages < kFewMessages) {
