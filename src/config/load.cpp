@@ -103,6 +103,7 @@ PipelineDescription Loader::load() {
     check_use();
     check_thresholds();
     check_starts();
+    check_dead_letter_retentions();
     check_dead_letter_types();
     check_feedback();
     result_.fixed_part = fixed_part();

@@ -112,6 +112,26 @@ void Loader::check_dead_letter_cycles() {
   }
 }
 
+/// A dead letter of a standard queue is as old as its message (SQS; a FIFO queue's letters are kept anew).
+void Loader::check_dead_letter_retentions() {
+  for (std::size_t i = 0; i < result_.queues.size(); ++i) {
+    const QueueDescription& queue = result_.queues[i];
+    if (!queue.redrive_policy || queue.fifo)
+      continue;
+    const QueueDescription& dead = result_.queues[queue.redrive_policy->dead_letter_queue];
+    const bool outlives = dead.retention_ms == 0 || (queue.retention_ms != 0 && dead.retention_ms >= queue.retention_ms);
+    if (outlives)
+      continue;
+    reporter_.warning(
+        redrive_offsets_[i],
+        fmt::format("queue {} keeps messages {}, and its dead-letter queue {} only {} from when they were sent: late "
+                    "ones expire there at once; give {} the longer \"retention\", or none",
+                    in_quotes(queue.name),
+                    queue.retention_ms == 0 ? "for ever" : format_duration(queue.retention_ms), in_quotes(dead.name),
+                    format_duration(dead.retention_ms), in_quotes(dead.name)));
+  }
+}
+
 /// SQS refuses such a pair. Here it works, but not as its user may think (a made one has no
 /// service).
 void Loader::check_dead_letter_types() {

@@ -83,6 +83,13 @@ void Loader::read_queues() {
                                     fields.who(), format_duration(queue.delay_ms),
                                     format_duration(queue.retention_ms)));
     }
+    if (queue.retention_ms != 0 && queue.visibility_timeout_ms >= queue.retention_ms && served_.contains(queue.name)) {
+      reporter_.warning(fields.offset("retention"),
+                        fmt::format("{}: with a \"visibility_timeout\" of {} a message that fails is never received "
+                                    "again: it expires after a \"retention\" of {}",
+                                    fields.who(), format_duration(queue.visibility_timeout_ms),
+                                    format_duration(queue.retention_ms)));
+    }
     queue.in_flight_max = static_cast<std::uint32_t>(*fields.number("in_flight_max"));
     read_subscriptions(index, fields);
     read_redrive_policy(index, fields);

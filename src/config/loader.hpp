@@ -89,6 +89,7 @@ class Loader {
                    const std::vector<std::uint32_t>& stage_offsets);
   void check_cycles();
   void check_dead_letter_cycles();
+  void check_dead_letter_retentions();
   void check_dead_letter_types();
   void check_use();
   void check_state();

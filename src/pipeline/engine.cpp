@@ -382,7 +382,8 @@ struct Engine::State {
       if (left == 0) {
         continue;
       }
-      bool holds_dead_letters = std::ranges::any_of(pipeline.queues, [i](const QueueDescription& other) {
+      // Where messages were published too, what is left may be theirs, which are not stored.
+      bool holds_dead_letters = queue.sent == 0 && std::ranges::any_of(pipeline.queues, [i](const QueueDescription& other) {
         return other.redrive_policy && other.redrive_policy->dead_letter_queue == i;
       });
       std::string_view what = holds_dead_letters ? "dead letter" : "message";

@@ -351,6 +351,27 @@ TEST(Engine, a_rejected_message_is_dead_lettered_at_once_and_is_there_after_a_re
   expect_conservation(second);
 }
 
+TEST(Engine, messages_that_were_published_to_a_dead_letter_queue_are_not_told_as_stored) {
+  for (const bool published_there : {false, true}) {
+    Plan plan;
+    auto source = counting_source(5, SLUICE_REPEATS);
+    auto stage = Script::stage("strict", 0, [&](const sluice_batch& batch, sluice_out* out) {
+      for (std::uint32_t i = 0; i < batch.count; ++i) {
+        host().settle(out, i, SLUICE_REJECT, -1, str("damaged"), {});
+      }
+      return int32_t{SLUICE_OK};
+    });
+    const std::uint32_t q = plan.queue_with_dead("q", 3);
+    plan.source(*source, published_there ? plan.topic({q, 0}) : Plan::to(q));
+    plan.service("s", q, {stage.get()});
+    const Summary summary = plan.run();
+    EXPECT_EQ(summary.dead_letters, 5u);
+    ASSERT_EQ(summary.notes.size(), published_there ? 2u : 1u);
+    EXPECT_EQ(summary.notes.front(), published_there ? "queue 'q-dead': 10 messages left; it has no service"
+                                                     : "queue 'q-dead': 5 dead letters stored");
+  }
+}
+
 TEST(Engine, dead_letters_of_a_queue_that_is_gone_are_warned_of_at_the_start) {
   Plan plan;
   auto source = counting_source(1);
