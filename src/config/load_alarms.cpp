@@ -140,11 +140,19 @@ void Loader::read_start(std::vector<AlarmAction>& actions, const ObjectReader& f
   actions.push_back({.service = *index, .count = count});
 }
 
-/// A queue that makes its publishers wait before its alarm sees enough may stay so for ever.
+/// No value of a queue is below 0; and one that makes its publishers wait before its alarm sees enough may stay so for
+/// ever.
 void Loader::check_thresholds() {
   for (std::size_t i = 0; i < result_.alarms.size(); ++i) {
     const AlarmDescription& alarm = result_.alarms[i];
     const QueueDescription& queue = result_.queues[alarm.queue];
+    if (alarm.rule.breaches(0) == alarm.rule.is_upper()) {
+      reporter_.warning(alarm_offsets_[i],
+                        fmt::format("alarm {} is {} in ALARM: its \"threshold\" is {}, and no value is below 0",
+                                    in_quotes(alarm.name), alarm.rule.is_upper() ? "always" : "never",
+                                    alarm.rule.threshold));
+      continue;
+    }
     if (alarm.metric != AlarmMetric::visible || !alarm.rule.is_upper() ||
         alarm.rule.breaches(static_cast<double>(queue.capacity)))
       continue;

@@ -173,6 +173,22 @@ void check_maximum(const Reporter& reporter, const ObjectReader& fields,
           count_text(policy.desired_capacity, "worker"), policy.max_capacity));
 }
 
+/// What only says when a worker is taken away, where none ever is.
+void check_scale_in(const Reporter& reporter, const ObjectReader& fields) {
+  const auto warn = [&](const Json* value, std::string_view key) {
+    if (value != nullptr) {
+      reporter.warning(value->offset,
+                       fmt::format("{}: \"{}\" does nothing: with \"disable_scale_in\" no worker is taken away",
+                                   fields.who(), key));
+    }
+  };
+  for (const std::string_view key : {"scale_in_cooldown", "low_fraction"})
+    warn(fields.find(key), key);
+  const Json* evaluation = fields.find("evaluation");
+  for (const std::string_view key : {"low_samples", "low_datapoints"})
+    warn(evaluation != nullptr ? evaluation->find(key) : nullptr, key);
+}
+
 void read_target(const Reporter& reporter, const ObjectReader& fields, ScalingPolicy& policy) {
   const bool is_percent = policy.metric.type == Metric::backlog_per_worker ||
                           policy.metric.type == Metric::latency_backlog;
@@ -305,6 +321,8 @@ ScalingPolicy read_scaling_policy(const Reporter& reporter, const Json& object,
   check_started(reporter, fields, policy, starts);
   if (has_policy) {
     read_target(reporter, fields, policy);
+    if (policy.disable_scale_in)
+      check_scale_in(reporter, fields);
     if (!fields.is_wrong("policy") && !fields.is_given("max_capacity")) {
       reporter.error(
           object.offset,

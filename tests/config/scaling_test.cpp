@@ -194,6 +194,18 @@ TEST(Simulation, a_target_that_the_metric_cannot_pass_is_warned_of) {
       << parsed.text();
 }
 
+TEST(Simulation, what_only_says_when_workers_are_taken_away_is_warned_of_where_none_are) {
+  const Parsed parsed(tracking(R"(, "disable_scale_in": true, "scale_in_cooldown": "5s", "low_fraction": 0.5,
+                                  "scale_out_cooldown": "1s", "evaluation": {"type": "direct", "low_samples": 1})"));
+  ASSERT_TRUE(parsed.result) << parsed.text();
+  for (const char* key : {"scale_in_cooldown", "low_fraction", "low_samples"}) {
+    EXPECT_NE(parsed.text().find(std::string("scaling: \"") + key + "\" does nothing: with \"disable_scale_in\""),
+              std::string::npos)
+        << parsed.text();
+  }
+  EXPECT_EQ(parsed.text().find("scale_out_cooldown"), std::string::npos) << parsed.text();
+}
+
 struct Broken {
   const char* name;
   std::string text;  ///< @ marks the place
