@@ -101,6 +101,9 @@ Result<MessageText::Attribute> read_attribute(const std::string& name, const Jso
   return MessageText::Attribute{name, std::move(content), *code};
 }
 
+/// The end of the year 9999: sums of times do not overflow.
+constexpr std::int64_t kTimeMaxMs = 253'402'300'799'999;
+
 /// Members of an object; one that is absent is empty, 0 or false. `wrong`: the first one of another type than was asked for.
 struct Members {
   const Json& object;
@@ -140,8 +143,8 @@ struct Members {
 Result<DeadLetterNote> read_note(const Json& json) {
   Members members{json};
   DeadLetterNote note{members.text("queue"),  members.text("service"),      members.text("stage"),
-                      members.text("reason"), members.text("detail"),       members.count("first"),
-                      members.count("last"),  members.text("source_queue"), members.flag("part"),
+                      members.text("reason"), members.text("detail"),       members.count("first", kTimeMaxMs),
+                      members.count("last", kTimeMaxMs),  members.text("source_queue"), members.flag("part"),
                       static_cast<std::uint32_t>(members.count("redrive_count", std::numeric_limits<std::uint32_t>::max())),
                       members.text("letter_of")};
   return members.wrong.empty() ? Result<DeadLetterNote>(std::move(note)) : bad("dead_letter: " + members.wrong);
@@ -219,7 +222,7 @@ Result<MessageText> message_from_json(const Json& json) {
   if (message.group_id.size() > kGroupIdMax) {
     return bad(fmt::format("\"group_id\" has {} bytes, at most {} are possible", message.group_id.size(), kGroupIdMax));
   }
-  message.sent_ms = members.count("sent");
+  message.sent_ms = members.count("sent", kTimeMaxMs);
   message.receive_count =
       static_cast<std::uint32_t>(members.count("receive_count", std::numeric_limits<std::uint32_t>::max()));
   if (const Json* json_note = members.find("dead_letter", Json::Type::object, "an object")) {

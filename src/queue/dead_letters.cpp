@@ -274,9 +274,16 @@ bool DeadLetters::write_waiting() {
   return true;
 }
 
-/// Of one that goes on to the next dead-letter queue.
+/// Of one that goes on to the next dead-letter queue, also where it did so before and was redriven from there.
 std::string DeadLetters::letter_of(const DeadLetter& letter) {
-  return letter.stood_in != nullptr && letter.stood_in->queue == letter.from ? *letter.stood_in->source : std::string();
+  if (letter.stood_in == nullptr) {
+    return {};
+  }
+  const std::string& source = *letter.stood_in->source;
+  if (letter.stood_in->queue == letter.from) {
+    return source;
+  }
+  return std::string(letter.stood_in->queue == letter.to() ? sluice::core::letter_of(source, letter.from->name()) : std::string_view());
 }
 
 std::string DeadLetters::line_of(const DeadLetter& letter) {

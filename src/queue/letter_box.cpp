@@ -41,7 +41,7 @@ void LetterBox::enter(Lineage& lineage, std::uint64_t receives, std::int64_t mov
   lineage.received_before = as_far_as_counted<std::uint16_t>(receives);
   lineage.receive_count = 0;
   lineage.moved_ms = moved_ms;
-  lineage.is_kept_anew = queue_.fifo() != nullptr;
+  lineage.is_kept_anew = queue_.fifo() != nullptr && moved_ms != 0;
 }
 
 Result<void> LetterBox::load() {

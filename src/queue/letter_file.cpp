@@ -123,6 +123,11 @@ std::string letter_source(std::string_view queue, std::string_view letter_of) {
   return letter_of.empty() ? source : source.append(1, '\n').append(letter_of);  // which no queue's name has
 }
 
+std::string_view letter_of(std::string_view source, std::string_view queue) {
+  const bool is_of = source.starts_with(queue) && source.substr(queue.size()).starts_with('\n');
+  return is_of ? source.substr(queue.size() + 1) : std::string_view();
+}
+
 Result<LetterFile> LetterFile::open(Storage& storage, std::string path) {
   Result<std::unique_ptr<AppendFile>> file = storage.open_append(path);
   if (!file) {

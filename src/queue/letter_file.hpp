@@ -44,6 +44,8 @@ struct LetterKeyHash {
 
 /// Where a letter came from, as its key has it. `letter_of`: as in its DeadLetterNote.
 std::string letter_source(std::string_view queue, std::string_view letter_of);
+/// Its inverse: what `source` has as letter_of, where it is of that queue; else empty.
+std::string_view letter_of(std::string_view source, std::string_view queue);
 
 /// A letter as its line says. Borrows the line.
 struct LetterLine {

@@ -181,6 +181,9 @@ void Queue::put_back(Taken taken, bool was_in_flight, std::uint32_t purges, std:
     return;
   }
   taken = remove_older(taken, horizon_ms);
+  if (taken.mask == 0) {
+    return;  // the chunk may be gone
+  }
   if (const std::uint64_t overdue = overdue_of(taken); overdue != 0) {
     give_up({taken.chunk, overdue});
     taken.mask &= ~overdue;
@@ -481,8 +484,9 @@ QueueCounters Queue::counters() const {
 
 std::int64_t Queue::oldest_ms() const {
   std::int64_t oldest = ages_.oldest_ms();
+  const bool may_be_in_logs = counters().visible != 0;  // a log looks at so many entries that are not for this queue
   for (const Subscription& subscription : subscriptions_) {
-    oldest = std::min(oldest, subscription.log->oldest_ms(subscription));
+    oldest = may_be_in_logs ? std::min(oldest, subscription.log->oldest_ms(subscription)) : oldest;
   }
   if (fifo_ != nullptr) {
     oldest = std::min(oldest, fifo_->backlog_oldest_ms());

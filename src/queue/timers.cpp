@@ -124,6 +124,9 @@ std::int64_t Timers::advance() {
         }
       });
   hand_over_arrived();
+  for (const auto& [ended, count] : std::exchange(ended_purges_, {})) {
+    ended->set_value(count);
+  }
   if (has_untold_) {
     tell_expired();
   }
@@ -156,7 +159,7 @@ void Timers::handle(Item& item, std::int64_t tick) {
         break;
       }
       std::uint32_t count = bit_count(item.taken.mask);  // once it is back, it may end
-      item.queue->put_back(item.taken, false, item.purges);
+      item.queue->put_back(item.taken, false, item.purges, horizon_ms(*item.queue));
       item.queue->delayed.fetch_sub(count, std::memory_order_release);
       item.queue->ages().leave(item.age);
       break;
@@ -188,8 +191,8 @@ std::int64_t Timers::horizon_ms(const Queue& queue) const {
   return queue.options().retention_ms != 0 ? wall_ms_of(now_) - queue.options().retention_ms : INT64_MIN;
 }
 
+/// What is delayed of a FIFO queue ends with all else that is due now: parts of it would come out of order.
 void Timers::end_purged(Item& item) {
-  const std::unique_ptr<std::promise<std::uint64_t>> ended(item.ended);
   std::uint64_t count = 0;
   wheel_.take_if(
       [&item](const Item& other) {
@@ -200,8 +203,7 @@ void Timers::end_purged(Item& item) {
         count += bit_count(purged.taken.mask);
         handle(purged, now_);
       });
-  hand_over_arrived();
-  ended->set_value(count);
+  ended_purges_.emplace_back(item.ended, count);
 }
 
 /// The wheel keeps no order within a tick.

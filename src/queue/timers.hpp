@@ -15,6 +15,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -155,6 +156,7 @@ class Timers {
   std::int64_t now_ = 0;              ///< tick of this advance()
   std::vector<Task> tasks_;
   std::vector<Entry> arrived_;        ///< delayed ones of FIFO queues that are due
+  std::vector<std::pair<std::unique_ptr<std::promise<std::uint64_t>>, std::uint64_t>> ended_purges_;  ///< to be told
   ChunkPool pool_;
   std::map<Queue*, Expirations> expired_;  ///< of queues that ever had an expired lease
   bool has_untold_ = false;

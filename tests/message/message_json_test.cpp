@@ -96,7 +96,8 @@ TEST(MessageJson, what_is_no_message_is_refused) {
                           R"({"body_base64":"QQ==QQ=="})", R"({"body_base64":"QQ= "})", R"({"body_base64":" QUJD   "})",
                           R"({"attributes":{"a":null}})", R"({"attributes":{"a":{"type":"Binary","value":"%%%%"}}})",
                           R"({"attributes":{"a":{"type":"String","value":true}}})", R"({"attributes":{"a":{"type":"String","value":5}}})",
-                          R"({"attributes":[]})", R"({"group_id":5})", R"({"sent":-1})", R"({"receive_count":"1"})", R"({"dead_letter":5})",
+                          R"({"attributes":[]})", R"({"group_id":5})", R"({"sent":-1})", R"({"sent":253402300800000})",
+                          R"({"dead_letter":{"first":253402300800000}})", R"({"dead_letter":{"last":9223372036854775807}})", R"({"receive_count":"1"})", R"({"dead_letter":5})",
                           R"({"attributes":{"a":{"type":"Number","value":[5]}}})", R"({"attributes":{"a":{"type":"Number","value":null}}})"}) {
     auto parsed = parse_json(bad, 1000);
     ASSERT_TRUE(parsed) << bad;

@@ -1,4 +1,5 @@
 // Dead letters are stored before they count, and survive what storage does to them.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/fault.hpp"
@@ -389,6 +390,38 @@ TEST(DeadLetters, of_two_branches_that_move_on_are_two_letters_there_too_and_aft
     EXPECT_EQ(lines_of(line.file(last)), 2u) << line.file(last);
     EXPECT_EQ(line.letters.stored(), 2u);
     moved_on = line.file(last);  // the power fails before they leave `dead`
+  }
+}
+
+TEST(DeadLetters, of_two_branches_that_were_redriven_and_move_on_again_are_two_still) {
+  LogLines quiet;
+  Line line;
+  Queue& last = line.queue({.name = "last"});
+  Queue& dead = line.queue({.name = "dead", .max_receive_count = 10}, &last);
+  Queue &one = line.queue({.name = "one"}, &dead), &two = line.queue({.name = "two"}, &dead);
+  core::Publisher& topic = line.publisher({&one, &two});
+  Hand& grave = line.hand(dead);
+  Hand *hands[] = {&line.hand(one), &line.hand(two)};
+  ASSERT_TRUE(line.open());
+  line.publish(topic, {"a"});
+  for (Hand* hand : hands) {
+    hand->receive();
+    hand->fail_first(Outcome::Status::reject);
+  }
+  line.letters.write_waiting();
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(grave.receive(), (Texts{"a", "a"}));
+    grave.settle({{0, {Outcome::Status::reject, -1, "s", "r", ""}}, {1, {Outcome::Status::reject, -1, "s", "r", ""}}});
+    line.letters.write_waiting();
+    EXPECT_EQ(line.letters.stored(), 2u);
+    for (const char* branch : {"one", "two"}) {
+      EXPECT_NE(line.file(last).find(fmt::format("\"letter_of\":\"{}\"", branch)), std::string::npos) << line.file(last);
+    }
+    ASSERT_TRUE(line.letters.redrive(last, {}));
+    for (int i = 0; i < 1000 && line.letters.redrive_status(last)->state == core::RedriveState::running; ++i) {
+      line.letters.redrive_some();
+      line.letters.write_waiting();
+    }
   }
 }
 

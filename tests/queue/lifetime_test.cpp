@@ -1,5 +1,6 @@
 // How long a message is hidden, kept and held: delay, retention, purge, the limit of messages in
 // flight.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "support/line.hpp"
@@ -120,6 +121,30 @@ TEST(Delay, ends_with_the_retention_of_its_queue) {
   EXPECT_EQ(lane.queue.counters().expired, 1u);
   EXPECT_EQ(lane.line.settled.count(), 1u) << "its source hears of it";
   lane.expect_empty();
+}
+
+/// The workers' clock may be a millisecond behind: who found it visible would still receive it, before its delay is over.
+TEST(Delay, that_the_retention_cut_short_makes_nothing_visible) {
+  Lane lane({.delay_ms = 120'000, .retention_ms = 60'000});
+  lane.emit("a");
+  lane.line.advance(60'001);
+  EXPECT_EQ(lane.queue.counters().visible, 0u);
+  EXPECT_EQ(lane.queue.counters().expired, 1u);
+  lane.expect_empty();
+}
+
+TEST(Age, of_a_queue_whose_log_has_much_for_others_and_nothing_for_it_is_none) {
+  Line line;
+  Queue &sibling = line.queue({.name = "sibling"}), &queue = line.queue({.name = "q", .delay_ms = 120'000, .retention_ms = 60'000});
+  Publisher& publisher = line.publisher({&sibling, &queue});
+  ASSERT_TRUE(line.open());
+  for (int i = 0; i < 200; ++i) {
+    line.publish(publisher, {"a"});
+  }
+  line.advance(60'001);
+  EXPECT_EQ(queue.counters().expired, 200u);
+  EXPECT_EQ(queue.oldest_ms(), core::AgeWindow::kNone);
+  EXPECT_NE(sibling.oldest_ms(), core::AgeWindow::kNone);
 }
 
 TEST(Delay, is_no_receive) {
@@ -257,6 +282,28 @@ TEST(Retention, of_a_dead_letter_of_a_fifo_queue_counts_from_when_it_became_one)
   }
 }
 
+TEST(Retention, of_a_letter_that_does_not_say_when_it_became_one_counts_from_when_it_was_sent) {
+  for (const bool fifo : {false, true}) {
+    LogLines quiet;
+    Line line;
+    Queue& dead = line.queue({.name = "dead", .retention_ms = 60'000, .fifo = fifo});
+    Queue& queue = line.queue({.name = "q", .fifo = fifo}, &dead);
+    line.publisher({&queue});
+    line.storage.put("dead/dead.jsonl", fmt::format(R"({{"id":"019b76da-a800-7ad9-8d9b-792efcd46840","body":"a","sent":{},"dead_letter":{{"queue":"dead","reason":"r"}}}})"
+                                                    "\n",
+                                                    line.timers.now_ms()));
+    ASSERT_TRUE(line.open());
+    EXPECT_EQ(line.letters.stored(), 1u);
+    dead.sweep(line.timers.now_ms());
+    line.letters.write_waiting();
+    EXPECT_EQ(line.letters.stored(), 1u);
+    line.advance(60'001);
+    dead.sweep(line.timers.now_ms());
+    line.letters.write_waiting();
+    EXPECT_EQ(line.letters.stored(), 0u);
+  }
+}
+
 TEST(Purge, ends_what_is_visible_at_once_and_the_rest_when_it_comes_back) {
   Lane lane({.visibility_timeout_ms = 1000});
   lane.emit("expires");
@@ -301,6 +348,28 @@ TEST(Purge, ends_what_is_delayed_or_hidden_at_the_next_turn_and_nothing_that_com
   EXPECT_EQ(lane.one.receive(), Texts{"delayed after"});
   lane.one.settle();
   lane.expect_empty();
+}
+
+/// The end of another queue's purge comes between the two: the wheel keeps no order within a tick.
+TEST(Purge, leaves_the_order_of_another_queues_delayed_messages_as_it_is) {
+  Line line;
+  Queue &queue = line.queue({.name = "q", .delay_ms = 60, .fifo = true}), &other = line.queue({.name = "other"});
+  Publisher& publisher = line.publisher({&queue});
+  line.publisher({&other});
+  Hand& hand = line.hand(queue);
+  ASSERT_TRUE(line.open());
+  line.timers.advance();
+  line.clock.advance_ms(10);
+  line.publish(publisher, {"first"});
+  line.timers.advance();  // it is taken in first, so that it stands further out in the wheel than the second, due then, too
+  line.publish(publisher, {"second"});
+  line.timers.advance();
+  line.clock.advance_ms(60);
+  std::future<std::uint64_t> ended = line.timers.end_purged(other);
+  line.timers.advance();
+  EXPECT_EQ(ended.get(), 0u);
+  EXPECT_EQ(hand.receive(), (Texts{"first", "second"}));
+  hand.settle();
 }
 
 TEST(Purge, leaves_a_result_that_is_ok_as_it_is) {
