@@ -1,6 +1,10 @@
 // The age of the oldest of many things, without looking at each.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
+#include <vector>
+
 #include "queue/age_window.hpp"
 
 namespace sluice::test {
@@ -41,6 +45,39 @@ TEST(AgeWindow, keeps_what_stays_through_any_number_of_turns) {
     window.leave(window.come(1000 + i));
   }
   EXPECT_EQ(window.oldest_ms(), 20);
+}
+
+/// A queue with a delay, or with retries that wait: something comes at each turn, and none of it stays for ever.
+TEST(AgeWindow, of_a_steady_flow_is_too_old_by_a_seventh_of_what_things_stay_and_a_turn_at_most) {
+  for (const std::int64_t stay : {1, 2, 7, 15, 16, 17, 30, 100, 1000, 3000}) {
+    AgeWindow window;
+    std::deque<std::uint8_t> there;
+    for (std::int64_t now = 0; now < 5 * stay + 1000; ++now) {
+      there.push_back(window.come(now));
+      if (now >= stay) {
+        window.leave(there.front());
+        there.pop_front();
+      }
+      const std::int64_t oldest = std::max<std::int64_t>(0, now - stay + 1);
+      ASSERT_LE(window.oldest_ms(), oldest);
+      ASSERT_GE(window.oldest_ms(), oldest - stay / 7 - 1) << "stay " << stay << ", turn " << now;
+      window.turn();
+    }
+  }
+}
+
+TEST(AgeWindow, of_what_stays_for_ever_is_known_however_much_comes) {
+  AgeWindow window;
+  std::vector<std::uint8_t> there;
+  for (std::int64_t now = 0; now < 50'000; ++now) {
+    there.push_back(window.come(now));
+    window.turn();
+  }
+  EXPECT_EQ(window.oldest_ms(), 0);
+  for (const std::uint8_t place : there) {
+    window.leave(place);
+  }
+  EXPECT_EQ(window.oldest_ms(), AgeWindow::kNone);
 }
 
 }  // namespace
