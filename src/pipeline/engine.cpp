@@ -115,13 +115,13 @@ struct Engine::State {
     return sent;
   }
 
-  /// The same; `may_wait`: or it waits for workers to be started, and a source for room.
+  /// The same; `may_wait`: or it waits for workers to be started, and a source or a redrive for room.
   /// What ended is read before what was created: equal numbers leave no room for anything between.
   bool is_at_rest(bool may_wait) const {
     const auto rests = [may_wait](const std::unique_ptr<Source>& source) {
       return source->is_exhausted() || (may_wait && source->waits());
     };
-    if (!std::ranges::all_of(graph->sources, rests) || !graph->dead_letters->quiet()) {
+    if (!std::ranges::all_of(graph->sources, rests) || !graph->dead_letters->quiet(may_wait)) {
       return false;
     }
     // A worker whose lease has expired may still publish. None has one now, and (see below) none got one meanwhile.
@@ -134,7 +134,7 @@ struct Engine::State {
       ended.push_back(queue->ended());
     }
     // A part that was rejected belongs to no queue until it is stored: what is quiet now was created by now.
-    if (!graph->dead_letters->quiet()) {
+    if (!graph->dead_letters->quiet(may_wait)) {
       return false;
     }
     for (std::size_t i = 0; i < ended.size(); ++i) {

@@ -158,6 +158,22 @@ std::int64_t DeadLetters::redrive_some() {
   return next_ns;
 }
 
+bool DeadLetters::quiet(bool may_wait) const {
+  const std::uint64_t waiting = waiting_.load(std::memory_order_acquire);
+  return waiting == 0 || (may_wait && waiting == waiting_for_room().size());
+}
+
+std::vector<std::string> DeadLetters::waiting_for_room() const {
+  std::lock_guard lock(redrives_mutex_);
+  std::vector<std::string> names;
+  for (const auto& [queue, redrive] : redrives_) {
+    if (redrive->is_active() && redrive->waits_for_room()) {
+      names.push_back(queue->name());
+    }
+  }
+  return names;
+}
+
 Result<std::uint64_t> DeadLetters::purge(Queue& queue) {
   {
     std::lock_guard lock(redrives_mutex_);

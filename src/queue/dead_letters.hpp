@@ -86,8 +86,10 @@ class DeadLetters {
 
   /// Letters stored now, in all queues. [any]
   std::uint64_t stored() const { return stored_.load(std::memory_order_relaxed); }
-  /// Nothing waits to be written. [any]
-  bool quiet() const { return waiting_.load(std::memory_order_acquire) == 0; }
+  /// Nothing waits to be written, and no redrive is at work; `may_wait`: but those that wait for room. [any]
+  bool quiet(bool may_wait = false) const;
+  /// Dead-letter queues whose redrives go on when the service of a full queue has made room there. [any]
+  std::vector<std::string> waiting_for_room() const;
 
  private:
   struct Peek {

@@ -1,5 +1,6 @@
 #include "queue/letter_box.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "queue/letter_parts.hpp"
@@ -97,8 +98,11 @@ void LetterBox::add(Taken copy, std::int64_t moved_ms) {
 
 void LetterBox::recall() {
   recalled_ = true;
-  queue_.recall_letters([&](const Uuid& id, const LetterPlace& place) {
+  std::int64_t oldest_ms = AgeWindow::kNone;
+  queue_.recall_letters([&](const Uuid& id, const LetterPlace& place, std::int64_t since_ms) {
     loaded_.erase({id, place.source});
+    oldest_ms = std::min(oldest_ms, since_ms);
+    queue_.recalled_since_ms.store(oldest_ms, std::memory_order_relaxed);
     queue_.unloaded.fetch_add(1, std::memory_order_release);
   });
 }
@@ -119,7 +123,9 @@ std::unordered_set<LetterKey, LetterKeyHash> LetterBox::waiting(std::int64_t now
 Result<void> LetterBox::resume() {
   recalled_ = false;
   read_offset_ = 0;
-  return load();
+  Result<void> loaded = load();
+  queue_.recalled_since_ms.store(AgeWindow::kNone, std::memory_order_relaxed);
+  return loaded;
 }
 
 void LetterBox::note_redriven(const LetterKey& key) {

@@ -294,12 +294,13 @@ void Queue::sweep(std::int64_t now_ms) {
   }
   for (Subscription& subscription : subscriptions_) {
     while (subscription.log->begun_ms(subscription) < horizon_ms) {
+      const std::uint32_t seen = purges();
       Taken taken = subscription.log->take(subscription, kChunkMessages, &freed);
       if (taken.mask == 0) {
         break;
       }
       if (Taken young = remove_older(taken, horizon_ms); young.mask != 0) {
-        put_back(young, false);
+        put_back(young, false, seen);
       }
     }
   }
@@ -316,13 +317,13 @@ void Queue::sweep(std::int64_t now_ms) {
   give_credit(0, freed);
 }
 
-void Queue::recall_letters(const std::function<void(const Uuid&, const LetterPlace&)>& each) {
+void Queue::recall_letters(const std::function<void(const Uuid&, const LetterPlace&, std::int64_t since_ms)>& each) {
   const auto recall = [&](Taken letters) {
     for (std::uint64_t left = letters.mask; left != 0; left &= left - 1) {
       Lineage& lineage = letters.chunk->lineage[lowest_bit(left)];
       delete lineage.last_error;  // of a retry here; the file has the letter's own
       lineage.last_error = nullptr;
-      each(letters.chunk->id(lowest_bit(left)), *lineage.stored_in);
+      each(letters.chunk->id(lowest_bit(left)), *lineage.stored_in, letters.chunk->old_since_ms(lowest_bit(left)));
     }
     give_credit(bit_count(letters.mask), static_cast<std::int64_t>(letters.chunk->charge_of_mask(letters.mask)));
     release_chunk(letters.chunk, bit_count(letters.mask));
@@ -487,6 +488,9 @@ std::int64_t Queue::oldest_ms() const {
   const bool may_be_in_logs = counters().visible != 0;  // a log looks at so many entries that are not for this queue
   for (const Subscription& subscription : subscriptions_) {
     oldest = may_be_in_logs ? std::min(oldest, subscription.log->oldest_ms(subscription)) : oldest;
+  }
+  if (unloaded.load(std::memory_order_acquire) != 0) {
+    oldest = std::min(oldest, recalled_since_ms.load(std::memory_order_relaxed));
   }
   if (fifo_ != nullptr) {
     oldest = std::min(oldest, fifo_->backlog_oldest_ms());

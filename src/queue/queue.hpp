@@ -158,7 +158,7 @@ class Queue {
   void put_back(Taken taken, bool was_in_flight, std::uint32_t purges, std::int64_t horizon_ms = INT64_MIN);
   void put_back(Taken taken, bool was_in_flight) { put_back(taken, was_in_flight, purges()); }
   /// Takes letters of its own file that wait here out of memory; `each` hears of them. The rest stays. [letters' writer]
-  void recall_letters(const std::function<void(const Uuid&, const LetterPlace&)>& each);
+  void recall_letters(const std::function<void(const Uuid&, const LetterPlace&, std::int64_t since_ms)>& each);
   /// Shows the oldest visible messages, at most `count_max`, by chunk; they stay, in their order, but what came back to
   /// the queue goes behind what did so meanwhile. While it lasts they cannot be received.
   void peek(std::uint32_t count_max, std::int64_t now_ms, const std::function<void(const Chunk&, std::uint64_t mask)>& each);
@@ -244,6 +244,7 @@ class Queue {
   Atomic<bool> paced{false};           ///< its service's max_rate is used up: nothing is received until the ticker looks
   Atomic<bool> loading{false};        ///< a load of dead letters was asked for
   Atomic<std::uint64_t> unloaded{0};  ///< dead letters that are in the file only; they count as visible
+  Atomic<std::int64_t> recalled_since_ms{AgeWindow::kNone};  ///< of those that a redrive put there the oldest became one then
 
  private:
   friend class Fifo;

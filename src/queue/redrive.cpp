@@ -247,7 +247,9 @@ Redrive::Verdict Redrive::weigh(const LetterLine& letter, Queue& target) {
 
 /// In its new queue a letter is a new message with its old id; it leaves the file when it is at its end there.
 Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
-  if (!target.credits().available()) {
+  const bool has_room = target.credits().available();
+  waits_for_room_.store(!has_room && target.has_service(), std::memory_order_release);
+  if (!has_room) {
     return target.has_service() ? Verdict::later : Verdict::no_room;
   }
   if (pace_ && pace_->available(timers_.clock().steady_ns()) == 0) {

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -507,6 +509,30 @@ TEST(UntilIdle, a_run_ends_whose_source_waits_for_room_in_a_queue_without_a_serv
   const core::Summary summary = plan.run();
   EXPECT_EQ(summary.exit, 76);
   EXPECT_EQ(log.with("source 'source' waits for room in a full queue").size(), 1u);
+  expect_conservation(summary);
+}
+
+TEST(UntilIdle, a_run_ends_whose_redrive_waits_for_room_that_nobody_makes) {
+  const LogLines log;
+  Record<std::string> bodies;
+  auto stage = keeping_stage(bodies);
+  Plan plan;
+  const std::uint32_t q = plan.queue_with_dead("q", 3);
+  plan.pipeline().queues[q].capacity = 10;
+  core::ScalingPolicy& scaling = plan.service("drain", q, {stage.get()}).scaling;
+  scaling.min_capacity = scaling.desired_capacity = 0;
+  scaling.max_capacity = 4;
+  std::filesystem::create_directories(plan.pipeline_state() + "/dead-letters");
+  std::ofstream letters(plan.pipeline_state() + "/dead-letters/q-dead.jsonl");
+  for (int i = 10; i < 30; ++i) {
+    letters << R"({"id":"019b76da-a800-7ad9-8d9b-792efcd468)" << i << R"(","body":"a","dead_letter":{"queue":"q-dead","source_queue":"q","reason":"r"}})" << "\n"
+            << R"({"redrive":"019b76da-a800-7ad9-8d9b-792efcd468)" << i << R"(","source_queue":"q","to":"q"})" << "\n";
+  }
+  letters.close();
+  const core::Summary summary = plan.run();
+  EXPECT_EQ(summary.dead_letters, 20u) << "they leave their file when they are at their end";
+  EXPECT_EQ(summary.queues[q].visible, 10u);
+  EXPECT_EQ(log.with("the redrive of 'q-dead' waits for room in a full queue, and no alarm will start any worker: it ends").size(), 1u);
   expect_conservation(summary);
 }
 

@@ -643,6 +643,24 @@ TEST(Age, is_that_of_the_oldest_message_that_has_not_ended) {
   yard.at_dead.drain();
 }
 
+TEST(Age, of_dead_letters_is_known_while_a_redrive_is_at_work) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  const std::int64_t moved = yard.line.clock.wall_ms();
+  yard.line.advance(1000);
+  yard.bury(yard.to_one, yard.at_one, "b");
+  ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {.messages_per_second = 1}));
+  yard.line.letters.redrive_some();
+  ASSERT_EQ(yard.status().state, RedriveState::running);
+  EXPECT_EQ(yard.dead.oldest_ms(), moved) << "to within what went since it began";
+  yard.line.advance(1000);
+  yard.line.letters.redrive_some();
+  EXPECT_EQ(yard.status().state, RedriveState::completed);
+  EXPECT_EQ(yard.dead.oldest_ms(), core::AgeWindow::kNone);
+  yard.at_one.drain();
+  yard.line.letters.write_waiting();
+}
+
 TEST(Age, of_a_dead_letter_counts_from_when_it_became_one_whatever_is_done_to_it) {
   Yard yard;
   yard.line.publish(yard.to_one, {"a"});
