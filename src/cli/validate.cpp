@@ -71,6 +71,7 @@ std::string memory_text(const PipelineDescription& pipeline) {
          line(bound.emissions,
               "what a batch becomes in each worker that publishes without waiting: 64 such bodies "
               "a message") +
+         line(bound.parts, "parts that stages which split reject, and that are not stored yet") +
          (keeps_letters(pipeline)
               ? fmt::format("    {:>12}  more for each dead letter in a file: where it lies there\n",
                             human_size(LetterFile::kIndexBytes))

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "message/chunk.hpp"
+#include "queue/dead_letters.hpp"
 #include "queue/deduplication.hpp"
 #include "queue/lanes.hpp"
 #include "queue/log.hpp"
@@ -49,14 +50,21 @@ std::vector<std::uint32_t> queues_of(const PipelineDescription& pipeline, const 
   return pipeline.topics[target.index].queues;
 }
 
+namespace {
+
+/// One with any of the flags.
+bool has_stage(const ServiceDescription& service, std::uint32_t flags) {
+  return std::ranges::any_of(service.stages, [flags](const std::unique_ptr<sluice_config>& stage) {
+    return (stage->component->descriptor->flags & flags) != 0;
+  });
+}
+
+}  // namespace
+
 bool runs_on_pool(const ServiceDescription& service) {
   if (service.batch_window_ms != 0 || (service.publish_to && service.batch_size > kChunkMessages))
     return false;
-  return std::none_of(
-      service.stages.begin(), service.stages.end(),
-      [](const std::unique_ptr<sluice_config>& stage) {
-        return (stage->component->descriptor->flags & (SLUICE_BLOCKS | SLUICE_SPLITS)) != 0;
-      });
+  return !has_stage(service, SLUICE_BLOCKS | SLUICE_SPLITS);
 }
 
 namespace {
@@ -192,6 +200,8 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
       bound.emissions = sum(bound.emissions, product(workers * kEmissionsMax, service.batch_size,
                                                      service.max_body_bytes));
     }
+    if (has_stage(service, SLUICE_SPLITS))
+      bound.parts = DeadLetters::kPartBytesMax;
     const std::int64_t in_hand = std::max(service.max_body_bytes, kSlabMax);
     bound.workers = sum(bound.workers, product(workers, service.batch_size, in_hand));
   }
@@ -204,7 +214,7 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
 
 std::int64_t MemoryBound::total() const {
   std::int64_t all = 0;
-  for (const std::int64_t part : {queues, timers, fifo, origins, logs, producers, workers, emissions, filters, admin})
+  for (const std::int64_t part : {queues, timers, fifo, origins, logs, producers, workers, emissions, parts, filters, admin})
     all = sum(all, part);
   return all;
 }

@@ -50,6 +50,7 @@ struct MemoryBound {
   /// What a batch becomes in a worker of the CPU pool that publishes: it never waits for credit, so
   /// it may overdraw by 64 bodies of max_body_bytes for each message.
   std::int64_t emissions = 0;
+  std::int64_t parts = 0;      ///< of services whose stages split: rejected parts that are not stored yet
   std::int64_t filters = 0;    ///< filter policies, compiled; twice of it for a moment while they are changed
   std::int64_t admin = 0;      ///< answers that show messages
   std::int64_t total() const;

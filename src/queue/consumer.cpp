@@ -69,7 +69,7 @@ std::uint32_t Consumer::receive(std::int64_t now_tick) {
   assert(leases_.empty());
   in_hand_ = 0;
   set_stage(nullptr);
-  holder_.batch.store(++batch_, std::memory_order_relaxed);
+  holder_.batch.store(++batch_, std::memory_order_release);  // the words of the last one are seen with it
   holder_.received_tick.store(now_tick, std::memory_order_relaxed);
   return receive_more(now_tick);
 }

@@ -85,6 +85,7 @@ class Consumer {
   /// Moves all deadlines to now + the visibility timeout, but not past the batch's ack deadline: what is not settled by
   /// then is rejected, as its stage swallows it. False: one has expired already.
   bool extend();
+  DeadLetters& dead_letters() { return dead_letters_; }
   /// All leases of the batch have expired: what is done with it from now on is somebody else's.
   bool has_lost_all() const;
   /// Which stage has the batch; named where a lease expires, maybe when the worker is gone: `stage` outlives the ticker.

@@ -28,15 +28,16 @@ void Credits::deal(std::int64_t messages, std::int64_t bytes, std::uint32_t publ
 }
 
 bool Credits::refill(Reservation& reservation) {
-  std::int64_t packed = packed_.load(std::memory_order_relaxed);
+  std::int64_t packed = packed_.load(std::memory_order_seq_cst);  // a waiter's look after announce_wait()
   for (;;) {
     std::int64_t messages = messages_of(packed) + reservation.messages;
     std::int64_t units = units_of(packed) + reservation.units;
     if (messages <= 0 || units <= 0) {
       return false;
     }
-    Reservation wanted{std::clamp<std::int64_t>(share_messages_.load(std::memory_order_relaxed), 1, messages),
-                       std::clamp<std::int64_t>(share_units_.load(std::memory_order_relaxed), 1, units)};
+    // Of a small queue a share is nothing: who kept one message would keep it from others for as long as it sends none.
+    Reservation wanted{std::min(share_messages_.load(std::memory_order_relaxed), messages),
+                       std::min(share_units_.load(std::memory_order_relaxed), units)};
     if (packed_.compare_exchange_weak(packed, pack(messages - wanted.messages, units - wanted.units),
                                       std::memory_order_acq_rel, std::memory_order_relaxed)) {
       reservation = wanted;

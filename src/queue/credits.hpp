@@ -34,8 +34,8 @@ class alignas(kCacheLine) Credits {
   /// under traffic]
   void deal(std::int64_t messages, std::int64_t bytes, std::uint32_t publishers);
 
-  /// True: the reservation is above 0 in both, filled up from the queue if need be. False: the queue
-  /// is full; nothing was taken.
+  /// True: there is credit; the reservation has its share of it, which is nothing of a small queue. False: the queue is
+  /// full; nothing was taken.
   bool admit(Reservation& reservation) {
     return (reservation.messages > 0 && reservation.units > 0) || refill(reservation);
   }

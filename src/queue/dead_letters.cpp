@@ -25,6 +25,10 @@ std::string why(const DeadLetter& letter) {
                      std::string_view(letter.detail).substr(0, kDetailShownMax));
 }
 
+std::int64_t units_of(const DeadLetter& letter) {
+  return static_cast<std::int64_t>(letter.copy.chunk->charge_of_mask(letter.copy.mask));
+}
+
 std::string_view kind_of(const DeadLetter& letter) { return letter.is_part ? "part" : "message"; }
 
 void tell_left_out(const Queue& queue, std::uint64_t left_out, std::string_view what) {
@@ -213,7 +217,18 @@ void DeadLetters::submit(DeadLetter letter) noexcept {
     drop(letter);
     return;
   }
+  if (letter.is_part) {
+    parts_waiting_.fetch_add(1, std::memory_order_relaxed);
+    part_units_waiting_.fetch_add(units_of(letter), std::memory_order_relaxed);
+  }
   submit(Job{.kind = Job::Kind::letter, .letter = std::make_unique<DeadLetter>(std::move(letter))});
+}
+
+void DeadLetters::wait_for_room_for_parts(std::int64_t timeout_ns) {
+  const std::uint32_t written = parts_written_.load(std::memory_order_seq_cst);
+  if (!has_room_for_parts()) {
+    futex_wait(parts_written_, written, timeout_ns);
+  }
 }
 
 void DeadLetters::submit_overdue(Queue& from, const std::string& service, Taken overdue) noexcept {
@@ -271,6 +286,13 @@ bool DeadLetters::write_waiting() {
   // The queue keeps no order between threads. What was submitted before the last of these began is here: a group's
   // letters come one after the other.
   std::ranges::sort(jobs, {}, &Job::number);
+  std::uint64_t parts = 0;
+  std::int64_t part_units = 0;
+  for (const Job& each : jobs) {
+    const bool is_part = each.kind == Job::Kind::letter && each.letter->is_part;
+    parts += is_part ? 1 : 0;
+    part_units += is_part ? units_of(*each.letter) : 0;
+  }
   Result<void> written = broken_ ? fail(Errc::io, "an earlier write failed") : write(jobs);
   if (!written) {
     for (Job& left : jobs) {
@@ -287,6 +309,12 @@ bool DeadLetters::write_waiting() {
     }
   }
   waiting_.fetch_sub(jobs.size(), std::memory_order_acq_rel);
+  if (parts != 0) {
+    parts_waiting_.fetch_sub(parts, std::memory_order_seq_cst);
+    part_units_waiting_.fetch_sub(part_units, std::memory_order_seq_cst);
+    parts_written_.fetch_add(1, std::memory_order_seq_cst);
+    futex_wake(parts_written_, 1 << 30);
+  }
   return true;
 }
 

@@ -6,6 +6,17 @@
 #include "queue/queue.hpp"
 
 namespace sluice::core {
+namespace {
+
+std::uint64_t messages_in(const std::vector<Taken>& parts) {
+  std::uint64_t messages = 0;
+  for (const Taken& part : parts) {
+    messages += bit_count(part.mask);
+  }
+  return messages;
+}
+
+}  // namespace
 
 using Verdict = Deduplication::Verdict;
 
@@ -431,6 +442,7 @@ std::uint64_t Fifo::purge() {
       queue_.purges_.fetch_add(1, std::memory_order_acq_rel);
       lanes_.clear(visible, hidden);
       publish_lanes();
+      left -= std::min<std::uint64_t>(left, messages_in(visible));
       queue_.came_back_.fetch_add(hidden.size(), std::memory_order_release);
       queue_.invisible.fetch_sub(hidden.size(), std::memory_order_relaxed);
     }
@@ -444,11 +456,8 @@ std::uint64_t Fifo::purge() {
   remove_all(visible, queue_.purged);
   remove_all(hidden, queue_.purged);
   queue_.give_credit(0, freed);
-  std::uint64_t gone = hidden.size();
-  for (const Taken& taken : visible) {
-    gone += bit_count(taken.mask);
-  }
-  return gone;
+  queue_.notify();  // what came meanwhile may have found the table full
+  return hidden.size() + messages_in(visible);
 }
 
 void Fifo::leave_rest_behind() {
@@ -470,9 +479,7 @@ void Fifo::leave_rest_behind() {
 void Fifo::peek(std::uint32_t count_max, std::int64_t now_ms,
                 const std::function<void(const Chunk&, std::uint64_t mask)>& each) {
   route(count_max, now_ms);
-  if (table_is_full_.load(std::memory_order_relaxed)) {
-    queue_.notify();  // a consumer sees to its being tried again
-  }
+  queue_.notify();  // a consumer that found the messages in nobody's sight may have parked; one tries a full table again
   const std::lock_guard lock(lanes_mutex_);
   lanes_.look([&](const LaneMessage& message) {
     if (count_max == 0) {

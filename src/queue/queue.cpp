@@ -90,12 +90,16 @@ void Queue::open() {
   credits_.init(options_.capacity, options_.capacity_bytes, subscribed_);
 }
 
-Taken Queue::take_returned(std::uint32_t count_max) {
+/// What was taken before the last purge is removed, and added to `removed`.
+Queue::Returned Queue::take_returned(std::uint32_t count_max, std::uint64_t* removed) {
   Returned item;
   while (returned_items_.load(std::memory_order_relaxed) > 0 && returned_.try_dequeue(item)) {
     returned_items_.fetch_sub(1, std::memory_order_relaxed);
     ages_.leave(item.age);
     if (item.purges != purges()) {
+      if (removed != nullptr) {
+        *removed += bit_count(item.taken.mask);
+      }
       remove(item.taken, purged);
       continue;
     }
@@ -107,7 +111,7 @@ Taken Queue::take_returned(std::uint32_t count_max) {
       notify();  // who looked meanwhile found nothing
       item.taken.mask &= ~rest;
     }
-    return item.taken;
+    return item;
   }
   return {};
 }
@@ -137,7 +141,7 @@ Taken Queue::take(std::uint32_t count_max, Subscription** turn, std::int64_t* fr
   if (fifo_ != nullptr) {
     return fifo_->take_away(count_max, false, freed);
   }
-  Taken taken = take_returned(count_max);
+  Taken taken = take_returned(count_max).taken;
   return taken.mask != 0 ? taken : take_from_logs(count_max, turn, freed, whole);
 }
 
@@ -294,24 +298,23 @@ void Queue::sweep(std::int64_t now_ms) {
   }
   for (Subscription& subscription : subscriptions_) {
     while (subscription.log->begun_ms(subscription) < horizon_ms) {
-      const std::uint32_t seen = purges();
-      Taken taken = subscription.log->take(subscription, kChunkMessages, &freed);
+      const Taken taken = subscription.log->take(subscription, kChunkMessages, &freed);
       if (taken.mask == 0) {
         break;
       }
+      const std::uint32_t seen = purges();  // after it: what came after a purge is not to go with it
       if (Taken young = remove_older(taken, horizon_ms); young.mask != 0) {
         put_back(young, false, seen);
       }
     }
   }
   for (std::int64_t items = returned_items_.load(std::memory_order_relaxed); items > 0; --items) {
-    std::uint32_t seen = purges();
-    Taken taken = take_returned(kChunkMessages);
-    if (taken.mask == 0) {
+    const Returned item = take_returned(kChunkMessages);
+    if (item.taken.mask == 0) {
       break;
     }
-    if (Taken young = remove_older(taken, horizon_ms); young.mask != 0) {
-      put_back(young, false, seen);
+    if (Taken young = remove_older(item.taken, horizon_ms); young.mask != 0) {
+      put_back(young, false, item.purges);
     }
   }
   give_credit(0, freed);
@@ -334,8 +337,7 @@ void Queue::recall_letters(const std::function<void(const Uuid&, const LetterPla
   }
   // What is no letter goes back to the end, so the number of looks must be bounded.
   for (std::int64_t items = returned_items_.load(std::memory_order_relaxed); items > 0; --items) {
-    const std::uint32_t seen = purges();
-    const Taken taken = take_returned(kChunkMessages);
+    const auto [taken, seen, age] = take_returned(kChunkMessages);
     if (taken.mask == 0) {
       break;
     }
@@ -368,7 +370,7 @@ void Queue::peek(std::uint32_t count_max, std::int64_t now_ms, const std::functi
   std::vector<Taken> returned;
   std::uint32_t count = 0;
   while (count < count_max) {
-    const Taken taken = take_returned(count_max - count);
+    const Taken taken = take_returned(count_max - count).taken;
     if (taken.mask == 0) {
       break;
     }
@@ -416,20 +418,22 @@ std::uint64_t Queue::purge() {
     return fifo_->purge();
   }
   const std::lock_guard lock(operated_);
-  const std::uint64_t visible = counters().visible, before = purged.load(std::memory_order_relaxed);
+  const std::uint64_t visible = counters().visible;
   purges_.fetch_add(1, std::memory_order_acq_rel);
+  std::uint64_t gone = 0;
   Subscription* turn = nullptr;
   std::int64_t freed = 0;
-  // What came back before goes within take(): so the counter tells how many are gone.
-  while (purged.load(std::memory_order_relaxed) - before < visible) {
-    Taken taken = take(kChunkMessages, &turn, &freed);
+  while (gone < visible) {  // publishers go on
+    Taken taken = take_returned(kChunkMessages, &gone).taken;
+    taken = taken.mask != 0 ? taken : take_from_logs(kChunkMessages, &turn, &freed, false);
     if (taken.mask == 0) {
       break;
     }
+    gone += bit_count(taken.mask);
     remove(taken, purged);
   }
   give_credit(0, freed);
-  return purged.load(std::memory_order_relaxed) - before;
+  return gone;
 }
 
 std::uint64_t Queue::created() const {

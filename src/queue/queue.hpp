@@ -267,7 +267,7 @@ class Queue {
   std::uint64_t overdue_of(const Taken& taken) const;
   void give_up(Taken overdue);
   std::uint64_t letters_of(const Taken& taken) const;
-  Taken take_returned(std::uint32_t count_max);
+  Returned take_returned(std::uint32_t count_max, std::uint64_t* removed = nullptr);
   Taken take_from_logs(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole);
   void hand_over(Taken taken, std::int64_t freed, Evacuator& evacuator);
   void evacuated(Taken taken);

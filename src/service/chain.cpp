@@ -10,6 +10,7 @@ namespace {
 
 /// DESIGN §2.4: what a stage may emit per message unless it SPLITS.
 constexpr std::uint32_t kEmissionsMax = 64;
+constexpr std::int64_t kPartsLookNs = 100'000'000;
 
 std::string text_of(sluice_str text) { return text.size == 0 ? std::string() : std::string(text.data, text.size); }
 
@@ -405,6 +406,21 @@ Lineage Chain::lineage_of_root(std::uint32_t root) const {
   return {};
 }
 
+/// OK: there is. The batch keeps its leases meanwhile.
+int32_t Chain::wait_for_room_for_parts() {
+  DeadLetters& letters = consumer_.dead_letters();
+  while (!letters.has_room_for_parts()) {
+    if (aborting() || consumer_.is_given_up()) {
+      return aborting() ? SLUICE_CANCELLED : SLUICE_STALE;
+    }
+    consumer_.extend();
+    wait_begins();
+    letters.wait_for_room_for_parts(kPartsLookNs);
+    wait_ends();
+  }
+  return SLUICE_OK;
+}
+
 int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluice_str detail) {
   reserved_bytes_.reset();
   if (part.struct_size < sizeof(sluice_emission) || part.parent >= count_ || reason.size == 0 || part.reader != nullptr) {
@@ -417,11 +433,19 @@ int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluic
   if (ordinals_.size() < count_) {
     ordinals_.assign(count_, 0);
   }
+  if (ordinals_[part.parent] >= kEmissionsMax && !stages_[stage_].splits) {
+    return refuse(part, SLUICE_TOO_LARGE);
+  }
+  // A stage that emits 64 parts at most never waits: its thread may be the pool's.
+  if (const int32_t status = stages_[stage_].splits ? wait_for_room_for_parts() : SLUICE_OK; status != SLUICE_OK) {
+    return refuse(part, status);
+  }
   Uuid id;
   if (parts.id == nullptr) {
-    id = derived_id(part.parent, ordinals_[part.parent]++);
+    id = derived_id(part.parent, ordinals_[part.parent]);
     parts.id = &id;
   }
+  ++ordinals_[part.parent];
   const Emitting emitting(consumer_);
   if (!emitting) {
     return refuse(part, SLUICE_STALE);

@@ -96,6 +96,7 @@ class Chain final : public sluice_out {
   void retry_all(const char* reason);
   bool aborting() const { return options_.aborting->load(std::memory_order_relaxed); }
   Lineage lineage_of_root(std::uint32_t root) const;
+  int32_t wait_for_room_for_parts();
   bool is_last() const { return stage_ + 1 == stages_.size(); }
 
   // Constant after construction.

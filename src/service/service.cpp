@@ -193,6 +193,7 @@ void Service::gather(Worker& worker) {
     if (left_ns <= 0) {
       return;
     }
+    worker.idle();
     park(worker, left_ns);
   }
 }

@@ -73,6 +73,9 @@ Fanout::Fate Fanout::admit(std::uint32_t index, Admission admission) {
   if (blocks(index) && admission != Admission::overdraw) {
     return Fate::withheld;
   }
+  if (!is_wanted(index)) {
+    return Fate::published;  // it gets nothing
+  }
   switch (branch.queue->options().when_full) {
     case WhenFull::block:
       return Fate::published;
@@ -89,6 +92,16 @@ Fanout::Fate Fanout::admit(std::uint32_t index, Admission admission) {
     }
   }
   return Fate::dropped;
+}
+
+/// The chunk was begun when there was no room, and may stay open for long: what is published of it now may find some.
+void Fanout::admit_refused() {
+  any_refused_ = false;
+  for (std::uint32_t index = 0; index < branches_.size(); ++index) {
+    Branch& branch = branches_[index];
+    branch.fate = is_refused(branch.fate) ? admit(index, Admission::overdraw) : branch.fate;
+    any_refused_ |= is_refused(branch.fate);
+  }
 }
 
 void Fanout::give_reservations_back() {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "message/origin.hpp"
+#include "queue/dead_letters.hpp"
 #include "queue/log.hpp"
 #include "queue/timers.hpp"
 #include "config_fixture.hpp"
@@ -81,6 +82,15 @@ TEST(Topology, the_memory_bound_counts_what_messages_take_in_the_timers) {
   EXPECT_EQ(timers(R"("capacity": 1000)"), Timers::bytes_max(1000));
   EXPECT_EQ(timers(R"("capacity": 1000000, "capacity_bytes": "64KiB")"), Timers::bytes_max(1024));
   EXPECT_EQ(Timers::bytes_max(1), 4 * 48) << "the inbox, a slot of the wheel, and twice that while it grows";
+}
+
+TEST(Topology, the_memory_bound_counts_rejected_parts_where_a_stage_splits) {
+  for (const auto& [stage, bytes] : {std::pair{"test_split", DeadLetters::kPartBytesMax}, {"test_upper", std::int64_t{0}}}) {
+    const Loaded loaded(R"({"queues": {"q": {}, "out": {}}, "services": {"s": {"queue": "q", "publish_to": "out", "stages": [{"type": ")" +
+                        std::string(stage) + R"("}]}}})");
+    ASSERT_TRUE(loaded.result) << loaded.text();
+    EXPECT_EQ(memory_bound(loaded.pipeline()).parts, bytes);
+  }
 }
 
 TEST(Topology, the_memory_bound_counts_answers_of_the_admin_address) {

@@ -3,6 +3,7 @@
 #include <rapidcheck.h>
 
 #include <thread>
+#include <vector>
 
 #include "message/chunk.hpp"
 #include "queue/credits.hpp"
@@ -89,6 +90,18 @@ TEST(Credits, all_reservations_together_hold_at_most_a_quarter) {
     }
     EXPECT_GE(credits.messages(), 75'000);
     EXPECT_GE(credits.units(), (1 << 30) / kUnit * 3 / 4);
+  }
+}
+
+TEST(Credits, of_a_small_queue_are_kept_from_nobody_by_who_was_admitted_and_sends_nothing) {
+  for (const std::int64_t capacity : {1, 3, 15}) {
+    Credits credits;
+    credits.init(capacity, capacity * kUnit, 40);
+    std::vector<Reservation> idle(40);
+    for (Reservation& reservation : idle) {
+      EXPECT_TRUE(credits.admit(reservation));
+    }
+    EXPECT_TRUE(credits.available());
   }
 }
 

@@ -619,6 +619,23 @@ TEST(Peek, shows_the_oldest_and_spends_nothing) {
   yard.expect_conserved();
 }
 
+/// It moved them into their groups' lanes, and a consumer that looked meanwhile saw them nowhere.
+TEST(Peek, of_a_fifo_queue_wakes_its_consumer) {
+  core::ReadySet ready(1, [](std::uint32_t) {});
+  Line line;
+  Queue& queue = line.queue({.name = "q", .fifo = true});
+  queue.set_service(&ready, 0);
+  core::Publisher& publisher = line.publisher({&queue});
+  publisher.wire_ready();
+  Hand& hand = line.hand(queue);
+  ASSERT_TRUE(line.open());
+  line.publish(publisher, {"a"});
+  ready.clear(0);  // it is about to park
+  queue.peek(1, line.timers.now_ms(), [](const core::Chunk&, std::uint64_t) {});
+  EXPECT_TRUE(ready.is_set(0));
+  hand.drain();
+}
+
 TEST(Age, is_that_of_the_oldest_message_that_has_not_ended) {
   Yard yard;
   EXPECT_EQ(yard.one.oldest_ms(), core::AgeWindow::kNone);

@@ -478,6 +478,53 @@ TEST(Chain, a_rejected_part_is_stored_alone_and_its_parent_goes_on) {
   EXPECT_EQ(conservation_gap(shop.dead.counters()), 0);
 }
 
+TEST(Chain, a_stage_that_splits_waits_while_many_parts_that_it_rejected_are_not_stored) {
+  Shop* at = nullptr;
+  std::vector<int32_t> results;
+  auto stage = Script::stage("rows", SLUICE_SPLITS, [&](const sluice_batch&, sluice_out* out) {
+    for (std::uint64_t i = 0; i <= core::DeadLetters::kPartsMax; ++i) {
+      sluice_emission row = emission(0, "bad row");
+      at->aborting = i == core::DeadLetters::kPartsMax;  // else it would wait for ever: nobody writes
+      results.push_back(host().reject_part(out, &row, str("bad_number"), {}));
+    }
+    at->aborting = false;
+    at->line.letters.write_waiting();
+    sluice_emission row = emission(0, "bad row");
+    results.push_back(host().reject_part(out, &row, str("bad_number"), {}));
+    return SLUICE_OK;
+  });
+  LogLines quiet;
+  Shop shop({stage.get()});
+  at = &shop;
+  shop.send({"file"});
+  shop.work();
+  ASSERT_EQ(results.size(), core::DeadLetters::kPartsMax + 2);
+  EXPECT_EQ(results[core::DeadLetters::kPartsMax - 1], SLUICE_OK);
+  EXPECT_EQ(results[core::DeadLetters::kPartsMax], SLUICE_CANCELLED);
+  EXPECT_EQ(results.back(), SLUICE_OK) << "they were stored";
+  shop.line.letters.write_waiting();
+  EXPECT_EQ(shop.line.letters.stored(), core::DeadLetters::kPartsMax + 1);
+}
+
+TEST(Chain, a_part_counts_as_an_emission_of_a_stage_that_does_not_split) {
+  std::vector<int32_t> results;
+  auto stage = Script::stage("rows", 0, [&](const sluice_batch&, sluice_out* out) {
+    for (int i = 0; i < 65; ++i) {
+      sluice_emission row = emission(0, "bad row");
+      results.push_back(host().reject_part(out, &row, str("bad_number"), {}));
+    }
+    return SLUICE_OK;
+  });
+  LogLines quiet;
+  Shop shop({stage.get()});
+  shop.send({"file"});
+  shop.work();
+  EXPECT_EQ(results[63], SLUICE_OK);
+  EXPECT_EQ(results[64], SLUICE_TOO_LARGE);
+  shop.line.letters.write_waiting();
+  EXPECT_EQ(shop.line.letters.stored(), 64u);
+}
+
 TEST(Chain, a_fatal_stage_settles_nothing) {
   auto stage = Script::stage("fatal", 0, [](const sluice_batch&, sluice_out*) { return SLUICE_FATAL; });
   Shop shop({stage.get()});

@@ -104,6 +104,35 @@ TEST(FullQueue, that_drops_the_old_drops_the_new_where_all_is_in_flight) {
   fork.expect_all_accounted_for();
 }
 
+/// A slow sibling keeps a chunk open for as long as it holds a message of it.
+TEST(FullQueue, takes_messages_again_as_soon_as_it_has_room_though_their_chunk_was_begun_when_it_had_none) {
+  for (const WhenFull when_full : {WhenFull::drop_new, WhenFull::drop_old, WhenFull::dead_letter}) {
+    LogLines quiet;
+    Line line;
+    Queue& dead = line.queue({.name = "dead"});
+    Queue &small = line.queue({.name = "small", .capacity = 1, .when_full = when_full}, &dead), &slow = line.queue({.name = "slow"});
+    Publisher& publisher = line.publisher({&small, &slow});
+    Hand &hand = line.hand(small), &slow_hand = line.hand(slow);
+    ASSERT_TRUE(line.open());
+    line.publish(publisher, {"0"});
+    publisher.close();
+    ASSERT_EQ(hand.receive(), Texts{"0"});
+    line.publish(publisher, {"1"});  // in flight is full, too
+    hand.settle();
+    hand.consumer.idle();
+    line.letters.write_waiting();
+    line.publish(publisher, {"2"});
+    EXPECT_EQ(hand.receive(), Texts{"2"});
+    hand.settle();
+    EXPECT_EQ(small.counters().dropped + small.counters().moved_to_dead_letter, 1u);
+    EXPECT_EQ(conservation_gap(small.counters()), 0);
+    slow_hand.drain();
+    hand.consumer.idle();
+    publisher.close();
+    EXPECT_EQ(small.credits().messages(), 1);
+  }
+}
+
 TEST(FullQueue, a_drop_counts_as_a_rejection_for_its_source) {
   Fork fork(WhenFull::drop_new, 1);
   fork.emit(2);
