@@ -122,27 +122,29 @@ void Redrive::end(RedriveState state, std::string failure) {
     state = RedriveState::failed;
     failure = done.error().message;
   }
+  RedriveStatus ended;
   change([&](RedriveStatus& status) {
     status.state = state;
     status.ended_ms = timers_.clock().wall_ms();
     status.failure = std::move(failure);
+    ended = status;
   });
-  tell();
+  tell(ended);
   active_.store(false, std::memory_order_release);
 }
 
-void Redrive::tell() const {
+void Redrive::tell(const RedriveStatus& status) const {
   std::string left;
   const auto count = [&](std::uint64_t number, std::string_view why) {
     left += number != 0 ? fmt::format("; {} {}", number, why) : std::string();
   };
-  count(status_.parts, "left, being parts");
-  count(status_.in_use, "left, being in use");
-  count(status_.without_queue, "left, for the queue to go to is not there");
-  count(status_.without_room, "left, for their queue is full and has no service");
-  count(status_.failure.empty() ? 0 : 1, "failure: " + status_.failure);
-  const std::string text = fmt::format("redrive {}: {} {}{}", name_of(status_.state), count_text(status_.moved, "letter"),
-                                       status_.request.dry_run ? "would be moved" : "moved", left);
+  count(status.parts, "left, being parts");
+  count(status.in_use, "left, being in use");
+  count(status.without_queue, "left, for the queue to go to is not there");
+  count(status.without_room, "left, for their queue is full and has no service");
+  count(status.failure.empty() ? 0 : 1, "failure: " + status.failure);
+  const std::string text = fmt::format("redrive {}: {} {}{}", name_of(status.state), count_text(status.moved, "letter"),
+                                       status.request.dry_run ? "would be moved" : "moved", left);
   if (left.empty()) {
     log_info(box_.queue().name(), "{}", text);
   } else {

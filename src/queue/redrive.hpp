@@ -85,7 +85,7 @@ class Redrive {
   void begin();
   void end(RedriveState state, std::string failure = {});
   Result<void> let_go();
-  void tell() const;
+  void tell(const RedriveStatus& status) const;
   Result<bool> move_some();
   Verdict judge(const LetterLine& letter);
   std::uint64_t RedriveStatus::* find_target(const LetterLine& letter, Queue** target) const;

@@ -439,6 +439,24 @@ TEST(Redrive, that_is_cancelled_leaves_the_rest_where_it_is) {
   yard.expect_conserved();
 }
 
+/// ThreadSanitizer sees it: the end is told of while somebody else writes the state.
+TEST(Redrive, that_is_told_of_may_be_cancelled_on_another_thread) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {}));
+  std::jthread other([&] {
+    while (yard.status().state != RedriveState::completed) {
+      std::this_thread::yield();
+    }
+    yard.line.letters.cancel_redrives();
+  });
+  while (yard.line.letters.redrive_some() >= 0) {
+  }
+  other.join();
+  EXPECT_EQ(yard.status().state, RedriveState::completed);
+  EXPECT_EQ(yard.at_one.drain(), 1u);
+}
+
 TEST(Redrive, is_one_at_a_time_and_needs_a_queue_that_keeps_no_letters_itself) {
   Yard yard;
   yard.bury(yard.to_one, yard.at_one, "a");
