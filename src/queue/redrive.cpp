@@ -124,13 +124,13 @@ void Redrive::end(RedriveState state, std::string failure) {
   }
   RedriveStatus ended;
   change([&](RedriveStatus& status) {
+    active_.store(false, std::memory_order_release);  // who sees that it has ended may ask for a purge or the next one
     status.state = state;
     status.ended_ms = timers_.clock().wall_ms();
     status.failure = std::move(failure);
     ended = status;
   });
   tell(ended);
-  active_.store(false, std::memory_order_release);
 }
 
 void Redrive::tell(const RedriveStatus& status) const {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/fault.hpp"
+#include "base/log.hpp"
 #include "support/line.hpp"
 
 namespace sluice::test {
@@ -437,6 +438,26 @@ TEST(Redrive, that_is_cancelled_leaves_the_rest_where_it_is) {
   EXPECT_EQ(yard.redrive().moved, 1u) << "it can be taken up again";
   EXPECT_EQ(yard.at_one.drain(), 2u);
   yard.expect_conserved();
+}
+
+/// A log line may take long where nobody reads it.
+TEST(Redrive, that_is_seen_to_have_ended_is_in_nobodys_way_while_its_end_is_being_told) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {.reason = "another"}));
+  core::set_log_sink([&](std::string_view line) {
+    EXPECT_NE(line.find("redrive COMPLETED"), std::string_view::npos) << line;
+    EXPECT_EQ(yard.status().state, RedriveState::completed);
+    EXPECT_TRUE(yard.line.letters.redrive(yard.dead, {.dry_run = true}));
+  });
+  yard.line.letters.redrive_some();
+  core::set_log_sink({});
+  EXPECT_TRUE(yard.status().request.dry_run) << "the next one has begun";
+  EXPECT_FALSE(yard.line.letters.quiet());
+  while (yard.line.letters.redrive_some() >= 0) {
+  }
+  EXPECT_TRUE(yard.line.letters.quiet());
+  EXPECT_EQ(yard.at_dead.drain(), 1u);
 }
 
 /// ThreadSanitizer sees it: the end is told of while somebody else writes the state.
