@@ -235,7 +235,8 @@ int redrive(Opened& opened, const QueueArguments& arguments) {
   if (!status)
     return report(status.error());
   print(arguments.json ? redrive_json(*status) + "\n" : redrive_text(*status));
-  return arguments.status || arguments.cancel ? 0 : exit_of(*status);
+  const bool is_cancelled = arguments.cancel && status->state == RedriveState::cancelled;
+  return arguments.status || is_cancelled ? 0 : exit_of(*status);
 }
 
 int purge(Opened& opened, const QueueArguments& arguments) {

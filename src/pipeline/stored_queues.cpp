@@ -274,9 +274,8 @@ Result<RedriveStatus> StoredQueues::cancel_redrive(const std::string& queue) {
   if (!file) {
     return std::unexpected(file.error());
   }
-  Result<void> unmarked = (*file)->unmark_all();
-  if (Result<void> synced = unmarked ? (*file)->sync() : unmarked; !synced) {
-    return std::unexpected(not_all_written(**file, synced.error()));
+  if (Result<void> unmarked = (*file)->unmark_all(); !unmarked) {
+    return std::unexpected(not_all_written(**file, unmarked.error()));
   }
   status->state = RedriveState::cancelled;
   return status;

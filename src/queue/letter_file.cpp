@@ -330,6 +330,9 @@ Result<void> LetterFile::append(std::string_view line) {
 }
 
 Result<void> LetterFile::flush() {
+  if (is_torn_) {
+    return fail(Errc::io, fmt::format("'{}' ends in what a write that failed has left", path_));
+  }
   Result<void> written = pending_.empty() ? Result<void>() : file_->append(pending_);
   pending_.clear();
   return written;
@@ -410,7 +413,7 @@ Result<void> LetterFile::append_redrive(const LetterKey& key, const std::string&
   return append(fmt::format("{{\"redrive\":{},\"to\":{}}}", about(key), json_quote(queue)));
 }
 
-/// Marks that end the file are cut off; others are taken back one by one.
+/// Marks that end the file are cut off; others are taken back one by one, all or none.
 Result<void> LetterFile::unmark_all() {
   if (Result<void> flushed = flush(); !flushed) {
     return flushed;
@@ -428,19 +431,26 @@ Result<void> LetterFile::unmark_all() {
   }
   if (first && at_end) {
     Result<void> cut = file_->truncate(*first);
-    if (cut) {
+    durable_ = cut ? std::min(durable_, *first) : durable_;
+    Result<void> synced = cut ? sync() : cut;
+    if (synced) {
       marked_.clear();
-      durable_ = std::min(durable_, *first);
     }
-    return cut;
+    return synced;
   }
   const auto marked = marked_;
-  for (const auto& [key, queue] : marked) {
-    if (Result<void> appended = append_redrive(key, ""); !appended) {
-      return appended;
-    }
+  const std::uint64_t before = file_->size();
+  Result<void> written;
+  for (auto each = marked.begin(); each != marked.end() && written; ++each) {
+    written = append_redrive(each->first, "");
   }
-  return {};
+  Result<void> synced = written ? sync() : written;
+  if (!synced) {
+    marked_ = marked;
+    pending_.clear();
+    is_torn_ = !file_->truncate(before);
+  }
+  return synced;
 }
 
 Result<std::uint64_t> LetterFile::for_each(std::uint64_t offset, const std::function<bool(const LetterLine&)>& each) {

@@ -111,7 +111,8 @@ class LetterFile {
   Result<std::uint64_t> clear();
   /// REQUIRES: holds(key).
   Result<void> append_redrive(const LetterKey& key, const std::string& queue);
-  /// Takes all marks away, which takes no room where nothing else stands behind them.
+  /// Takes all marks away, which takes no room where nothing else stands behind them. Durable on return. After an error all
+  /// of them count as there, and the file goes on as it was; if it cannot, whatever is done with it fails.
   Result<void> unmark_all();
   Result<void> sync();
   /// After an error: takes what was appended since the last sync() out again, as far as the storage lets that be done.
@@ -154,6 +155,7 @@ class LetterFile {
   std::string path_;
   std::unique_ptr<AppendFile> file_;
   std::string pending_;  ///< lines that are not written yet
+  bool is_torn_ = false;  ///< it ends in what a write that failed left, which cannot be taken back
   std::uint64_t durable_ = 0;  ///< bytes that were there at the last sync(), or when it was opened
   std::set<std::string, std::less<>> sources_;
   Places letters_;

@@ -104,17 +104,19 @@ void Redrive::begin() {
   }
 }
 
-/// Letters are the queue's again; marks that a cancelled redrive leaves are taken away.
+/// Letters are the queue's again; marks that a cancelled redrive leaves are taken away, if there is room for that.
 Result<void> Redrive::let_go() {
   evacuators_.clear();
-  if (marked_ && takes_marks_.load(std::memory_order_acquire)) {
-    Result<void> unmarked = box_.file().unmark_all();
-    if (Result<void> synced = unmarked ? box_.file().sync() : unmarked; !synced) {
-      return synced;
-    }
-  }
+  const bool unmarks = marked_ && takes_marks_.load(std::memory_order_acquire);
+  const Result<void> unmarked = unmarks ? box_.file().unmark_all() : Result<void>();
   // The box of marked letters was opened without loading any, for this redrive to begin with.
-  return (begun_ || marked_) && !status_.request.dry_run ? box_.resume() : Result<void>();
+  Result<void> resumed = (begun_ || marked_) && !status_.request.dry_run ? box_.resume() : Result<void>();
+  if (unmarked) {
+    return resumed;
+  }
+  return fail(unmarked.error().code, fmt::format("{}; {} still marked, to go when the engine starts: make room, and cancel that "
+                                                 "while no engine runs",
+                                                 unmarked.error().message, count_text(box_.file().marked().size(), "letter")));
 }
 
 void Redrive::end(RedriveState state, std::string failure) {

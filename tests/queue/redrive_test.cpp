@@ -536,6 +536,82 @@ TEST(Redrive, of_marked_letters_that_is_cancelled_takes_the_marks_away_and_one_t
   }
 }
 
+/// An engine that moves marked letters: two of five have gone, so that their removals stand behind the marks.
+struct MarkedYard {
+  MarkedYard() {
+    yard.one.set_service(&ready, 0);
+    yard.line.letters.redrive_some();
+    EXPECT_EQ(yard.at_one.drain(), 2u);
+    yard.line.letters.write_waiting();
+  }
+  /// With room for so many bytes.
+  void cancel(std::uint64_t room) {
+    yard.line.storage.set_capacity(yard.file().size() + room);
+    EXPECT_TRUE(yard.line.letters.cancel_redrive(yard.dead));
+    yard.line.letters.redrive_some();
+    EXPECT_TRUE(yard.line.letters.quiet());
+    yard.line.storage.set_capacity(1 << 20);
+  }
+  core::LetterFile read_back() { return std::move(*core::LetterFile::open(yard.line.storage, "dead/dead.jsonl")); }
+
+  static std::string marked_file() {
+    Yard before;
+    for (int i = 0; i < 5; ++i) {
+      before.bury(before.to_one, before.at_one, std::to_string(i));
+    }
+    core::LetterFile file = std::move(*core::LetterFile::open(before.line.storage, "dead/dead.jsonl"));
+    for (const auto& [key, place] : file.letters()) {
+      EXPECT_TRUE(file.append_redrive(key, "one"));
+    }
+    EXPECT_TRUE(file.sync());
+    return before.file();
+  }
+
+  core::ReadySet ready{1, [](std::uint32_t) {}};
+  Yard yard{marked_file(), 1000, 2};
+};
+
+TEST(Redrive, of_marked_letters_that_is_cancelled_after_some_have_gone_takes_the_other_marks_away) {
+  MarkedYard marked;
+  marked.cancel(1 << 20);
+  EXPECT_EQ(marked.yard.status().state, RedriveState::cancelled);
+  EXPECT_EQ(marked.read_back().marked().size(), 0u);
+  EXPECT_EQ(marked.yard.at_dead.drain(), 3u);
+}
+
+TEST(Redrive, of_marked_letters_that_is_cancelled_on_a_full_disk_leaves_queue_and_file_as_they_were) {
+  MarkedYard marked;
+  Yard& yard = marked.yard;
+  const std::string before = yard.file();
+  marked.cancel(20);
+  EXPECT_EQ(yard.status().state, RedriveState::failed);
+  EXPECT_NE(yard.status().failure.find("no space left on device; 3 letters still marked"), std::string::npos) << yard.status().failure;
+  EXPECT_EQ(yard.file(), before) << "nothing torn to go on behind";
+  yard.bury(yard.to_one, yard.at_one, "later");
+  EXPECT_TRUE(yard.line.errors.empty());
+  core::LetterFile file = marked.read_back();
+  EXPECT_EQ(file.count(), 4u);
+  EXPECT_EQ(file.foreign(), 0u);
+  EXPECT_EQ(file.marked().size(), 3u);
+  EXPECT_EQ(yard.at_dead.drain(), 4u);
+  yard.line.letters.write_waiting();
+  yard.expect_conserved();
+}
+
+TEST(Redrive, of_marked_letters_that_is_cancelled_and_leaves_a_torn_line_ends_the_engine_before_more_is_written) {
+  MarkedYard marked;
+  Yard& yard = marked.yard;
+  yard.line.storage.fail_truncate(1);
+  marked.cancel(20);
+  EXPECT_EQ(yard.status().state, RedriveState::failed);
+  const std::size_t settled = yard.line.settled.count();
+  yard.bury(yard.to_one, yard.at_one, "later");
+  ASSERT_EQ(yard.line.errors.size(), 1u);
+  EXPECT_NE(yard.line.errors[0].find("ends in what a write that failed has left"), std::string::npos) << yard.line.errors[0];
+  EXPECT_EQ(yard.line.settled.count(), settled) << "its message comes again";
+  EXPECT_EQ(yard.file().find("later"), std::string::npos);
+}
+
 /// One round of the writer may hold all three: what is written is not in memory and not counted yet.
 TEST(Purge, and_a_load_in_the_round_that_stores_letters_neither_double_nor_forget_them) {
   Yard yard;

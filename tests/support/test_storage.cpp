@@ -69,6 +69,9 @@ class TestStorage::File final : public core::AppendFile {
   }
   Result<void> truncate(std::uint64_t size) override {
     std::lock_guard lock(disk_->mutex);
+    if (strikes(disk_->truncate_fails_in, disk_->truncate_fails)) {
+      return fail(Errc::io, fmt::format("cannot truncate '{}': told to fail", path_));
+    }
     node_->bytes.resize(size);
     node_->in_common = std::min(node_->in_common, size);
     return {};
@@ -102,8 +105,8 @@ void TestStorage::arm(std::uint64_t Disk::*knob, std::uint64_t value) {
 
 void TestStorage::cut_power(std::uint64_t torn_bytes) {
   std::lock_guard lock(disk_->mutex);
-  disk_->append_fails_in = disk_->sync_fails_in = 0;
-  disk_->append_fails = disk_->sync_fails = false;
+  disk_->append_fails_in = disk_->sync_fails_in = disk_->truncate_fails_in = 0;
+  disk_->append_fails = disk_->sync_fails = disk_->truncate_fails = false;
   for (auto& [path, node] : disk_->files) {
     std::uint64_t kept = std::min<std::uint64_t>(node->bytes.size(), node->durable.size() + torn_bytes);
     node->bytes.resize(std::max<std::uint64_t>(kept, node->durable.size()));

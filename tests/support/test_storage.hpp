@@ -21,9 +21,10 @@ class TestStorage final : public core::Storage {
       : disk_(std::make_shared<Disk>()) {}
 
   // Knobs.
-  /// The nth append (or sync) from now fails, and all after it; 1 is the next, 0 none.
+  /// The nth append (or sync, or truncate) from now fails, and all after it; 1 is the next, 0 none.
   void fail_append(std::uint64_t nth) { arm(&Disk::append_fails_in, nth); }
   void fail_sync(std::uint64_t nth) { arm(&Disk::sync_fails_in, nth); }
+  void fail_truncate(std::uint64_t nth) { arm(&Disk::truncate_fails_in, nth); }
   /// What the disk holds at most; an append beyond it writes what fits and fails.
   void set_capacity(std::uint64_t bytes) { arm(&Disk::capacity, bytes); }
   /// Power cut: of every file what was not synced is lost, but for the first `torn_bytes` of it. After it no call fails.
@@ -56,8 +57,8 @@ class TestStorage final : public core::Storage {
     std::map<std::string, std::shared_ptr<Node>> files;
     std::set<std::string> locks;
     std::vector<std::string> calls;
-    std::uint64_t append_fails_in = 0, sync_fails_in = 0, capacity = ~std::uint64_t{0};
-    bool append_fails = false, sync_fails = false;
+    std::uint64_t append_fails_in = 0, sync_fails_in = 0, truncate_fails_in = 0, capacity = ~std::uint64_t{0};
+    bool append_fails = false, sync_fails = false, truncate_fails = false;
     std::uint64_t used() const;
     std::uint64_t room() const { return capacity > used() ? capacity - used() : 0; }
   };
