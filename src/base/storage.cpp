@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 namespace sluice::core {
 namespace {
@@ -130,12 +131,21 @@ struct flock whole_file() {
 class FileStorage final : public Storage {
  public:
   Result<void> make_folders(const std::string& path) override {
+    std::vector<std::string> missing;
+    for (std::filesystem::path folder = path; !folder.empty() && !exists(folder.string()); folder = folder.parent_path()) {
+      missing.push_back(folder.string());
+    }
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (error) {
       return fail(Errc::cannot_create, fmt::format("cannot create folder '{}': {}", path, error.message()));
     }
     ::chmod(path.c_str(), 0700);
+    for (const std::string& made : missing) {
+      if (Result<void> synced = sync_parent(made); !synced) {
+        return synced;
+      }
+    }
     return {};
   }
 

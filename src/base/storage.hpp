@@ -37,7 +37,8 @@ class FolderLock {
 class Storage {
  public:
   virtual ~Storage() = default;
-  /// Makes the folder and its parents (mode 0700). Errors: cannot_create.
+  /// Makes the folder and its parents (mode 0700); those that were not there are durable on return. Errors: cannot_create; io,
+  /// where one cannot be synced.
   virtual Result<void> make_folders(const std::string& path) = 0;
   virtual bool exists(const std::string& path) = 0;
   /// Opens for reading and appending; creates it (and syncs the folder) if it is not there.

@@ -2,14 +2,27 @@
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "base/storage.hpp"
+
+/// What was synced, in order.
+static std::vector<ino_t> synced;
+
+/// In the place of the C library's.
+extern "C" int fsync(int descriptor) {
+  struct stat status {};
+  ::fstat(descriptor, &status);
+  synced.push_back(status.st_ino);
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
 
 namespace sluice::core {
 namespace {
@@ -73,6 +86,21 @@ TEST_F(FileStorageTest, files_and_folders_are_the_owners_alone) {
   EXPECT_EQ(status.st_mode & 0777, 0700u);
   ::stat(path("one/two/file").c_str(), &status);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(FileStorageTest, folders_that_are_made_outlive_a_power_cut) {
+  synced.clear();
+  ASSERT_TRUE(file_storage().make_folders(path("one/two/three")));
+  std::vector<ino_t> parents;
+  for (const char* parent : {"one/two", "one", ""}) {
+    struct stat status {};
+    ::stat(path(parent).c_str(), &status);
+    parents.push_back(status.st_ino);
+  }
+  EXPECT_EQ(synced, parents);
+  synced.clear();
+  ASSERT_TRUE(file_storage().make_folders(path("one/two/three")));
+  EXPECT_TRUE(synced.empty()) << "they were there";
 }
 
 TEST_F(FileStorageTest, replace_puts_one_file_in_the_place_of_another) {
