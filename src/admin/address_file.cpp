@@ -15,14 +15,14 @@ std::string path_in(const std::string& state) {
 
 }  // namespace
 
-AddressFile::AddressFile(const std::string& state, const std::optional<ListenAddress>& address)
+AddressFile::AddressFile(const std::string& state, const std::optional<EngineAddress>& address)
     : path_(path_in(state)) {
   std::remove(path_.c_str());
   if (!address)
     return;
   const std::string fresh = path_ + ".new";
   std::ofstream file(fresh, std::ios::trunc);
-  file << to_text(*address) << '\n';
+  file << to_text(address->address) << '\n' << address->instance << '\n';
   file.close();
   std::error_code error;
   std::filesystem::rename(fresh, path_, error);
@@ -37,12 +37,15 @@ AddressFile::~AddressFile() {
   std::remove(path_.c_str());
 }
 
-std::optional<ListenAddress> read_address_file(const std::string& state) {
+std::optional<EngineAddress> read_address_file(const std::string& state) {
   std::ifstream file(path_in(state));
-  std::string line;
+  std::string line, instance;
   std::getline(file, line);
+  std::getline(file, instance);
   Result<ListenAddress> address = parse_listen_address(line);
-  return address ? std::optional(std::move(*address)) : std::nullopt;
+  if (!address || instance.empty())
+    return std::nullopt;
+  return EngineAddress{std::move(*address), std::move(instance)};
 }
 
 }  // namespace sluice::core

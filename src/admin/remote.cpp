@@ -74,6 +74,13 @@ Error error_of(const Json& json, unsigned status) {
           text != nullptr ? text->text : fmt::format("the engine answers with status {}", status)};
 }
 
+/// Which engine says so of its health; empty: none that would be asked for.
+std::string instance_of(const std::string& health) {
+  const std::expected<Json, JsonError> json = parse_json(health);
+  const Json* instance = json ? json->find("instance") : nullptr;
+  return instance != nullptr ? instance->text : std::string();
+}
+
 }  // namespace
 
 Result<Json> Remote::ask(std::string_view method, const std::string& path,
@@ -87,12 +94,20 @@ Result<Json> Remote::ask(std::string_view method, const std::string& path,
     return fail(Errc::unavailable,
                 fmt::format("no answer from the admin address {}:{}{}", host_, port_, why));
   };
-  if (const error_code error = Exchange().run(host_, port_, request, limits_.alive_ms)) {
+  Exchange alive;
+  if (const error_code error = alive.run(host_, port_, request, limits_.alive_ms)) {
     return no_answer(error != beast::error::timeout
                          ? ": " + error.message()
                          : fmt::format(" within {}: sluice is stopped there (`kill -CONT PID` lets "
                                        "it go on), still starts, or is busy: try again later",
                                        format_duration(limits_.alive_ms)));
+  }
+  if (!instance_.empty() && instance_of(alive.answer().body()) != instance_) {
+    return fail(Errc::unavailable,
+                fmt::format("at the admin address {}:{} another sluice answers than the one that uses "
+                            "the state folder, which is about to start or stop, or has no admin "
+                            "address: try again later",
+                            host_, port_));
   }
   request.method(http::string_to_verb({method.data(), method.size()}));
   request.target(path);

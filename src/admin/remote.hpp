@@ -21,12 +21,16 @@ struct RemoteLimits {
 
 class Remote {
  public:
-  /// "127.0.0.1", "9640".
-  Remote(std::string host, std::string port, RemoteLimits limits = {})
-      : host_(std::move(host)), port_(std::move(port)), limits_(limits) {}
+  /// "127.0.0.1", "9640". `instance`: which engine is asked, as its /healthz says; empty: whichever
+  /// answers there.
+  Remote(std::string host, std::string port, RemoteLimits limits = {}, std::string instance = {})
+      : host_(std::move(host)),
+        port_(std::move(port)),
+        limits_(limits),
+        instance_(std::move(instance)) {}
 
   /// The answer. Errors: as the engine answers; unavailable, where it does not. Who shows no life
-  /// is asked nothing.
+  /// is asked nothing, and neither is another engine than was meant.
   Result<Json> ask(std::string_view method, const std::string& path,
                    const std::string& body = {}) const;
   /// An answer that lacks what sluice's has.
@@ -35,6 +39,7 @@ class Remote {
  private:
   const std::string host_, port_;
   const RemoteLimits limits_;
+  const std::string instance_;
 };
 
 }  // namespace sluice::core

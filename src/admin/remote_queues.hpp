@@ -11,8 +11,9 @@ namespace sluice::core {
 /// Errors: as the engine answers; unavailable, where it does not.
 class RemoteQueues final : public QueueControl {
  public:
-  /// "127.0.0.1", "9640".
-  RemoteQueues(std::string host, std::string port) : remote_(std::move(host), std::move(port)) {}
+  /// As Remote has them.
+  RemoteQueues(std::string host, std::string port, std::string instance = {})
+      : remote_(std::move(host), std::move(port), {}, std::move(instance)) {}
 
   Result<std::vector<QueueFacts>> list() override;
   Result<std::vector<std::string>> peek(const std::string& queue, std::uint32_t count_max) override;

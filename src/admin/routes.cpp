@@ -242,8 +242,9 @@ AdminAnswer answer(const AdminSubject& subject, const AdminRequest& asked) {
       return wrong_method(path, "GET, HEAD");
     const bool stopping = subject.is_stopping();
     return {stopping ? 503 : 200,
-            fmt::format("{{\"status\":\"{}\",\"pipeline\":{}}}", stopping ? "stopping" : "ok",
-                        json_quote(subject.pipeline))};
+            fmt::format("{{\"status\":\"{}\",\"pipeline\":{},\"instance\":{}}}",
+                        stopping ? "stopping" : "ok", json_quote(subject.pipeline),
+                        json_quote(subject.instance))};
   }
   if (path == kQueues) {
     return request.method == "GET" ? answer_with(subject.queues.list(),

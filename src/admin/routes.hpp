@@ -1,6 +1,7 @@
 // The admin address's requests and answers, apart from how they travel.
 //
-//   GET    /healthz                               200 {"status":"ok"}; 503 while the engine stops
+//   GET    /healthz                               200 {"status":"ok","pipeline","instance"}; 503 while
+//                                                 the engine stops
 //   GET    /api/v1/queues                         all queues
 //   GET    /api/v1/queues/NAME                    one
 //   GET    /api/v1/queues/NAME/messages?limit=10  peek: {"messages":[...]}
@@ -56,6 +57,7 @@ struct AdminSubject {
   std::function<Snapshot()> snapshot;
   bool on_loopback;  ///< only this machine reaches it
   std::function<bool()> is_stopping;
+  std::string instance{};  ///< one engine's own, each time that it runs
 };
 
 /// [any]

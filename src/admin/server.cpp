@@ -19,6 +19,7 @@
 #include "admin/beast.hpp"
 #include "base/atomic.hpp"
 #include "base/log.hpp"
+#include "base/random.hpp"
 #include "config/topology.hpp"
 
 namespace sluice::core {
@@ -52,6 +53,7 @@ struct AdminServer::State {
   explicit State(const ListenAddress& used_address) : address(used_address), acceptor(context) {}
 
   ListenAddress address;
+  const std::string instance = fmt::format("{:016x}", Random().next());
   std::optional<AdminSubject> subject;
   asio::io_context context;
   tcp::acceptor acceptor;
@@ -213,7 +215,8 @@ Result<void> AdminServer::serve(std::string pipeline, QueueControl& queues,
                                 ServiceControl& services, std::function<Snapshot()> snapshot,
                                 std::function<bool()> is_stopping) {
   state_->subject.emplace(AdminSubject{std::move(pipeline), queues, services, std::move(snapshot),
-                                       state_->address.is_loopback(), std::move(is_stopping)});
+                                       state_->address.is_loopback(), std::move(is_stopping),
+                                       state_->instance});
   asio::co_spawn(state_->context, state_->accept(), asio::detached);
   try {
     for (int i = 0; i < kThreads; ++i)
@@ -227,6 +230,10 @@ Result<void> AdminServer::serve(std::string pipeline, QueueControl& queues,
 
 const ListenAddress& AdminServer::address() const {
   return state_->address;
+}
+
+const std::string& AdminServer::instance() const {
+  return state_->instance;
 }
 
 }  // namespace sluice::core

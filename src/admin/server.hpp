@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "admin/routes.hpp"
 #include "base/listen_address.hpp"
@@ -22,6 +23,8 @@ class AdminServer {
 
   /// With the port that it got.
   const ListenAddress& address() const;
+  /// What tells it from all others that may have the address before or after it.
+  const std::string& instance() const;
 
  private:
   struct State;

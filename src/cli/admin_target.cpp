@@ -43,8 +43,8 @@ Result<AdminTarget> parse_admin_target(std::string_view text) {
 }
 
 Result<AdminTarget> running_target(const PipelineDescription& pipeline) {
-  const std::optional<ListenAddress> address = read_address_file(pipeline.state);
-  if (!address) {
+  const std::optional<EngineAddress> engine = read_address_file(pipeline.state);
+  if (!engine) {
     return fail(
         Errc::unavailable,
         fmt::format(
@@ -55,7 +55,7 @@ Result<AdminTarget> running_target(const PipelineDescription& pipeline) {
             "\"admin\": {{\"listen\": \"127.0.0.1:9640\"}}; or stop it, to operate what it stored",
             pipeline.state));
   }
-  return AdminTarget{address->host, std::to_string(address->port)};
+  return AdminTarget{engine->address.host, std::to_string(engine->address.port), engine->instance};
 }
 
 }  // namespace sluice::core

@@ -11,6 +11,7 @@ namespace sluice::core {
 
 struct AdminTarget {
   std::string host, port;  ///< "127.0.0.1", "9640"
+  std::string instance{};  ///< which engine is meant; empty: whichever answers there
 };
 
 /// `text`, what stands as PIPELINE, is an admin address and no configuration.

@@ -135,7 +135,8 @@ int operate_engine(const EngineArguments& arguments) {
   Result<AdminTarget> target = find_engine(arguments);
   if (!target)
     return report(target.error());
-  const Remote remote(std::move(target->host), std::move(target->port));
+  const Remote remote(std::move(target->host), std::move(target->port), {},
+                      std::move(target->instance));
   return changes ? change_workers(remote, arguments) : list(remote, arguments);
 }
 

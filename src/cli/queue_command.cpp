@@ -54,7 +54,8 @@ Result<Opened> open_running(std::unique_ptr<PipelineDescription> description) {
     return std::unexpected(target.error());
   std::string name = description->name;
   return Opened{std::move(name), std::move(description),
-                std::make_unique<RemoteQueues>(std::move(target->host), std::move(target->port)),
+                std::make_unique<RemoteQueues>(std::move(target->host), std::move(target->port),
+                                               std::move(target->instance)),
                 true};
 }
 

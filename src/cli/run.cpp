@@ -309,7 +309,9 @@ int run_pipeline(const RunArguments& arguments) {
     }
   }
   std::optional<AddressFile> address_file(
-      std::in_place, state, *admin ? std::optional((*admin)->address()) : std::nullopt);
+      std::in_place, state,
+      *admin ? std::optional(EngineAddress{(*admin)->address(), (*admin)->instance()})
+             : std::nullopt);
 
   Progress progress(std::move(services), arguments);
   watch(**engine, signals, progress, [&] { reload(**engine, registry, arguments); });

@@ -7,10 +7,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "admin/address_file.hpp"
 
 namespace sluice::test {
 namespace {
@@ -123,6 +128,37 @@ TEST(Remote, asks_whom_answers_at_all_also_one_that_stops) {
       Remote("127.0.0.1", peer.port()).ask("GET", "/api/v1/queues");
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_NE(answer->find("queues"), nullptr);
+}
+
+TEST(Remote, asks_nothing_of_another_engine_than_was_meant) {
+  const std::string other = R"({"status":"ok","pipeline":"p","instance":"2"})";
+  for (const std::string& health : {other, std::string("{}"), std::string("no sluice")}) {
+    const Peer peer({"HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(health.size()) +
+                     "\r\n\r\n" + health});
+    const core::Result<core::Json> answer =
+        Remote("127.0.0.1", peer.port(), {}, "1").ask("POST", "/api/v1/queues/jobs/purge");
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, core::Errc::unavailable);
+    EXPECT_NE(answer.error().message.find("another sluice answers"), std::string::npos)
+        << answer.error().message;
+    EXPECT_FALSE(peer.unheard());
+  }
+}
+
+TEST(AddressFile, says_where_an_engine_answers_and_which_one_while_it_runs) {
+  std::string folder = (std::filesystem::temp_directory_path() / "sluice-address-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  {
+    const core::AddressFile file(folder, core::EngineAddress{{"127.0.0.1", 9640}, "1a"});
+    const std::optional<core::EngineAddress> engine = core::read_address_file(folder);
+    ASSERT_TRUE(engine);
+    EXPECT_EQ(core::to_text(engine->address), "127.0.0.1:9640");
+    EXPECT_EQ(engine->instance, "1a");
+  }
+  EXPECT_FALSE(core::read_address_file(folder));
+  std::ofstream(folder + "/admin") << "127.0.0.1:9640\n";
+  EXPECT_FALSE(core::read_address_file(folder)) << "it may be anybody's";
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Remote, waits_for_5_seconds_and_then_for_60) {

@@ -98,6 +98,17 @@ TEST_F(Server, answers_the_same_as_the_queues_themselves) {
   EXPECT_EQ(*remote.purge("jobs-dead"), 2u);
 }
 
+TEST_F(Server, does_only_what_is_asked_of_the_engine_that_it_is) {
+  const std::string port_text = std::to_string(port);
+  core::RemoteQueues killed("127.0.0.1", port_text, "of an engine that had the address before");
+  const core::Result<std::uint64_t> refused = killed.purge("jobs-dead");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::Errc::unavailable);
+  core::RemoteQueues meant("127.0.0.1", port_text, server->instance());
+  EXPECT_EQ(*meant.purge("jobs-dead"), 2u);
+  EXPECT_NE((*AdminServer::listen({"127.0.0.1", 0}))->instance(), server->instance());
+}
+
 TEST_F(Server, passes_errors_on_as_they_are) {
   core::RemoteQueues remote("127.0.0.1", std::to_string(port));
   EXPECT_EQ(remote.peek("job", 1).error().code, core::Errc::missing_input);

@@ -79,6 +79,27 @@ TEST_F(Operate, a_running_engine_through_its_admin_address) {
   EXPECT_FALSE(std::filesystem::exists(folder() / "state/admin"));
 }
 
+/// What stands in the state folder then is an address that another engine has by now.
+TEST_F(Operate, an_engine_with_the_address_of_one_that_was_killed_is_asked_nothing) {
+  Process engine(pipeline({"--admin", "127.0.0.1:0"}));
+  engine.until_logged("is dead-lettered", 3);
+  engine.until("the letters",
+               [&] { return listed("jobs-dead")["ApproximateNumberOfMessages"] == 3; });
+  const std::filesystem::path path = folder() / "state/admin";
+  const std::string its_own = read_file(path);
+  std::ofstream(path) << its_own.substr(0, its_own.find('\n')) << "\nof the one that was killed\n";
+
+  const Ended purged = queue("purge", {"jobs-dead"});
+  EXPECT_EQ(purged.exit, 69) << purged.out;
+  EXPECT_NE(purged.err.find("another sluice answers"), std::string::npos) << purged.err;
+  EXPECT_EQ(run({{"alarm", "list", file("pipeline.json")}, {}}).exit, 69);
+
+  std::ofstream(path) << its_own;
+  EXPECT_EQ(listed("jobs-dead")["ApproximateNumberOfMessages"], 3);
+  engine.send(SIGTERM);
+  EXPECT_EQ(engine.wait().exit, 0);
+}
+
 TEST_F(Operate, letters_of_a_stopped_engine_that_cannot_be_read_are_told_of) {
   run(pipeline({"--until-idle"}));
   const std::filesystem::path letters = folder() / "state/dead-letters/jobs-dead.jsonl";
