@@ -85,7 +85,7 @@ typedef struct sluice_config sluice_config;         /* validated, complete optio
 typedef struct sluice_attribute {
   uint32_t struct_size;
   uint32_t type;             /* SLUICE_STRING ... */
-  sluice_str name, value;
+  sluice_str name, value;    /* UTF-8; the value of a SLUICE_BINARY is any bytes */
 } sluice_attribute;
 
 /* A received message. Valid until process() returns. */
@@ -121,7 +121,7 @@ typedef struct sluice_emission {
                                 closes it once the received message is settled; the next stage runs after process() returned */
   uint64_t cookie;           /* sources: comes back in settled() */
   const uint8_t* id;         /* 16 bytes; NULL: derived from the parent (stages) or new (sources) */
-  sluice_str group_id, deduplication_id;
+  sluice_str group_id, deduplication_id; /* at most 128 bytes each; the group id is UTF-8 */
   uint32_t attribute_count;
   const sluice_attribute* const* attributes; /* any order; added to, or over, the parent's */
   /* Since 1.1. From a source or a last stage: how long it stays hidden in each queue, at most 900000. 0: the queue's own
@@ -162,7 +162,7 @@ typedef struct sluice_host {
    * emit: never waits on the CPU pool; waits for credit where the worker has a thread of its own, and in
    *   sources. CANCELLED: return at once. TOO_LARGE: 65th emission of one parent without SPLITS, a body
    *   over the host's limit, over 64 attributes (the parent's included). INVALID: no such parent, bad
-   *   attribute, a NULL that has a size or count.
+   *   attribute, an attribute or group id that must be UTF-8 and is not, a NULL that has a size or count.
    * try_emit: WOULD_BLOCK instead of waiting.
    * reserve, commit: a body written in place. reserve gives room for body_size bytes (at most 8192),
    *   valid until the next call on `out`; commit emits it (`emission` NULL: no other field is set;

@@ -216,18 +216,21 @@ std::int32_t BucketEvents::tell(Out& out, const Object& object) {
                                     support::json_quote(object.key)));
 }
 
+/// A file name may be any bytes, a String attribute not.
+sluice_attribute text_or_bytes(std::string_view name, std::string_view value) {
+  return attribute(name, value, support::is_utf8(value) ? SLUICE_STRING : SLUICE_BINARY);
+}
+
 std::int32_t BucketEvents::emit(Out& out, const Object& object, std::uint64_t cookie) {
   const support::Uuid id = event_id(bucket_name_, object);
   const std::string sequencer = sequencer_of(object);
   const std::string body = writer_.body(object, sequencer, id);
   const std::string size = fmt::format("{}", object.size);
-  // A file name may be any bytes, a String attribute not.
-  const std::uint32_t key_type = support::is_utf8(object.key) ? SLUICE_STRING : SLUICE_BINARY;
   const sluice_attribute attributes[] = {
-      attribute("s3.bucket", bucket_name_),   attribute("s3.key", object.key, key_type),
-      attribute("s3.etag", object.etag),      attribute("s3.size", size, SLUICE_NUMBER),
+      attribute("s3.bucket", bucket_name_),   text_or_bytes("s3.key", object.key),
+      text_or_bytes("s3.etag", object.etag),  attribute("s3.size", size, SLUICE_NUMBER),
       attribute("s3.event_name", kEventName), attribute("s3.sequencer", sequencer),
-      attribute("s3.prefix", prefix_),
+      text_or_bytes("s3.prefix", prefix_),
   };
   std::array<const sluice_attribute*, std::size(attributes)> pointers;
   for (std::size_t i = 0; i < pointers.size(); ++i)

@@ -1,5 +1,7 @@
 #include "base/utf8.hpp"
 
+#include <simdjson.h>
+
 #include <cassert>
 
 namespace sluice::core {
@@ -61,6 +63,10 @@ std::size_t utf8_fault(std::string_view text) {
     at += length;
   }
   return at;
+}
+
+bool is_utf8(std::string_view text) {
+  return text.empty() || simdjson::validate_utf8(text.data(), text.size());
 }
 
 }  // namespace sluice::core

@@ -1,4 +1,4 @@
-// UTF-8, one character at a time: for places that must name the byte which is wrong.
+// UTF-8: whether a text is, and one character at a time, for places that must name the byte which is wrong.
 #pragma once
 
 #include <cstddef>
@@ -12,5 +12,8 @@ std::size_t utf8_length(std::string_view text, std::size_t at);
 
 /// The first byte that belongs to no well-formed character; text.size() if all is well.
 std::size_t utf8_fault(std::string_view text);
+
+/// Whether all of it is well-formed; quick also where it is long.
+bool is_utf8(std::string_view text);
 
 }  // namespace sluice::core

@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <simdjson.h>
 
 #include <algorithm>
 #include <limits>
+
+#include "base/utf8.hpp"
 
 namespace sluice::core {
 namespace {
@@ -46,8 +47,6 @@ std::optional<std::string> from_base64(std::string_view text) {
   bytes.resize(bytes.size() - padding);
   return bytes;
 }
-
-bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
 std::string_view view(sluice_str text) { return text.size == 0 ? std::string_view() : std::string_view(text.data, text.size); }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/utf8.hpp"
 #include "message/message_json.hpp"
 
 namespace sluice::core {
@@ -13,10 +14,19 @@ std::string_view view(sluice_str text) { return text.size == 0 ? std::string_vie
 
 bool name_less(const sluice_attribute* a, const sluice_attribute* b) { return view(a->name) < view(b->name); }
 
-/// What the host let through points somewhere (host.cpp); whether it makes sense is seen here.
+/// What the host let through points somewhere (host.cpp); whether it makes sense is seen here. As JSON, in a dead letter,
+/// text that is no UTF-8 would be another.
 bool is_valid(const sluice_attribute* attribute) {
   return attribute->struct_size >= sizeof(sluice_attribute) && attribute->type >= SLUICE_STRING &&
-         attribute->type <= SLUICE_BINARY && attribute->name.size > 0 && attribute->name.size <= kAttributeNameMax;
+         attribute->type <= SLUICE_BINARY && attribute->name.size > 0 && attribute->name.size <= kAttributeNameMax &&
+         is_utf8(view(attribute->name)) && (attribute->type == SLUICE_BINARY || is_utf8(view(attribute->value)));
+}
+
+int32_t check_ids(const sluice_emission& emission) {
+  if (emission.group_id.size > kGroupIdMax || emission.deduplication_id.size > kGroupIdMax) {
+    return SLUICE_TOO_LARGE;
+  }
+  return is_utf8(view(emission.group_id)) ? SLUICE_OK : SLUICE_INVALID;  // the deduplication id is stored nowhere
 }
 
 }  // namespace
@@ -25,8 +35,10 @@ int32_t EmissionReader::read(const sluice_emission& emission, const sluice_messa
   if (emission.struct_size < sizeof(sluice_emission)) {
     return SLUICE_INVALID;
   }
-  if (emission.group_id.size > kGroupIdMax || emission.deduplication_id.size > kGroupIdMax) {
-    return SLUICE_TOO_LARGE;
+  if ((emission.group_id.size | emission.deduplication_id.size) != 0) {
+    if (const int32_t status = check_ids(emission); status != SLUICE_OK) {
+      return status;
+    }
   }
   *parts = {};
   if (emission.id != nullptr) {

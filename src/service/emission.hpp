@@ -13,7 +13,7 @@ namespace sluice::core {
 /// Scratch space of one emitter, reused.
 class EmissionReader {
  public:
-  /// SLUICE_OK, SLUICE_INVALID (struct too small, bad attribute, name twice) or SLUICE_TOO_LARGE.
+  /// SLUICE_OK, SLUICE_INVALID (struct too small, bad attribute, name twice, text that is no UTF-8) or SLUICE_TOO_LARGE.
   /// REQUIRES: it came through the host's table, so that nothing with a size or count is NULL.
   /// `parent` (may be nullptr) lends its attributes and group; the emission's own go over them.
   /// `parts` borrows from the emission, the parent and this object until the next read().

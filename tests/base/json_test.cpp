@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "base/utf8.hpp"
+
 namespace sluice::core {
 namespace {
 
@@ -174,6 +176,19 @@ TEST(Json, written_text_reads_back_the_same) {
   const std::string once = to_text(parsed(kEverything));
   EXPECT_EQ(once, to_text(parsed(once)));
   EXPECT_EQ(to_text(parsed(R"( { "a" : [ 1.50 , "x" , { } ] } )")), R"({"a":[1.50,"x",{}]})");
+}
+
+TEST(Utf8, is_what_has_no_fault) {
+  const std::string long_text(100, 'a');
+  for (const std::string& text : {std::string(), std::string("\0", 1), std::string("\xc3\xbc"), long_text + "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_TRUE(is_utf8(text));
+    EXPECT_EQ(utf8_fault(text), text.size());
+  }
+  for (const char* bad : {"\xff", "\x80", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
+    EXPECT_FALSE(is_utf8(bad));
+    EXPECT_FALSE(is_utf8(long_text + bad));
+    EXPECT_EQ(utf8_fault(long_text + bad), long_text.size());
+  }
 }
 
 TEST(Json, quoting_escapes_controls_and_replaces_what_is_not_utf8) {

@@ -352,6 +352,52 @@ TEST(Chain, what_is_emitted_is_taken_up_to_each_limit_and_refused_whole_beyond_i
   }
 }
 
+/// As a dead letter, U+FFFD would stand in their place: two names that are one, a group id that is too long.
+TEST(Chain, attributes_and_group_ids_are_utf8_and_only_what_is_binary_any_bytes) {
+  const std::string bad = "\xff", good = "\xc3\xbc";
+  struct Case {
+    const char* what;
+    std::string name, value, group, deduplication;
+    std::uint32_t type;
+    int32_t status;
+  };
+  const Case cases[] = {
+      {"a name", bad, "v", "g", "d", SLUICE_STRING, SLUICE_INVALID},
+      {"a binary's name", bad, "v", "g", "d", SLUICE_BINARY, SLUICE_INVALID},
+      {"a string", "n", bad, "g", "d", SLUICE_STRING, SLUICE_INVALID},
+      {"a number", "n", bad, "g", "d", SLUICE_NUMBER, SLUICE_INVALID},
+      {"a string array", "n", bad, "g", "d", SLUICE_STRING_ARRAY, SLUICE_INVALID},
+      {"a binary", "n", bad, "g", "d", SLUICE_BINARY, SLUICE_OK},
+      {"a group id", "n", "v", bad, "d", SLUICE_STRING, SLUICE_INVALID},
+      {"a deduplication id", "n", "v", "g", bad, SLUICE_STRING, SLUICE_OK},
+      {"none", good, good, good, good, SLUICE_STRING, SLUICE_OK},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.what);
+    auto stage = Script::stage("words", 0, [&](const sluice_batch&, sluice_out* out) {
+      const sluice_attribute attribute{sizeof attribute, each.type, str(each.name), str(each.value)};
+      const sluice_attribute* pointer = &attribute;
+      sluice_emission made = emission(0, "x");
+      made.group_id = str(each.group);
+      made.deduplication_id = str(each.deduplication);
+      made.attribute_count = 1;
+      made.attributes = &pointer;
+      EXPECT_EQ(host().emit(out, &made), each.status);
+      EXPECT_EQ(host().reject_part(out, &made, str("reason"), {}), each.status);
+      return SLUICE_OK;
+    });
+    Shop shop({stage.get()});
+    shop.send({"a"});
+    EXPECT_TRUE(shop.work());
+    EXPECT_EQ(shop.processed(), 1u) << "what is refused stops nothing";
+    shop.line.letters.write_waiting();
+    EXPECT_EQ(shop.hand->drain(), each.status == SLUICE_OK ? 1u : 0u);
+    EXPECT_EQ(shop.line.letters.stored(), each.status == SLUICE_OK ? 1u : 0u);
+    EXPECT_EQ(shop.line.settled.count(), 1u);
+    EXPECT_EQ(core::LetterFile::open(shop.line.storage, "dead/dead.jsonl")->foreign(), 0u);
+  }
+}
+
 /// A line that was made of it could not be read again.
 TEST(Chain, attributes_that_are_too_many_with_those_of_the_parent_are_refused) {
   const ManyAttributes of_parent(64, 8, 1), same(1, 8, 2), other(1, 8, 1, 'o');
