@@ -15,8 +15,10 @@ namespace {
 /// that only the last one is padded.
 constexpr std::size_t kBlockBytes = 3 << 16, kBlockText = 4 << 16;
 
+std::size_t base64_bytes(std::size_t bytes) { return 4 * ((bytes + 2) / 3); }
+
 std::string base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');  // one more for the NUL that OpenSSL adds
+  std::string text(base64_bytes(bytes.size()) + 1, '\0');  // one more for the NUL that OpenSSL adds
   std::size_t size = 0;
   for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kBlockBytes))) {
     std::string_view block = bytes.substr(0, kBlockBytes);
@@ -26,6 +28,23 @@ std::string base64(std::string_view bytes) {
   }
   text.resize(size);
   return text;
+}
+
+/// A body of up to so many bytes is a string whatever stands in it: people read it.
+constexpr std::size_t kStringBytesMax = 16 << 20;
+
+/// How long it is as json_quote has it. REQUIRES: UTF-8.
+std::size_t quoted_bytes(std::string_view text) {
+  std::size_t bytes = 2 + text.size();
+  for (const char c : text) {
+    const bool is_short = c == '"' || c == '\\' || c == '\n' || c == '\t' || c == '\r';
+    bytes += is_short ? 1 : static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? 5 : 0;
+  }
+  return bytes;
+}
+
+bool is_string(std::string_view body) {
+  return is_utf8(body) && (body.size() <= kStringBytesMax || quoted_bytes(body) <= 2 + base64_bytes(body.size()));
 }
 
 /// Strict: no white space, and padding at the end only.
@@ -158,7 +177,7 @@ std::string message_to_json(const sluice_message& message, const DeadLetterNote*
                               ? std::string_view()
                               : std::string_view(reinterpret_cast<const char*>(message.body), message.body_size);
   std::string json = fmt::format("{{\"id\":\"{}\",", to_text(id));
-  json += is_utf8(body) ? fmt::format("\"body\":{}", json_quote(body)) : fmt::format("\"body_base64\":\"{}\"", base64(body));
+  json += is_string(body) ? fmt::format("\"body\":{}", json_quote(body)) : fmt::format("\"body_base64\":\"{}\"", base64(body));
   json += ",\"attributes\":{";
   for (std::uint32_t i = 0; i < message.attribute_count; ++i) {
     const sluice_attribute& attribute = *message.attributes[i];

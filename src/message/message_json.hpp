@@ -31,7 +31,8 @@ struct DeadLetterNote {
 };
 
 /// {"id","body"|"body_base64","attributes","group_id","sent","receive_count"[,"dead_letter"]}, no line
-/// end. The body is a string where it is valid UTF-8. Times are milliseconds since 1970.
+/// end. The body is a string where it is valid UTF-8 and, above 16 MiB, no longer so than in base64: control characters
+/// take six bytes each. Times are milliseconds since 1970.
 std::string message_to_json(const sluice_message& message, const DeadLetterNote* note = nullptr);
 
 /// A message read back; owns its bytes.

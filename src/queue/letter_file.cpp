@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kReadBytes = 1 << 20;
 /// Lines are written together up to here.
 constexpr std::size_t kPendingMax = 1 << 20;
-/// No letter is longer: the greatest max_body_bytes in base64, with what stands around it.
+/// No letter is longer: the greatest max_body_bytes in base64, which is what a body of that size takes at most, with what
+/// stands around it.
 constexpr std::size_t kLineMax = std::size_t{3} << 29;
 /// A new file beside the old one leaves so much to others who write there.
 constexpr std::uint64_t kRoomLeft = 8 << 20;

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+
 #include "message/message_json.hpp"
 #include "support/line.hpp"
 
@@ -87,6 +89,31 @@ TEST(MessageJson, bodies_that_are_coded_in_several_blocks_come_back_whole) {
       Sample sample(body, "x", SLUICE_STRING);
       ASSERT_TRUE(read(message_to_json(sample.message)).body == body) << blocks << " blocks and " << off;
     }
+  }
+}
+
+/// Or a line of it would be longer than any that is read again.
+TEST(MessageJson, a_long_body_is_no_longer_than_in_base64) {
+  constexpr std::size_t kStringMax = 16 << 20;
+  const auto written = [](const std::string& body) {
+    Sample sample(body, "x", SLUICE_STRING);
+    return message_to_json(sample.message);
+  };
+  const auto is_string = [](const std::string& json) { return json.find("\"body\":") != std::string::npos; };
+  EXPECT_TRUE(is_string(written(std::string(1000, '\0')))) << "a short one is for people";
+  EXPECT_TRUE(is_string(written(std::string(kStringMax + 1, 'a'))));
+  std::string escapes(kStringMax + 2, 'a');  // of whole groups of three
+  std::fill_n(escapes.begin(), escapes.size() / 3, '\n');
+  EXPECT_TRUE(is_string(written(escapes))) << "as long as in base64";
+  escapes.back() = '"';
+  EXPECT_FALSE(is_string(written(escapes))) << "longer";
+  for (const char c : {'\0', '\x1f', '\x7f', '\\'}) {
+    const std::string body(kStringMax + 1, c), json = written(body);
+    EXPECT_FALSE(is_string(json));
+    EXPECT_LT(json.size(), body.size() * 3 / 2);
+    auto parsed = parse_json(json, 1 << 26);
+    ASSERT_TRUE(parsed);
+    EXPECT_TRUE(message_from_json(*parsed)->body == body);
   }
 }
 
