@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/json.hpp"
+#include "base/utf8.hpp"
 #include "plugin/host.hpp"
 
 namespace sluice::core {
@@ -20,6 +21,9 @@ bool valid_attribute(const sluice_attribute& attribute) {
   if (attribute.struct_size < sizeof(sluice_attribute) || attribute.name.size == 0)
     return false;
   if (attribute.type < SLUICE_STRING || attribute.type > SLUICE_BINARY)
+    return false;
+  if (!is_utf8(text(attribute.name)) ||
+      (attribute.type != SLUICE_BINARY && !is_utf8(text(attribute.value))))
     return false;
   if (attribute.type != SLUICE_STRING_ARRAY)
     return true;
@@ -97,7 +101,7 @@ int32_t StageOut::pass(const sluice_emission& emission, std::string body, sluice
 }
 
 int32_t StageOut::make(const sluice_emission& emission, std::string body, StageMessage* message) {
-  if (emission.parent != 0)
+  if (emission.parent != 0 || !is_utf8(text(emission.group_id)))
     return SLUICE_INVALID;
   for (uint32_t i = 0; i < emission.attribute_count; ++i) {
     if (!valid_attribute(*emission.attributes[i]))

@@ -153,6 +153,12 @@ TEST(Stage, the_65th_emission_of_another_stage_is_refused) {
   EXPECT_EQ(json::parse(said.err)["reason"], "too_many");
 }
 
+TEST(Stage, an_attribute_that_no_message_can_have_is_refused_as_the_engine_does_it) {
+  const Said said = stage({"test_upper", "--jsonl"}, "bytes");
+  EXPECT_EQ(said.exit, 65);
+  EXPECT_EQ(json::parse(said.err)["reason"], "invalid");
+}
+
 TEST(Stage, files_are_streamed_to_a_stage_that_streams) {
   Folder folder;
   write_text(folder / "f", "");

@@ -199,7 +199,7 @@ class Upper {
         throw Failure(SLUICE_FATAL, "no way on");
       std::transform(body.begin(), body.end(), body.begin(),
                      [](unsigned char c) { return std::toupper(c); });
-      const std::string copies = std::to_string(copies_);
+      const std::string copies = body == "BYTES" ? "\xff" : std::to_string(copies_);
       const sluice_attribute attribute = sluice::attribute("copies", copies, SLUICE_NUMBER);
       const sluice_attribute* const attributes[] = {&attribute};
       sluice_emission emission = sluice::emission(i);
@@ -208,8 +208,11 @@ class Upper {
       emission.attribute_count = 1;
       emission.attributes = attributes;
       for (int64_t copy = 0; copy < copies_; ++copy) {
-        if (out.emit(emission) == SLUICE_TOO_LARGE)
+        const int32_t status = out.emit(emission);
+        if (status == SLUICE_TOO_LARGE)
           out.reject(i, "too_many");
+        if (status == SLUICE_INVALID)
+          out.reject(i, "invalid");
       }
       if (body == "REJECT")
         out.reject(i, "damaged", "at byte 3");
