@@ -30,9 +30,11 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
+using Parser = http::request_parser<http::string_body>;
 
 constexpr std::uint32_t kHeaderBytesMax = 8 << 10;
 constexpr std::uint64_t kBodyBytesMax = 64 << 10;
+constexpr std::size_t kReadBytes = 4 << 10;
 constexpr std::chrono::seconds kReadTimeout{10}, kWriteTimeout{60};
 constexpr std::uint32_t kConnectionsMax = 32;
 /// Refused ones that stay open, unread. One that is closed before it was read is reset, which may
@@ -113,13 +115,9 @@ struct AdminServer::State {
     beast::flat_buffer buffer;
     bool goes_on = true;
     while (goes_on) {
-      error_code error;
-      http::request_parser<http::string_body> parser;
-      parser.header_limit(kHeaderBytesMax);
-      parser.body_limit(kBodyBytesMax);
+      Parser parser;
       stream.expires_after(kReadTimeout);
-      co_await http::async_read(stream, buffer, parser,
-                                asio::redirect_error(asio::use_awaitable, error));
+      error_code error = co_await read_request(stream, buffer, parser);
       if (error && !is_bad_request(error))
         break;
       AdminAnswer reply = error ? refusal(error) : reply_to(parser.get());
@@ -146,6 +144,34 @@ struct AdminServer::State {
     error_code ignored;
     stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
     connections.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+  /// One request; what came behind it stays in `buffer`. The parser bounds the length of a field
+  /// and of a body, but neither the number of fields, nor what frames chunks, nor their trailer: so
+  /// all bytes of the request are counted.
+  static asio::awaitable<error_code> read_request(beast::tcp_stream& stream,
+                                                  beast::flat_buffer& buffer, Parser& parser) {
+    parser.header_limit(kHeaderBytesMax);
+    parser.body_limit(kBodyBytesMax);
+    parser.eager(true);
+    for (std::size_t parsed = 0;;) {
+      error_code error;
+      if (buffer.size() != 0) {
+        const std::size_t used = parser.put(buffer.data(), error);
+        buffer.consume(used);
+        parsed += used;
+      }
+      if (parser.is_done() || (error && error != http::error::need_more))
+        co_return error;
+      const bool in_header = !parser.is_header_done();
+      if (parsed + buffer.size() >= kHeaderBytesMax + (in_header ? 0 : kBodyBytesMax))
+        co_return in_header ? http::error::header_limit : http::error::body_limit;
+      const std::size_t got = co_await stream.async_read_some(
+          buffer.prepare(kReadBytes), asio::redirect_error(asio::use_awaitable, error));
+      if (error)
+        co_return error;
+      buffer.commit(got);
+    }
   }
 
   /// The answer to whatever a connection beyond the limit asks.
@@ -175,8 +201,7 @@ struct AdminServer::State {
 
   /// Something was sent, and it was no request that is taken.
   static bool is_bad_request(const error_code& error) {
-    return error.category() == http::make_error_code(http::error::end_of_stream).category() &&
-           error != http::error::end_of_stream && error != http::error::partial_message;
+    return error.category() == http::make_error_code(http::error::bad_method).category();
   }
 
   static AdminAnswer refusal(const error_code& error) {

@@ -163,6 +163,49 @@ TEST_F(Server, refuses_what_is_no_request_and_what_is_too_long_and_goes_on) {
   EXPECT_TRUE(core::RemoteQueues("127.0.0.1", std::to_string(port)).list());
 }
 
+TEST_F(Server, bounds_all_of_a_request_and_not_its_parts_alone) {
+  const std::string post =
+      "POST /api/v1/queues/jobs-dead/redrive HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string fields = "GET /healthz HTTP/1.1\r\n";
+  for (int i = 0; i < 100; ++i)  // so whole fields are all that a read brings
+    fields += "X: " + std::string(512 - (i == 0 ? fields.size() : 0) - 5, 'x') + "\r\n";
+  const std::pair<const char*, std::string> cases[] = {
+      {"431", fields + "Connection: close\r\n\r\n"},
+      {"413", post + "1;" + std::string(200'000, 'x')},         // a chunk's extension
+      {"413", post + "0\r\nX: " + std::string(200'000, 'x')}};  // the trailer
+  for (const auto& [status, said] : cases) {
+    Client client(port);
+    client.say(said);
+    const std::string heard = client.hear();
+    EXPECT_TRUE(heard.starts_with(std::string("HTTP/1.1 ") + status)) << heard;
+  }
+}
+
+TEST_F(Server, takes_a_body_of_64_kib_and_none_that_is_longer) {
+  for (const std::size_t size : {64 << 10, (64 << 10) + 1}) {
+    Client client(port);
+    client.say(
+        "POST /api/v1/queues/jobs-dead/redrive HTTP/1.1\r\nConnection: close\r\nContent-Length: " +
+        std::to_string(size) + "\r\n\r\n" + std::string(size, ' '));
+    const std::string heard = client.hear();
+    EXPECT_NE(heard.find(size == 64 << 10 ? "the body is no JSON" : "HTTP/1.1 413 "),
+              std::string::npos)
+        << heard;
+  }
+}
+
+TEST_F(Server, takes_a_body_in_chunks_and_the_request_behind_it) {
+  Client client(port);
+  client.say(
+      "POST /api/v1/queues/jobs-dead/redrive HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "a;why=not\r\n{\"reason\":\r\na\r\n\"damaged\"}\r\n0\r\nX: y\r\n\r\n"
+      "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
+  const std::string heard = client.hear();
+  EXPECT_TRUE(heard.starts_with("HTTP/1.1 202 ")) << heard;
+  EXPECT_NE(heard.find("\"marked\":1"), std::string::npos) << heard;
+  EXPECT_NE(heard.find("\"status\":\"ok\""), std::string::npos) << heard;
+}
+
 TEST_F(Server, answers_503_beyond_its_limit_of_connections_and_serves_again_when_others_are_gone) {
   std::vector<std::unique_ptr<Client>> idle;
   for (int i = 0; i < 32; ++i) {
