@@ -161,7 +161,9 @@ struct AdminServer::State {
         buffer.consume(used);
         parsed += used;
       }
-      if (parser.is_done() || (error && error != http::error::need_more))
+      if (parser.is_done())
+        co_return is_framed(parser) ? error : http::error::bad_transfer_encoding;
+      if (error && error != http::error::need_more)
         co_return error;
       const bool in_header = !parser.is_header_done();
       if (parsed + buffer.size() >= kHeaderBytesMax + (in_header ? 0 : kBodyBytesMax))
@@ -172,6 +174,13 @@ struct AdminServer::State {
         co_return error;
       buffer.commit(got);
     }
+  }
+
+  /// Where another coding than chunked is the last, or HTTP/1.0 has any, nobody knows where the
+  /// body ends (RFC 9112, 6.1 and 6.3): what seems to be the next request may be of it.
+  static bool is_framed(const Parser& parser) {
+    return parser.get().count(http::field::transfer_encoding) == 0 ||
+           (parser.chunked() && parser.get().version() >= 11);
   }
 
   /// The answer to whatever a connection beyond the limit asks.

@@ -206,6 +206,21 @@ TEST_F(Server, takes_a_body_in_chunks_and_the_request_behind_it) {
   EXPECT_NE(heard.find("\"status\":\"ok\""), std::string::npos) << heard;
 }
 
+TEST_F(Server, takes_nothing_of_a_body_whose_end_is_unknown_for_the_next_request) {
+  const std::string purge = "POST /api/v1/queues/jobs-dead/purge HTTP/1.1\r\n\r\n";
+  for (const char* header :
+       {"1.1\r\nTransfer-Encoding: gzip\r\n", "1.1\r\nTransfer-Encoding: chunked, gzip\r\n",
+        "1.1\r\nTransfer-Encoding: gzip\r\nContent-Length: 0\r\n",
+        "1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: identity\r\n"}) {
+    Client client(port);
+    client.say("GET /healthz HTTP/" + std::string(header) + "\r\n" + purge);
+    const std::string heard = client.hear();
+    EXPECT_TRUE(heard.starts_with("HTTP/1.1 400 ") || heard.starts_with("HTTP/1.0 400 ")) << heard;
+    EXPECT_NE(heard.find("bad Transfer-Encoding"), std::string::npos) << heard;
+    EXPECT_EQ(heard.find("purged"), std::string::npos) << heard;
+  }
+}
+
 TEST_F(Server, answers_503_beyond_its_limit_of_connections_and_serves_again_when_others_are_gone) {
   std::vector<std::unique_ptr<Client>> idle;
   for (int i = 0; i < 32; ++i) {
