@@ -16,7 +16,14 @@ bool is_address(int family, const std::string& host) {
 }  // namespace
 
 bool ListenAddress::is_loopback() const {
-  return host == "::1" || host.starts_with("127.");
+  in_addr v4{};
+  if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) {
+    return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+  }
+  in6_addr v6{};
+  return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 &&
+         (IN6_IS_ADDR_LOOPBACK(&v6) ||
+          (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == IN_LOOPBACKNET));
 }
 
 Result<ListenAddress> parse_listen_address(std::string_view text) {

@@ -25,10 +25,13 @@ TEST(ListenAddress, refuses_the_rest) {
 }
 
 TEST(ListenAddress, knows_whether_others_reach_it) {
-  EXPECT_TRUE(core::parse_listen_address("127.0.0.1:1")->is_loopback());
-  EXPECT_TRUE(core::parse_listen_address("[::1]:1")->is_loopback());
-  EXPECT_FALSE(core::parse_listen_address("0.0.0.0:1")->is_loopback());
-  EXPECT_FALSE(core::parse_listen_address("[::]:1")->is_loopback());
+  for (const char* text : {"127.0.0.1:1", "127.255.0.9:1", "[::1]:1", "[0:0:0:0:0:0:0:1]:1", "[::0.0.0.1]:1", "[::ffff:127.0.0.1]:1",
+                           "[::FFFF:7f00:2]:1"}) {
+    EXPECT_TRUE(core::parse_listen_address(text)->is_loopback()) << text;
+  }
+  for (const char* text : {"0.0.0.0:1", "128.0.0.1:1", "[::]:1", "[::2]:1", "[1::1]:1", "[::ffff:10.0.0.1]:1", "[::127.0.0.1]:1"}) {
+    EXPECT_FALSE(core::parse_listen_address(text)->is_loopback()) << text;
+  }
 }
 
 }  // namespace
