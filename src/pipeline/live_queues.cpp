@@ -119,14 +119,16 @@ Result<std::uint64_t> LiveQueues::purge(const std::string& queue) {
   if (!found) {
     return std::unexpected(found.error());
   }
-  const bool keeps_letters = graph_.dead_letters->keeps_letters_of(**found);
-  const Result<std::uint64_t> purged = keeps_letters ? graph_.dead_letters->purge(**found) : Result<std::uint64_t>((*found)->purge());
+  const Result<std::uint64_t> purged = graph_.dead_letters->keeps_letters_of(**found)
+                                           ? graph_.dead_letters->purge(**found)
+                                           : Result<std::uint64_t>((*found)->purge());
   if (!purged) {
     return purged;
   }
   const std::uint64_t hidden = graph_.timers.end_purged(**found).get();
-  if (keeps_letters && hidden != 0) {
-    (void)graph_.dead_letters->peek(**found, 0, 0);  // the writer answers once it has written that they are gone
+  // Some of these may be letters, also in a queue that they were redriven to.
+  if (Result<void> written = graph_.dead_letters->wait_until_written(); !written) {
+    return std::unexpected(written.error());
   }
   return *purged + hidden;
 }

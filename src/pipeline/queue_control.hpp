@@ -42,7 +42,7 @@ class QueueControl {
   virtual Result<RedriveStatus> redrive_status(const std::string& queue) = 0;
   virtual Result<RedriveStatus> cancel_redrive(const std::string& queue) = 0;
   /// Removes what is visible, delayed or hidden after a failure, and what is in hand when it is put
-  /// back. How many are gone now.
+  /// back. How many are gone now, for good. Errors also: io.
   virtual Result<std::uint64_t> purge(const std::string& queue) = 0;
   /// What stands in the way of a whole answer to what was asked for so far: what cannot be read,
   /// where, why, and what to do. bad_data: what cannot be a letter; io: the rest.

@@ -200,6 +200,17 @@ std::vector<std::string> DeadLetters::peek(Queue& queue, std::uint32_t count_max
   return letters.get();
 }
 
+Result<void> DeadLetters::wait_until_written() {
+  if (boxes_.empty()) {
+    return {};  // no message is a letter
+  }
+  Job job{.kind = Job::Kind::wait, .purged = std::make_unique<std::promise<Result<std::uint64_t>>>()};
+  std::future<Result<std::uint64_t>> written = job.purged->get_future();
+  submit(std::move(job));
+  const Result<std::uint64_t> none = written.get();
+  return none ? Result<void>() : std::unexpected(none.error());
+}
+
 void DeadLetters::ring() {
   epoch_.fetch_add(1, std::memory_order_seq_cst);
   futex_wake(epoch_, 1);
@@ -450,6 +461,7 @@ Result<void> DeadLetters::finish(Job& job) {
     case Job::Kind::load: return boxes_.at(job.queue).load();
     case Job::Kind::purge: return purge_box(job);
     case Job::Kind::peek: peek_box(job); return {};
+    case Job::Kind::wait: std::exchange(job.purged, nullptr)->set_value(0); return {};
     default: return {};
   }
 }

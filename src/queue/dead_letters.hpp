@@ -83,6 +83,8 @@ class DeadLetters {
   /// The first letters of a dead-letter queue that are not deleted, as their lines; no more after `bytes_max` of them.
   /// Waits for the writer.
   std::vector<std::string> peek(Queue& queue, std::uint32_t count_max, std::size_t bytes_max);
+  /// Waits for the writer: all that was submitted before is durable then. Errors: io.
+  Result<void> wait_until_written();
   bool keeps_letters_of(const Queue& queue) const { return boxes_.contains(&queue); }
 
   /// Writes until stop(); then once more all that waits.
@@ -107,14 +109,14 @@ class DeadLetters {
     std::promise<std::vector<std::string>> letters;
   };
   struct Job {
-    enum class Kind { letter, removal, load, purge, peek } kind = Kind::letter;
+    enum class Kind { letter, removal, load, purge, peek, wait } kind = Kind::letter;
     std::unique_ptr<DeadLetter> letter = nullptr;
     Queue* queue = nullptr;
     const LetterPlace* place = nullptr;  ///< of a removal; of a letter, once it has one
     Uuid id = {};
     bool is_new = false;                 ///< a letter that was appended
     bool replaces = false;               ///< one that stood there
-    std::unique_ptr<std::promise<Result<std::uint64_t>>> purged = nullptr;
+    std::unique_ptr<std::promise<Result<std::uint64_t>>> purged = nullptr;  ///< of a purge; of a wait, none
     std::unique_ptr<Peek> peek = nullptr;
     std::uint64_t number = 0;            ///< in the order of submission
   };

@@ -5,6 +5,7 @@
 #include <functional>
 #include <thread>
 
+#include "base/fault.hpp"
 #include "engine_fixture.hpp"
 #include "support/scale.hpp"
 
@@ -46,6 +47,42 @@ TEST(Operations, a_purge_tells_of_what_was_delayed_too) {
   }
   (void)(*engine)->finish();
 }
+
+#ifdef SLUICE_FAULT_POINTS
+TEST(Operations, a_purge_of_redriven_letters_is_answered_once_they_are_gone_for_good) {
+  Plan plan;
+  auto source = counting_source(1);
+  auto rejects = Script::stage("rejects", 0, [](const sluice_batch&, sluice_out* out) {
+    host().settle(out, 0, SLUICE_REJECT, -1, str("why not"), {});
+    return int32_t{SLUICE_OK};
+  });
+  const std::uint32_t jobs = plan.queue_with_dead("jobs", 2);
+  plan.queue("later");
+  plan.source(*source, Plan::to(jobs));
+  plan.service("rejects", jobs, {rejects.get()});
+  auto engine = plan.start(false);
+  ASSERT_TRUE(engine);
+  core::QueueControl& queues = (*engine)->queues();
+  while ((*queues.list())[0].visible != 1) {
+    std::this_thread::yield();
+  }
+  ASSERT_TRUE(queues.redrive("jobs-dead", {.to = "later"}));
+  while (queues.redrive_status("jobs-dead")->state != core::RedriveState::completed) {
+    std::this_thread::yield();
+  }
+  core::set_fault_handler([](std::string_view name) { return name == "dead_letters.before_sync"; });
+  const core::Result<std::uint64_t> purged = queues.purge("later");
+  core::set_fault_handler([](std::string_view) { return false; });
+  EXPECT_FALSE(purged) << "it comes again at the next start";
+  EXPECT_TRUE(purged || purged.error().code == core::Errc::io);
+  if (purged) {
+    (*engine)->request_stop();
+  }
+  while (!(*engine)->wait_for_end(std::chrono::milliseconds(100))) {
+  }
+  EXPECT_EQ((*engine)->finish().exit, 74);
+}
+#endif
 
 TEST(Operations, purges_redrives_and_peeks_at_once_leave_each_letter_in_one_place) {
   Plan plan;

@@ -56,13 +56,20 @@ struct Yard {
     return status();
   }
   RedriveStatus status() const { return *line.letters.redrive_status(dead); }
-  /// Steps until it is answered; nothing is written after that.
-  core::Result<std::uint64_t> purge() {
-    auto purged = std::async(std::launch::async, [this] { return line.letters.purge(dead); });
-    while (purged.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+  /// Writes until `ask` is answered; nothing is written after that.
+  template <class Ask>
+  auto answer(Ask ask) {
+    auto asked = std::async(std::launch::async, std::move(ask));
+    while (asked.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
       line.letters.write_waiting();
     }
-    return purged.get();
+    return asked.get();
+  }
+  core::Result<std::uint64_t> purge() {
+    return answer([this] { return line.letters.purge(dead); });
+  }
+  core::Result<void> wait_until_written() {
+    return answer([this] { return line.letters.wait_until_written(); });
   }
   void expect_conserved() {
     for (Queue* queue : {&dead, &one, &two, &other}) {
@@ -649,6 +656,30 @@ TEST(Purge, that_was_answered_outlives_a_power_cut) {
   Yard next(yard.line.storage.durable_content("dead/dead.jsonl"));
   EXPECT_EQ(next.at_dead.receive(), Texts{});
   EXPECT_EQ(next.line.letters.stored(), 0u);
+}
+
+TEST(Purge, of_redriven_letters_outlives_a_power_cut_once_all_is_written) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  ASSERT_EQ(yard.redrive().moved, 1u);
+  EXPECT_EQ(yard.one.purge(), 1u);
+  EXPECT_TRUE(yard.wait_until_written());
+  Yard next(yard.line.storage.durable_content("dead/dead.jsonl"));
+  EXPECT_EQ(next.at_dead.receive(), Texts{});
+  EXPECT_EQ(next.line.letters.stored(), 0u);
+}
+
+TEST(Purge, that_cannot_be_written_says_so) {
+  Yard yard;
+  yard.bury(yard.to_one, yard.at_one, "a");
+  ASSERT_EQ(yard.redrive().moved, 1u);
+  yard.one.purge();
+  yard.line.storage.fail_sync(1);
+  for (int i = 0; i < 2; ++i) {
+    const core::Result<void> written = yard.wait_until_written();
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().code, core::Errc::io);
+  }
 }
 
 TEST(Purge, of_letters_that_nobody_holds_takes_no_room_on_a_full_disk) {
