@@ -16,8 +16,8 @@ namespace http = beast::http;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 
-/// A peek may bring as much as kPeekBytesMax, and its last message whole.
-constexpr std::uint64_t kAnswerBytesMax = std::uint64_t{1} << 30;
+/// More than any answer has: a peek brings kPeekBytesMax, a list less than a KiB for each queue.
+constexpr std::uint64_t kAnswerBytesMax = 64 << 20;
 
 /// Runs one request to its end on a context of its own.
 class Exchange {

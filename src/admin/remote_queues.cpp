@@ -30,8 +30,7 @@ Result<std::vector<QueueFacts>> RemoteQueues::list() {
   return all;
 }
 
-Result<std::vector<std::string>> RemoteQueues::peek(const std::string& queue,
-                                                    std::uint32_t count_max) {
+Result<Peeked> RemoteQueues::peek(const std::string& queue, std::uint32_t count_max) {
   const Result<Json> json =
       remote_.ask("GET", queue_path(queue, fmt::format("/messages?limit={}", count_max)));
   if (!json)
@@ -39,10 +38,12 @@ Result<std::vector<std::string>> RemoteQueues::peek(const std::string& queue,
   const Json* items = json->find("messages");
   if (items == nullptr)
     return remote_.not_sluice("messages");
-  std::vector<std::string> messages;
+  Peeked peeked;
   for (const Json& item : items->items)
-    messages.push_back(to_text(item));
-  return messages;
+    peeked.messages.push_back(to_text(item));
+  const Json* more = json->find("more");
+  peeked.more = more != nullptr && more->boolean;
+  return peeked;
 }
 
 Result<RedriveStatus> RemoteQueues::ask_redrive(std::string_view method, const std::string& queue,

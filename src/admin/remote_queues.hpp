@@ -16,7 +16,7 @@ class RemoteQueues final : public QueueControl {
       : remote_(std::move(host), std::move(port), {}, std::move(instance)) {}
 
   Result<std::vector<QueueFacts>> list() override;
-  Result<std::vector<std::string>> peek(const std::string& queue, std::uint32_t count_max) override;
+  Result<Peeked> peek(const std::string& queue, std::uint32_t count_max) override;
   Result<RedriveStatus> redrive(const std::string& queue, const RedriveRequest& request) override;
   Result<RedriveStatus> redrive_status(const std::string& queue) override;
   Result<RedriveStatus> cancel_redrive(const std::string& queue) override;

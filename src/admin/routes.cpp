@@ -125,11 +125,10 @@ AdminAnswer peek(const AdminSubject& subject, const std::string& queue, std::str
         limit > kPeekMax)
       return refuse(400, fmt::format("'{}': messages takes ?limit=N, 1 to {}", query, kPeekMax));
   }
-  return answer_with(subject.queues.peek(queue, limit),
-                     [limit](const std::vector<std::string>& messages) {
-                       return fmt::format("{{\"messages\":[{}]{}}}", fmt::join(messages, ","),
-                                          ends_early(messages, limit) ? ",\"more\":true" : "");
-                     });
+  return answer_with(subject.queues.peek(queue, limit), [](const Peeked& peeked) {
+    return fmt::format("{{\"messages\":[{}]{}}}", fmt::join(peeked.messages, ","),
+                       peeked.more ? ",\"more\":true" : "");
+  });
 }
 
 AdminAnswer begin_redrive(const AdminSubject& subject, const std::string& queue,

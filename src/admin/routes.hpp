@@ -4,7 +4,8 @@
 //                                                 the engine stops
 //   GET    /api/v1/queues                         all queues
 //   GET    /api/v1/queues/NAME                    one
-//   GET    /api/v1/queues/NAME/messages?limit=10  peek: {"messages":[...]}
+//   GET    /api/v1/queues/NAME/messages?limit=10  peek: {"messages":[...]}; with "more":true where
+//                                                 it ends for its size
 //   POST   /api/v1/queues/NAME/redrive            begins: {"to","reason","messages_per_second",
 //                                                 "dry_run"}
 //   GET    /api/v1/queues/NAME/redrive            how the last one goes

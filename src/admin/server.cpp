@@ -42,8 +42,9 @@ constexpr std::uint32_t kConnectionsMax = 32;
 constexpr std::size_t kRefusedMax = 32;
 /// One may be reading a long file of dead letters while the other answers for health.
 constexpr int kThreads = 2;
-/// Each connection may hold an answer, and each thread makes one, in two pieces.
-static_assert((kConnectionsMax + 2 * kThreads) * kPeekBytesMax <= kAdminBytesMax);
+/// Each connection may hold an answer, and each thread makes one, in two pieces, beside a message,
+/// in two pieces, whose bytes may take six as JSON.
+static_assert((kConnectionsMax + kThreads * (2 + 2 * 6)) * kPeekBytesMax <= kAdminBytesMax);
 
 std::string_view view(beast::string_view text) {
   return {text.data(), text.size()};

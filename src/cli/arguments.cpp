@@ -276,10 +276,11 @@ void add_queue(CLI::App& app, Raw& raw) {
   CLI::App& list = queue_command(queue, raw, "list", "Show what is in each queue",
                                  "Example:\n  sluice queue list configs/icons.json");
   list.add_flag("--json", raw.queue.json, "As one JSON object, with the names of SQS");
-  CLI::App& peek =
-      queue_command(queue, raw, "peek",
-                    "Print the oldest visible messages as lines of JSON; it spends no receive",
-                    "Example:\n  sluice queue peek configs/icons.json resize-16-dead --limit 3");
+  CLI::App& peek = queue_command(
+      queue, raw, "peek",
+      "Print the oldest visible messages as lines of JSON; it spends no receive",
+      "One that takes more than 1 MiB is shown without its body: \"body_bytes\" is its size.\n"
+      "Example:\n  sluice queue peek configs/icons.json resize-16-dead --limit 3");
   add_queue_name(peek, raw);
   peek.add_option("--limit", raw.queue.limit, "At most so many (default: 10)")
       ->type_name("N")

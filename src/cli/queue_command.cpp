@@ -154,15 +154,16 @@ int list(Opened& opened, const QueueArguments& arguments) {
 }
 
 int peek(Opened& opened, const QueueArguments& arguments) {
-  const Result<std::vector<std::string>> messages =
-      opened.queues->peek(arguments.queue, arguments.limit);
-  if (!messages)
-    return report(messages.error());
-  for (const std::string& message : *messages)
+  const Result<Peeked> peeked = opened.queues->peek(arguments.queue, arguments.limit);
+  if (!peeked)
+    return report(peeked.error());
+  for (const std::string& message : peeked->messages)
     print(message + "\n");
-  if (ends_early(*messages, arguments.limit)) {
-    print_warning(fmt::format("{} shown, and there may be more: no more than {} MiB are shown at once",
-                              count_text(messages->size(), "message"), kPeekBytesMax >> 20));
+  if (peeked->more) {
+    print_warning(fmt::format(
+        "{} shown, and there may be more: no more than {} MiB are shown, and {} MiB looked at, at "
+        "once",
+        count_text(peeked->messages.size(), "message"), kPeekBytesMax >> 20, kPeekLookMax >> 20));
   }
   return 0;
 }

@@ -36,7 +36,7 @@ std::vector<std::vector<std::uint32_t>> find_cycles(
     const std::vector<std::vector<std::uint32_t>>& edges);
 
 /// Answers of the admin address that wait to be read, or are made.
-constexpr std::int64_t kAdminBytesMax = std::int64_t{40} << 20;
+constexpr std::int64_t kAdminBytesMax = std::int64_t{64} << 20;
 
 /// The most memory that messages take, in bytes.
 struct MemoryBound {

@@ -168,16 +168,23 @@ Result<DeadLetterNote> read_note(const Json& json) {
   return members.wrong.empty() ? Result<DeadLetterNote>(std::move(note)) : bad("dead_letter: " + members.wrong);
 }
 
-}  // namespace
-
-std::string message_to_json(const sluice_message& message, const DeadLetterNote* note) {
+/// {"id":"...",
+std::string begin_of(const sluice_message& message) {
   Uuid id;
   std::copy(message.id, message.id + 16, id.bytes.begin());
-  std::string_view body = message.body == nullptr
-                              ? std::string_view()
-                              : std::string_view(reinterpret_cast<const char*>(message.body), message.body_size);
-  std::string json = fmt::format("{{\"id\":\"{}\",", to_text(id));
-  json += is_string(body) ? fmt::format("\"body\":{}", json_quote(body)) : fmt::format("\"body_base64\":\"{}\"", base64(body));
+  return fmt::format("{{\"id\":\"{}\",", to_text(id));
+}
+
+void append_body(std::string_view body, std::string& json) {
+  if (is_string(body)) {
+    json.append("\"body\":").append(json_quote(body));
+  } else {
+    json.append("\"body_base64\":\"").append(base64(body)).append(1, '"');
+  }
+}
+
+/// What stands behind the body.
+void append_rest(const sluice_message& message, const DeadLetterNote* note, std::string& json) {
   json += ",\"attributes\":{";
   for (std::uint32_t i = 0; i < message.attribute_count; ++i) {
     const sluice_attribute& attribute = *message.attributes[i];
@@ -202,6 +209,22 @@ std::string message_to_json(const sluice_message& message, const DeadLetterNote*
                         note->redrive_count != 0 ? fmt::format(",\"redrive_count\":{}", note->redrive_count) : std::string());
   }
   json += '}';
+}
+
+}  // namespace
+
+std::string message_to_json(const sluice_message& message, const DeadLetterNote* note) {
+  std::string json = begin_of(message);
+  append_body(message.body == nullptr ? std::string_view()
+                                      : std::string_view(reinterpret_cast<const char*>(message.body), message.body_size),
+              json);
+  append_rest(message, note, json);
+  return json;
+}
+
+std::string message_without_body(const sluice_message& message, const DeadLetterNote* note) {
+  std::string json = begin_of(message) + fmt::format("\"body_bytes\":{}", message.body_size);
+  append_rest(message, note, json);
   return json;
 }
 

@@ -34,6 +34,8 @@ struct DeadLetterNote {
 /// end. The body is a string where it is valid UTF-8 and, above 16 MiB, no longer so than in base64: control characters
 /// take six bytes each. Times are milliseconds since 1970.
 std::string message_to_json(const sluice_message& message, const DeadLetterNote* note = nullptr);
+/// The same with "body_bytes":N, which is its size, in place of the body.
+std::string message_without_body(const sluice_message& message, const DeadLetterNote* note = nullptr);
 
 /// A message read back; owns its bytes.
 struct MessageText {

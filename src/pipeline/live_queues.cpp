@@ -9,6 +9,19 @@
 #include "message/message_view.hpp"
 
 namespace sluice::core {
+namespace {
+
+/// What is certainly too long is not made.
+void show(const sluice_message& message, Peeked& peeked) {
+  std::string json = Peeked::shows_whole(message.body_size) ? message_to_json(message) : std::string();
+  const std::size_t bytes = json.size();
+  if (bytes == 0 || !Peeked::shows_whole(bytes)) {
+    json = message_without_body(message);
+  }
+  peeked.add(std::move(json), bytes);
+}
+
+}  // namespace
 
 Result<Queue*> LiveQueues::find(const std::string& name) const {
   std::vector<std::string_view> known;
@@ -50,28 +63,25 @@ Result<std::vector<QueueFacts>> LiveQueues::list() {
   return all;
 }
 
-Result<std::vector<std::string>> LiveQueues::peek(const std::string& queue,
-                                                  std::uint32_t count_max) {
+Result<Peeked> LiveQueues::peek(const std::string& queue, std::uint32_t count_max) {
   Result<Queue*> found = find(queue);
   if (!found) {
     return std::unexpected(found.error());
   }
   if (graph_.dead_letters->keeps_letters_of(**found)) {
-    return graph_.dead_letters->peek(**found, count_max, kPeekBytesMax);
+    return graph_.dead_letters->peek(**found, count_max);
   }
-  std::vector<std::string> messages;
-  std::size_t bytes = 0;
+  Peeked peeked;
   ChunkViews views;
   (*found)->peek(count_max, graph_.timers.now_ms(), [&](const Chunk& chunk, std::uint64_t mask) {
     views.show(chunk, mask);
-    for (std::uint64_t left = mask; left != 0 && bytes < kPeekBytesMax; left &= left - 1) {
+    for (std::uint64_t left = mask; left != 0 && !peeked.more; left &= left - 1) {
       sluice_message message = *views.pointers()[lowest_bit(left)];
       --message.receive_count;  // this one is none
-      messages.push_back(message_to_json(message));
-      bytes += messages.back().size();
+      show(message, peeked);
     }
   });
-  return messages;
+  return peeked;
 }
 
 Result<RedriveStatus> LiveQueues::redrive(const std::string& queue, const RedriveRequest& request) {

@@ -6,13 +6,6 @@
 
 namespace sluice::core {
 
-bool ends_early(const std::vector<std::string>& messages, std::uint32_t count_max) {
-  std::size_t bytes = 0;
-  for (const std::string& message : messages)
-    bytes += message.size();
-  return messages.size() < count_max && bytes >= kPeekBytesMax;
-}
-
 std::unexpected<Error> no_queue(std::string_view name, const std::vector<std::string_view>& known) {
   const std::string near = name.size() > 100 ? "" : did_you_mean(nearest_name(name, known));
   return fail(Errc::missing_input, fmt::format("there is no queue '{}'{}", name, near));

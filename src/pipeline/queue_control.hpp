@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "queue/peeked.hpp"
 #include "queue/redrive.hpp"
 
 namespace sluice::core {
@@ -31,10 +32,8 @@ class QueueControl {
   virtual ~QueueControl() = default;
 
   virtual Result<std::vector<QueueFacts>> list() = 0;
-  /// The oldest visible messages as JSON (message_json.hpp), at most `count_max`, and no more than
-  /// kPeekBytesMax of them. It spends no receive.
-  virtual Result<std::vector<std::string>> peek(const std::string& queue,
-                                                std::uint32_t count_max) = 0;
+  /// The oldest visible messages, at most `count_max`. It spends no receive.
+  virtual Result<Peeked> peek(const std::string& queue, std::uint32_t count_max) = 0;
   /// Begins to redrive.
   virtual Result<RedriveStatus> redrive(const std::string& queue,
                                         const RedriveRequest& request) = 0;
@@ -48,11 +47,6 @@ class QueueControl {
   /// where, why, and what to do. bad_data: what cannot be a letter; io: the rest.
   virtual std::vector<Error> unreadable() const { return {}; }
 };
-
-/// So many bytes of messages are shown at once, and the last message whole.
-constexpr std::size_t kPeekBytesMax = 1 << 20;
-/// Messages of a peek at `count_max` end where they do for that reason: there may be more.
-bool ends_early(const std::vector<std::string>& messages, std::uint32_t count_max);
 
 /// missing_input: there is no queue `name`; the nearest one is named.
 std::unexpected<Error> no_queue(std::string_view name, const std::vector<std::string_view>& known);

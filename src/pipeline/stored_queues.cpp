@@ -125,8 +125,7 @@ Result<std::vector<QueueFacts>> StoredQueues::list() {
   return all;
 }
 
-Result<std::vector<std::string>> StoredQueues::peek(const std::string& queue,
-                                                    std::uint32_t count_max) {
+Result<Peeked> StoredQueues::peek(const std::string& queue, std::uint32_t count_max) {
   Result<const QueueDescription*> found = find(queue);
   if (!found) {
     return std::unexpected(found.error());
@@ -135,9 +134,8 @@ Result<std::vector<std::string>> StoredQueues::peek(const std::string& queue,
   if (!file) {
     return std::unexpected(file.error());
   }
-  std::vector<std::string> letters;
-  if (Result<void> read = *file ? (*file)->peek(count_max, kPeekBytesMax, letters) : Result<void>();
-      !read) {
+  Peeked letters;
+  if (Result<void> read = *file ? (*file)->peek(count_max, letters) : Result<void>(); !read) {
     return std::unexpected(read.error());
   }
   return letters;

@@ -21,7 +21,7 @@ class StoredQueues final : public QueueControl {
 
   /// A queue whose file cannot be read stands there without letters, and in unreadable().
   Result<std::vector<QueueFacts>> list() override;
-  Result<std::vector<std::string>> peek(const std::string& queue, std::uint32_t count_max) override;
+  Result<Peeked> peek(const std::string& queue, std::uint32_t count_max) override;
   /// Marks the letters: they go to their queues when the engine starts. Those that are marked so
   /// already stay so: after a full disk it may be asked for again, and goes on where it stopped.
   Result<RedriveStatus> redrive(const std::string& queue, const RedriveRequest& request) override;

@@ -191,11 +191,10 @@ Result<std::uint64_t> DeadLetters::purge(Queue& queue) {
   return purged.get();
 }
 
-std::vector<std::string> DeadLetters::peek(Queue& queue, std::uint32_t count_max, std::size_t bytes_max) {
+Peeked DeadLetters::peek(Queue& queue, std::uint32_t count_max) {
   Job job{.kind = Job::Kind::peek, .queue = &queue, .peek = std::make_unique<Peek>()};
   job.peek->count_max = count_max;
-  job.peek->bytes_max = bytes_max;
-  std::future<std::vector<std::string>> letters = job.peek->letters.get_future();
+  std::future<Peeked> letters = job.peek->letters.get_future();
   submit(std::move(job));
   return letters.get();
 }
@@ -468,8 +467,8 @@ Result<void> DeadLetters::finish(Job& job) {
 
 /// What can be read is shown; a file that cannot be read is told of by who must read it.
 void DeadLetters::peek_box(Job& job) {
-  std::vector<std::string> letters;
-  (void)boxes_.at(job.queue).file().peek(job.peek->count_max, job.peek->bytes_max, letters);
+  Peeked letters;
+  (void)boxes_.at(job.queue).file().peek(job.peek->count_max, letters);
   job.peek->letters.set_value(std::move(letters));
   job.peek = nullptr;
 }

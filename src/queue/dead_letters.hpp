@@ -80,9 +80,8 @@ class DeadLetters {
   /// Removes all letters of a dead-letter queue that nobody holds, in memory and in the file. How many. Waits for the
   /// writer. Errors: unavailable, where a redrive is under way; io.
   Result<std::uint64_t> purge(Queue& queue);
-  /// The first letters of a dead-letter queue that are not deleted, as their lines; no more after `bytes_max` of them.
-  /// Waits for the writer.
-  std::vector<std::string> peek(Queue& queue, std::uint32_t count_max, std::size_t bytes_max);
+  /// The first letters of a dead-letter queue that are not deleted. Waits for the writer.
+  Peeked peek(Queue& queue, std::uint32_t count_max);
   /// Waits for the writer: all that was submitted before is durable then. Errors: io.
   Result<void> wait_until_written();
   bool keeps_letters_of(const Queue& queue) const { return boxes_.contains(&queue); }
@@ -105,8 +104,7 @@ class DeadLetters {
  private:
   struct Peek {
     std::uint32_t count_max;
-    std::size_t bytes_max;
-    std::promise<std::vector<std::string>> letters;
+    std::promise<Peeked> letters;
   };
   struct Job {
     enum class Kind { letter, removal, load, purge, peek, wait } kind = Kind::letter;

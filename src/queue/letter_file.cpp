@@ -19,6 +19,8 @@ constexpr std::size_t kPendingMax = 1 << 20;
 /// No letter is longer: the greatest max_body_bytes in base64, which is what a body of that size takes at most, with what
 /// stands around it.
 constexpr std::size_t kLineMax = std::size_t{3} << 29;
+/// Of a letter's reason, and of its detail, where its body is not shown.
+constexpr std::size_t kWhyShownMax = 1 << 10;
 /// A new file beside the old one leaves so much to others who write there.
 constexpr std::uint64_t kRoomLeft = 8 << 20;
 
@@ -110,6 +112,26 @@ Line read_line(std::string_view text) {
   std::string source = message->dead_letter ? letter_source(message->dead_letter->source_queue, message->dead_letter->letter_of)
                                             : std::string();
   return {Line::Kind::letter, *message->id, std::move(source), std::move(*message), {}, {}};
+}
+
+/// As a peek shows a letter that is too long.
+std::string without_body(const MessageText& letter) {
+  const LetterParts parts(letter);
+  sluice_message message{};
+  std::ranges::copy(letter.id->bytes, message.id);
+  message.body_size = letter.body.size();
+  message.attribute_count = parts.parts.attribute_count;
+  message.attributes = parts.parts.attributes;
+  message.group_id = {letter.group_id.data(), letter.group_id.size()};
+  message.sent_ms = letter.sent_ms;
+  message.receive_count = letter.receive_count;
+  if (!letter.dead_letter) {
+    return message_without_body(message);
+  }
+  DeadLetterNote note = *letter.dead_letter;
+  note.reason = note.reason.substr(0, kWhyShownMax);
+  note.detail = note.detail.substr(0, kWhyShownMax);
+  return message_without_body(message, &note);
 }
 
 /// The end of a line that is about a letter.
@@ -470,15 +492,11 @@ Result<std::uint64_t> LetterFile::for_each(std::uint64_t offset, const std::func
   return for_each_line(*file_, offset, show, show);
 }
 
-Result<void> LetterFile::peek(std::uint32_t count_max, std::size_t bytes_max, std::vector<std::string>& letters) {
-  std::size_t bytes = 0;
+Result<void> LetterFile::peek(std::uint32_t count_max, Peeked& peeked) {
   Result<std::uint64_t> end = for_each(0, [&](const LetterLine& letter) {
-    if (letters.size() == count_max || bytes >= bytes_max) {
-      return false;
-    }
-    letters.emplace_back(letter.text);
-    bytes += letter.text.size();
-    return true;
+    const std::size_t bytes = letter.text.size();
+    return peeked.messages.size() != count_max &&
+           peeked.add(Peeked::shows_whole(bytes) ? std::string(letter.text) : without_body(letter.message), bytes);
   });
   return end ? Result<void>() : std::unexpected(end.error());
 }

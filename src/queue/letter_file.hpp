@@ -27,6 +27,7 @@
 #include "base/id.hpp"
 #include "base/storage.hpp"
 #include "message/message_json.hpp"
+#include "queue/peeked.hpp"
 
 namespace sluice::core {
 
@@ -123,8 +124,8 @@ class LetterFile {
   /// Returns the offset behind the last one, from where to go on; that letter is not handed out again.
   /// A letter that `each` refuses comes first then.
   Result<std::uint64_t> for_each(std::uint64_t offset, const std::function<bool(const LetterLine&)>& each);
-  /// Adds the first letters' lines to `letters`; no more after `bytes_max` of them.
-  Result<void> peek(std::uint32_t count_max, std::size_t bytes_max, std::vector<std::string>& letters);
+  /// Adds the first letters as their lines, and what is too long for that without its body. Errors: io.
+  Result<void> peek(std::uint32_t count_max, Peeked& peeked);
 
  private:
   using Places = std::unordered_map<LetterKey, Place, LetterKeyHash>;

@@ -156,6 +156,21 @@ TEST_F(Routes, a_peek_shows_messages_with_their_reasons) {
   EXPECT_EQ(one[0]["dead_letter"]["reason"], "damaged");
 }
 
+TEST_F(Routes, a_peek_shows_a_message_that_is_too_long_by_its_size) {
+  std::string text = stored.file();
+  text.replace(text.find("body 1"), 6, std::string(2 << 20, 'x'));
+  stored.storage.put("state/dead-letters/jobs-dead.jsonl", text);
+  const core::AdminAnswer answer = ask("GET", "/api/v1/queues/jobs-dead/messages");
+  EXPECT_LT(answer.body.size(), 1000u);
+  const auto shown = nlohmann::json::parse(answer.body);
+  ASSERT_EQ(shown["messages"].size(), 2u);
+  EXPECT_FALSE(shown["messages"][0].contains("body"));
+  EXPECT_EQ(shown["messages"][0]["body_bytes"], 2 << 20);
+  EXPECT_EQ(shown["messages"][0]["dead_letter"]["reason"], "damaged");
+  EXPECT_EQ(shown["messages"][1]["body"], "body 2");
+  EXPECT_FALSE(shown.contains("more"));
+}
+
 TEST_F(Routes, a_redrive_is_begun_asked_after_and_cancelled) {
   EXPECT_EQ(ask("GET", "/api/v1/queues/jobs-dead/redrive").status, 404);
   const core::AdminAnswer begun =

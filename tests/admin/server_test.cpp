@@ -88,10 +88,11 @@ TEST_F(Server, answers_the_same_as_the_queues_themselves) {
   ASSERT_TRUE(all) << all.error().message;
   ASSERT_EQ(all->size(), 2u);
   EXPECT_EQ((*all)[1].visible, 2u);
-  const core::Result<std::vector<std::string>> letters = remote.peek("jobs-dead", 1);
+  const core::Result<core::Peeked> letters = remote.peek("jobs-dead", 1);
   ASSERT_TRUE(letters);
-  ASSERT_EQ(letters->size(), 1u);
-  EXPECT_EQ((*letters)[0] + "\n", Stored::letter(1, "damaged"));
+  ASSERT_EQ(letters->messages.size(), 1u);
+  EXPECT_EQ(letters->messages[0] + "\n", Stored::letter(1, "damaged"));
+  EXPECT_FALSE(letters->more);
   EXPECT_EQ(remote.redrive("jobs-dead", {.reason = "denied"})->marked, 1u);
   EXPECT_EQ(remote.redrive_status("jobs-dead")->marked, 1u);
   EXPECT_EQ(remote.cancel_redrive("jobs-dead")->state, core::RedriveState::cancelled);
@@ -107,6 +108,20 @@ TEST_F(Server, does_only_what_is_asked_of_the_engine_that_it_is) {
   core::RemoteQueues meant("127.0.0.1", port_text, server->instance());
   EXPECT_EQ(*meant.purge("jobs-dead"), 2u);
   EXPECT_NE((*AdminServer::listen({"127.0.0.1", 0}))->instance(), server->instance());
+}
+
+TEST_F(Server, says_that_there_is_more_than_a_peek_shows) {
+  std::string text;
+  for (int number : {1, 2, 3}) {
+    std::string letter = Stored::letter(number, "damaged");
+    text += letter.replace(letter.find("body "), 5, std::string(600 << 10, 'x'));
+  }
+  stored.storage.put("state/dead-letters/jobs-dead.jsonl", text);
+  const core::Result<core::Peeked> letters =
+      core::RemoteQueues("127.0.0.1", std::to_string(port)).peek("jobs-dead", 10);
+  ASSERT_TRUE(letters);
+  EXPECT_EQ(letters->messages.size(), 1u);
+  EXPECT_TRUE(letters->more);
 }
 
 TEST_F(Server, passes_errors_on_as_they_are) {

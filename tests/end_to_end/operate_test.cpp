@@ -127,6 +127,20 @@ TEST_F(Operate, letters_of_a_stopped_engine_that_cannot_be_read_are_told_of) {
   EXPECT_EQ(queue("peek", {"jobs-dead"}).exit, 74);
 }
 
+TEST_F(Operate, a_letter_that_is_too_long_to_be_shown_is_told_by_its_size) {
+  run(pipeline({"--until-idle"}));
+  const std::string path = "state/dead-letters/jobs-dead.jsonl";
+  Json letter = Json::parse(lines(path).front());
+  letter["body"] = std::string(2 << 20, 'x');
+  std::ofstream(folder() / path, std::ios::app) << letter.dump() << "\n";  // it takes the first one's place
+  const Ended peeked = queue("peek", {"jobs-dead"});
+  EXPECT_EQ(peeked.exit, 0) << peeked.err;
+  EXPECT_EQ(std::ranges::count(peeked.out, '\n'), 3);
+  EXPECT_LT(peeked.out.size(), 10'000U);
+  EXPECT_NE(peeked.out.find("\"body_bytes\":2097152,"), std::string::npos);
+  EXPECT_EQ(peeked.err, "");
+}
+
 TEST_F(Operate, a_stopped_engine_through_its_state_folder) {
   Command until_idle = pipeline({"--until-idle"});
   EXPECT_EQ(summary_of(run(until_idle))["dead_letters"], 3);

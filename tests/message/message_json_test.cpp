@@ -12,6 +12,7 @@ namespace {
 
 using core::message_from_json;
 using core::message_to_json;
+using core::message_without_body;
 using core::MessageText;
 using core::parse_json;
 
@@ -45,6 +46,13 @@ TEST(MessageJson, is_written_as_the_design_says) {
   Sample sample("hi\n", "signup", SLUICE_STRING);
   EXPECT_EQ(message_to_json(sample.message),
             R"({"id":"ab000000-0000-0000-0000-000000000000","body":"hi\n","attributes":{"name":{"type":"String","value":"signup"}},)"
+            R"("group_id":"g\"1","sent":1767225600123,"receive_count":3})");
+}
+
+TEST(MessageJson, without_its_body_has_the_size_of_it) {
+  Sample sample("hi\n", "signup", SLUICE_STRING);
+  EXPECT_EQ(message_without_body(sample.message),
+            R"({"id":"ab000000-0000-0000-0000-000000000000","body_bytes":3,"attributes":{"name":{"type":"String","value":"signup"}},)"
             R"("group_id":"g\"1","sent":1767225600123,"receive_count":3})");
 }
 

@@ -48,6 +48,36 @@ TEST(Operations, a_purge_tells_of_what_was_delayed_too) {
   (void)(*engine)->finish();
 }
 
+TEST(Operations, a_peek_shows_a_message_that_is_too_long_without_its_body) {
+  Plan plan;
+  auto source = Script::source("bodies", 0, [](sluice_out* out) {
+    for (const std::string& body : {std::string(2 << 20, 'x'), std::string(900 << 10, '\xfe'), std::string("short")}) {
+      if (const int32_t status = emit(out, 0, body); status != SLUICE_OK) {
+        return status;
+      }
+    }
+    return int32_t{SLUICE_END};
+  });
+  plan.source(*source, Plan::to(plan.queue("later")));
+  auto engine = plan.start(false);
+  ASSERT_TRUE(engine);
+  core::QueueControl& queues = (*engine)->queues();
+  while ((*queues.list())[0].visible != 3) {
+    std::this_thread::yield();
+  }
+  const core::Peeked peeked = *queues.peek("later", 10);
+  ASSERT_EQ(peeked.messages.size(), 3u);
+  EXPECT_LT(peeked.bytes, 1000u);
+  EXPECT_NE(peeked.messages[0].find("\"body_bytes\":2097152,"), std::string::npos);
+  EXPECT_NE(peeked.messages[1].find("\"body_bytes\":921600,"), std::string::npos) << "it is longer as base64";
+  EXPECT_NE(peeked.messages[2].find("\"body\":\"short\""), std::string::npos);
+  EXPECT_FALSE(peeked.more);
+  (*engine)->request_stop();
+  while (!(*engine)->wait_for_end(std::chrono::milliseconds(100))) {
+  }
+  (void)(*engine)->finish();
+}
+
 #ifdef SLUICE_FAULT_POINTS
 TEST(Operations, a_purge_of_redriven_letters_is_answered_once_they_are_gone_for_good) {
   Plan plan;

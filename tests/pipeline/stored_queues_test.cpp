@@ -35,17 +35,29 @@ TEST(StoredQueues, tell_it_once_whatever_was_asked_of_them) {
   Stored stored;
   stored.storage.put(kFile, stored.file() + "who wrote this\n");
   ASSERT_TRUE(stored.queues->list());
-  EXPECT_EQ(stored.queues->peek("jobs-dead", 10)->size(), 2U);
+  EXPECT_EQ(stored.queues->peek("jobs-dead", 10)->messages.size(), 2U);
   ASSERT_TRUE(stored.queues->redrive("jobs-dead", {}));
   ASSERT_TRUE(stored.queues->cancel_redrive("jobs-dead"));
   EXPECT_EQ(stored.queues->unreadable().size(), 1U);
 }
 
-TEST(Peek, that_ends_for_its_size_says_that_there_may_be_more) {
-  const std::string half(core::kPeekBytesMax / 2, 'x');
-  EXPECT_FALSE(core::ends_early({half}, 10));
-  EXPECT_TRUE(core::ends_early({half, half}, 10));
-  EXPECT_FALSE(core::ends_early({half, half}, 2)) << "all that was asked for";
+TEST(Peek, shows_so_many_bytes_and_no_more) {
+  const std::string half(core::kPeekBytesMax / 2 - 1, 'x');  // and what separates them
+  core::Peeked peeked;
+  EXPECT_TRUE(peeked.add(half, 0));
+  EXPECT_TRUE(peeked.add(half, 0));
+  EXPECT_FALSE(peeked.more);
+  EXPECT_FALSE(peeked.add("", 0));
+  EXPECT_TRUE(peeked.more);
+  EXPECT_EQ(peeked.messages.size(), 2U);
+}
+
+TEST(Peek, looks_at_so_many_bytes_and_no_more_however_little_it_shows) {
+  core::Peeked peeked;
+  EXPECT_TRUE(peeked.add("{}", core::kPeekLookMax - 1));
+  EXPECT_TRUE(peeked.add("{}", std::size_t{1} << 30)) << "what was looked at is shown";
+  EXPECT_FALSE(peeked.add("{}", 1));
+  EXPECT_TRUE(peeked.more);
 }
 
 TEST(StoredQueues, that_are_purged_tell_where_the_rest_of_the_file_is_now) {

@@ -307,9 +307,9 @@ TEST(LetterFile, takes_nothing_of_a_wrong_type_for_a_letter) {
     EXPECT_EQ(file.count(), 0u) << member;
     ASSERT_EQ(file.faults().size(), 1u) << member;
     EXPECT_EQ(file.faults()[0].why.find(why), 0u) << file.faults()[0].why;
-    Texts shown;
-    EXPECT_TRUE(file.peek(10, 1 << 20, shown));
-    EXPECT_EQ(shown, Texts{}) << member;
+    core::Peeked shown;
+    EXPECT_TRUE(file.peek(10, shown));
+    EXPECT_EQ(shown.messages, Texts{}) << member;
   }
 }
 
@@ -341,6 +341,51 @@ TEST(LetterFile, that_is_written_anew_tells_where_such_lines_are_now) {
   EXPECT_EQ(again.faults()[0].offset, letter(kB, "b").size() + 1);
   EXPECT_EQ(again.faults()[1].line, 4u);
   EXPECT_EQ(files.content().find("and this"), again.faults()[1].offset);
+}
+
+TEST(LetterFile, shows_a_letter_that_is_too_long_without_its_body_and_goes_on) {
+  Files files;
+  LetterFile file = files.open();
+  append(file, kA, std::string(core::kPeekBytesMax, 'x'));
+  append(file, kB, "b");
+  core::Peeked shown;
+  ASSERT_TRUE(file.peek(10, shown));
+  ASSERT_EQ(shown.messages.size(), 2u);
+  EXPECT_EQ(shown.messages[0],
+            R"({"id":")" + core::to_text(kA) + R"(","body_bytes":1048576,"attributes":{},"sent":1,"receive_count":1,)"
+            R"("dead_letter":{"queue":"dead","service":"","stage":"","reason":"","detail":"","first":0,"last":0,"source_queue":"jobs"}})");
+  EXPECT_EQ(shown.messages[1], letter(kB, "b"));
+  EXPECT_FALSE(shown.more);
+}
+
+TEST(LetterFile, cuts_the_reason_and_the_detail_of_a_letter_that_is_too_long) {
+  Files files;
+  std::string text = letter(kA, "a");
+  const std::string both = std::string(core::kPeekBytesMax, 'y');
+  text.insert(text.find("\"source_queue\""), R"("reason":")" + both + R"(","detail":")" + both + R"(",)");
+  files.storage.put("dead.jsonl", text + "\n");
+  LetterFile file = files.open();
+  core::Peeked shown;
+  ASSERT_TRUE(file.peek(10, shown));
+  ASSERT_EQ(shown.messages.size(), 1u);
+  EXPECT_LT(shown.messages[0].size(), 3000u);
+  EXPECT_NE(shown.messages[0].find("\"body_bytes\":1,"), std::string::npos);
+  EXPECT_NE(shown.messages[0].find("\"reason\":\"yyy"), std::string::npos);
+}
+
+TEST(LetterFile, shows_no_more_than_a_peek_may) {
+  Files files;
+  LetterFile file = files.open();
+  for (const core::Uuid& id : {kA, kB, core::Uuid{{0xc}}}) {
+    append(file, id, std::string(400 << 10, 'x'));
+  }
+  core::Peeked shown, first;
+  ASSERT_TRUE(file.peek(10, shown));
+  EXPECT_EQ(shown.messages.size(), 2u);
+  EXPECT_TRUE(shown.more);
+  ASSERT_TRUE(file.peek(2, first));
+  EXPECT_EQ(first.messages, shown.messages);
+  EXPECT_FALSE(first.more) << "all that was asked for";
 }
 
 TEST(LetterFile, goes_on_behind_the_letter_that_was_handed_out_last) {
