@@ -35,9 +35,14 @@ class Descriptor {
   int number_;
 };
 
-Result<void> sync_parent(const std::string& path) {
+std::string folder_of(const std::string& path) {
   std::string folder = std::filesystem::path(path).parent_path().string();
-  Descriptor descriptor(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return folder.empty() ? "." : folder;
+}
+
+Result<void> sync_parent(const std::string& path) {
+  const std::string folder = folder_of(path);
+  Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (descriptor.get() < 0 || ::fsync(descriptor.get()) != 0) {
     return io_error("sync folder", folder, errno);
   }
@@ -142,7 +147,8 @@ class FileStorage final : public Storage {
     }
     ::chmod(path.c_str(), 0700);
     for (const std::string& made : missing) {
-      if (Result<void> synced = sync_parent(made); !synced) {
+      const bool is_readable = ::access(folder_of(made).c_str(), R_OK) == 0;  // else it cannot be synced
+      if (Result<void> synced = is_readable ? sync_parent(made) : Result<void>(); !synced) {
         return synced;
       }
     }

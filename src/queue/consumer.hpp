@@ -7,6 +7,7 @@
 // Thread safety: one thread at a time, except that extend() may be called by whoever runs the stage.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
@@ -88,6 +89,8 @@ class Consumer {
   DeadLetters& dead_letters() { return dead_letters_; }
   /// All leases of the batch have expired: what is done with it from now on is somebody else's.
   bool has_lost_all() const;
+  /// How often who waits in the midst of a batch is to extend() it.
+  std::int64_t extends_every_ms() const { return std::max<std::int64_t>(1, holder_.visibility_timeout_ms / 4); }
   /// Which stage has the batch; named where a lease expires, maybe when the worker is gone: `stage` outlives the ticker.
   void set_stage(const char* stage) { holder_.stage.store(stage, std::memory_order_relaxed); }
 

@@ -454,12 +454,12 @@ Result<void> LetterFile::unmark_all() {
   }
   if (first && at_end) {
     Result<void> cut = file_->truncate(*first);
-    durable_ = cut ? std::min(durable_, *first) : durable_;
-    Result<void> synced = cut ? sync() : cut;
-    if (synced) {
-      marked_.clear();
+    if (!cut) {
+      return cut;
     }
-    return synced;
+    durable_ = std::min(durable_, *first);
+    marked_.clear();
+    return sync();
   }
   const auto marked = marked_;
   const std::uint64_t before = file_->size();

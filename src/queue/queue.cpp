@@ -296,25 +296,29 @@ void Queue::sweep(std::int64_t now_ms) {
     fifo_->sweep(horizon_ms);
     return;
   }
+  // A purge is not to miss what is in nobody's sight here: the next round will do.
+  const std::unique_lock lock(operated_, std::try_to_lock);
+  if (!lock) {
+    return;
+  }
   for (Subscription& subscription : subscriptions_) {
     while (subscription.log->begun_ms(subscription) < horizon_ms) {
       const Taken taken = subscription.log->take(subscription, kChunkMessages, &freed);
       if (taken.mask == 0) {
         break;
       }
-      const std::uint32_t seen = purges();  // after it: what came after a purge is not to go with it
       if (Taken young = remove_older(taken, horizon_ms); young.mask != 0) {
-        put_back(young, false, seen);
+        put_back(young, false);
       }
     }
   }
   for (std::int64_t items = returned_items_.load(std::memory_order_relaxed); items > 0; --items) {
-    const Returned item = take_returned(kChunkMessages);
-    if (item.taken.mask == 0) {
+    const Taken taken = take_returned(kChunkMessages).taken;
+    if (taken.mask == 0) {
       break;
     }
-    if (Taken young = remove_older(item.taken, horizon_ms); young.mask != 0) {
-      put_back(young, false, item.purges);
+    if (Taken young = remove_older(taken, horizon_ms); young.mask != 0) {
+      put_back(young, false);
     }
   }
   give_credit(0, freed);

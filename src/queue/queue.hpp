@@ -272,7 +272,7 @@ class Queue {
   void hand_over(Taken taken, std::int64_t freed, Evacuator& evacuator);
   void evacuated(Taken taken);
 
-  std::mutex operated_;  ///< peek() and purge(): one at a time
+  std::mutex operated_;  ///< peek(), purge() and sweep(): one at a time
   // Constant after open().
   const QueueOptions options_;
   const std::unique_ptr<Fifo> fifo_;

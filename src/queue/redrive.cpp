@@ -89,6 +89,11 @@ void Redrive::cancel(bool takes_marks) {
   });
 }
 
+bool Redrive::waits_for_room() const {
+  const Queue* queue = waits_for_.load(std::memory_order_acquire);
+  return queue != nullptr && queue->created() != queue->ended();
+}
+
 void Redrive::note_back() {
   change([](RedriveStatus& status) { ++status.came_back; });
 }
@@ -252,7 +257,7 @@ Redrive::Verdict Redrive::weigh(const LetterLine& letter, Queue& target) {
 /// In its new queue a letter is a new message with its old id; it leaves the file when it is at its end there.
 Redrive::Verdict Redrive::move(const LetterLine& letter, Queue& target) {
   const bool has_room = target.credits().available();
-  waits_for_room_.store(!has_room && target.has_service(), std::memory_order_release);
+  waits_for_.store(has_room || !target.has_service() ? nullptr : &target, std::memory_order_release);
   if (!has_room) {
     return target.has_service() ? Verdict::later : Verdict::no_room;
   }

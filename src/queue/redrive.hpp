@@ -70,8 +70,8 @@ class Redrive {
 
   RedriveStatus status() const;  ///< [any]
   bool is_active() const { return active_.load(std::memory_order_acquire); }  ///< [any]
-  /// Goes on when the service of a full queue has made room there. [any]
-  bool waits_for_room() const { return waits_for_room_.load(std::memory_order_acquire); }
+  /// Goes on when the service of a full queue has made room there. (One that holds nothing will have room at once.) [any]
+  bool waits_for_room() const;
   /// Ends it soon. `takes_marks`: letters that were marked while no engine ran and have not gone stay, also at the next
   /// start. [any]
   void cancel(bool takes_marks);
@@ -99,7 +99,8 @@ class Redrive {
   const FindQueue find_;
   const Timers& timers_;
   ChunkPool& pool_;
-  Atomic<bool> active_{true}, cancelled_{false}, takes_marks_{false}, waits_for_room_{false};
+  Atomic<bool> active_{true}, cancelled_{false}, takes_marks_{false};
+  Atomic<const Queue*> waits_for_{nullptr};  ///< it had no room at the last look
   mutable std::mutex mutex_;  // of the status
   RedriveStatus status_;
   // The writer's.

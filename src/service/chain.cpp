@@ -415,7 +415,7 @@ int32_t Chain::wait_for_room_for_parts() {
     }
     consumer_.extend();
     wait_begins();
-    letters.wait_for_room_for_parts(kPartsLookNs);
+    letters.wait_for_room_for_parts(std::min(kPartsLookNs, consumer_.extends_every_ms() * 1'000'000));
     wait_ends();
   }
   return SLUICE_OK;

@@ -28,7 +28,7 @@ Worker::Worker(Queue& queue, Timers& timers, DeadLetters& dead_letters, WorkerOp
                                               consumer_.extend();
                                               return !consumer_.is_given_up() && !options_.stopping->load(std::memory_order_relaxed);
                                             },
-                                        .step_ms = std::max<std::int64_t>(1, queue.options().visibility_timeout_ms / 4),
+                                        .step_ms = consumer_.extends_every_ms(),
                                         .parks = [this] { if (chain_) chain_->wait_begins(); },
                                         .goes_on = [this] { if (chain_) chain_->wait_ends(); }}},
                            timers, dead_letters)

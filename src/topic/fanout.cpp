@@ -172,7 +172,6 @@ void Fanout::begin(Chunk* chunk, Admission admission) noexcept {
   own_delays_ = 0;
   passes_segment_ |= log_.begin(chunk, chunk->begun_ms);
   reached_.clear();
-  any_refused_ = false;
   all_the_same_ = true;
   for (std::uint32_t i = 0; i < branches_.size(); ++i) {
     Branch& branch = branches_[i];
@@ -180,7 +179,6 @@ void Fanout::begin(Chunk* chunk, Admission admission) noexcept {
     branch.fate = admit(i, admission);
     branch.matched = 0;
     any_withheld_ |= branch.fate == Fate::withheld;
-    any_refused_ |= is_refused(branch.fate);
     const bool gets_all = branch.fate == Fate::published && !branch.filtered;
     branch.precharged = gets_all && credits.shares_chunks();
     if (branch.precharged) {
@@ -207,9 +205,6 @@ std::uint64_t Fanout::publish(bool seal) noexcept {
                          std::memory_order_release);
   const std::int64_t units = chunk_->charge - charge_;
   deliveries_ = 0;
-  if (any_refused_ && published_ != 0) {
-    admit_refused();
-  }
   if (matcher_ == nullptr) {
     share_out(fresh, units);
   } else {
@@ -263,6 +258,7 @@ void Fanout::share_out(std::uint32_t fresh, std::int64_t units) {
 /// A branch's part of the fresh messages; `units` is what they are charged.
 void Fanout::deliver(std::uint32_t index, std::uint64_t mask, std::int64_t units) {
   Branch& branch = branches_[index];
+  admit_again(index, mask);
   switch (branch.fate) {
     case Fate::published:
       if (!branch.precharged) {

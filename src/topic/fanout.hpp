@@ -126,7 +126,6 @@ class Fanout {
  private:
   /// What becomes of a branch's part of the chunk.
   enum class Fate : std::uint8_t { published, withheld, dropped, dead_lettered };
-  static bool is_refused(Fate fate) { return fate == Fate::dropped || fate == Fate::dead_lettered; }
   struct Branch {
     Queue* queue;
     std::int64_t delay_ms;  ///< the queue's
@@ -154,7 +153,7 @@ class Fanout {
   void note_subscribed(BranchCounters& counters, bool subscribed);
   bool blocks(std::size_t branch) const;
   Fate admit(std::uint32_t index, Admission admission);
-  void admit_refused();
+  void admit_again(std::uint32_t index, std::uint64_t mask);
   void share_out(std::uint32_t fresh, std::int64_t units);
   void deliver(std::uint32_t index, std::uint64_t mask, std::int64_t units);
   void hand_over(std::uint32_t index, std::uint64_t mask);
@@ -193,7 +192,6 @@ class Fanout {
   alignas(kCacheLine) Chunk* chunk_ = nullptr;
   std::uint32_t published_ = 0;  ///< messages of chunk_ in the log
   bool any_withheld_ = false;
-  bool any_refused_ = false;      ///< a branch's part of chunk_ is dropped or dead-lettered so far
   bool all_the_same_ = false;     ///< every branch gets all, by the log, and was charged ahead
   bool passes_segment_ = false;   ///< every queue is to be told
   std::int64_t charge_ = 0;       ///< credit units of the published messages of chunk_

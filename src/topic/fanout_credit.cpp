@@ -73,9 +73,6 @@ Fanout::Fate Fanout::admit(std::uint32_t index, Admission admission) {
   if (blocks(index) && admission != Admission::overdraw) {
     return Fate::withheld;
   }
-  if (!is_wanted(index)) {
-    return Fate::published;  // it gets nothing
-  }
   switch (branch.queue->options().when_full) {
     case WhenFull::block:
       return Fate::published;
@@ -86,6 +83,9 @@ Fanout::Fate Fanout::admit(std::uint32_t index, Admission admission) {
     case WhenFull::drop_old:
       break;
   }
+  if (!is_wanted(index)) {
+    return Fate::dropped;  // nothing of it comes: the oldest may stay
+  }
   while (branch.queue->drop_oldest(kChunkMessages, &branch.turn) != 0) {
     if (credits.admit(branch.reservation)) {
       return Fate::published;
@@ -95,12 +95,12 @@ Fanout::Fate Fanout::admit(std::uint32_t index, Admission admission) {
 }
 
 /// The chunk was begun when there was no room, and may stay open for long: what is published of it now may find some.
-void Fanout::admit_refused() {
-  any_refused_ = false;
-  for (std::uint32_t index = 0; index < branches_.size(); ++index) {
-    Branch& branch = branches_[index];
-    branch.fate = is_refused(branch.fate) ? admit(index, Admission::overdraw) : branch.fate;
-    any_refused_ |= is_refused(branch.fate);
+void Fanout::admit_again(std::uint32_t index, std::uint64_t mask) {
+  Branch& branch = branches_[index];
+  const bool is_refused = branch.fate == Fate::dropped || branch.fate == Fate::dead_lettered;
+  if (published_ != 0 && is_refused) {
+    branch.fate = admit(index, Admission::overdraw);
+    branch.matched = branch.fate == Fate::published && branch.filtered ? mask : branch.matched;  // what it pins
   }
 }
 

@@ -129,7 +129,8 @@ Publisher::Outcome Publisher::prepare(std::uint64_t inline_bytes, Admission admi
   if (chunk == nullptr) {
     return Outcome::no_memory;
   }
-  open_chunk(chunk, admission);
+  // Who was admitted does not wait, whoever takes the last credit in between.
+  open_chunk(chunk, admission == Admission::refuse ? Admission::overdraw : admission);
   return Outcome::ok;
 }
 

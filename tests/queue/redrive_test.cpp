@@ -387,7 +387,12 @@ TEST(Redrive, waits_for_a_full_queue_that_has_a_service) {
     yard.at_one.consumer.idle();
   }
   ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {}));
-  std::size_t received = 0;
+  yard.line.letters.redrive_some();
+  EXPECT_EQ(yard.line.letters.waiting_for_room(), Texts{"dead"});
+  EXPECT_TRUE(yard.line.letters.quiet(true));
+  EXPECT_FALSE(yard.line.letters.quiet());
+  std::size_t received = yard.at_one.drain();
+  EXPECT_EQ(yard.line.letters.waiting_for_room(), Texts{}) << "nothing is in the way, though it has not looked since";
   for (int i = 0; i < 100 && received < 5; ++i) {
     yard.line.letters.redrive_some();
     EXPECT_LE(yard.one.counters().visible, 2u);

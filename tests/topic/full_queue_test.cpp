@@ -8,6 +8,7 @@ namespace sluice::test {
 namespace {
 
 using core::Admission;
+using core::Outcome;
 using core::Publisher;
 using core::Queue;
 using core::WhenFull;
@@ -131,6 +132,25 @@ TEST(FullQueue, takes_messages_again_as_soon_as_it_has_room_though_their_chunk_w
     publisher.close();
     EXPECT_EQ(small.credits().messages(), 1);
   }
+}
+
+TEST(FullQueue, that_drops_the_old_drops_nothing_for_a_chunk_of_which_nothing_more_comes) {
+  Line line;
+  Queue &small = line.queue({.name = "small", .capacity = 3, .when_full = WhenFull::drop_old}), &slow = line.queue({.name = "slow"});
+  Publisher& publisher = line.publisher({&small, &slow});
+  Hand &hand = line.hand(small), &slow_hand = line.hand(slow);
+  ASSERT_TRUE(line.open());
+  line.publish(publisher, {"0", "1", "2"});
+  publisher.close();
+  ASSERT_EQ(hand.receive().size(), 3u);
+  line.publish(publisher, {"3"});
+  EXPECT_EQ(small.counters().dropped, 1u) << "all the older ones are in flight";
+  hand.settle({{0, {Outcome::Status::retry, 0, {}, {}, {}}}, {1, {Outcome::Status::retry, 0, {}, {}, {}}}, {2, {Outcome::Status::retry, 0, {}, {}, {}}}});
+  publisher.close();
+  EXPECT_EQ(small.counters().dropped, 1u);
+  EXPECT_EQ(hand.receive(), (Texts{"0", "1", "2"}));
+  hand.settle();
+  slow_hand.drain();
 }
 
 TEST(FullQueue, a_drop_counts_as_a_rejection_for_its_source) {
