@@ -95,9 +95,9 @@ Checkpoint::Kept Checkpoint::load(int descriptor) const {
   try {
     const Json kept = Json::parse(*content);
     Position position = position_of(kept);
-    const bool same = size_of(descriptor) >= position.offset &&
-                      kept.at("head") == head_of(descriptor, position.offset) &&
-                      kept.at("tail") == tail_of(descriptor, position.offset);
+    const std::uint64_t end = position.end();
+    const bool same = size_of(descriptor) >= end && kept.at("head") == head_of(descriptor, end) &&
+                      kept.at("tail") == tail_of(descriptor, end);
     return same ? Kept{State::same, std::move(position)} : Kept{State::other, {}};
   } catch (const Json::exception&) {
     return {State::damaged, {}};
@@ -111,8 +111,8 @@ bool Checkpoint::save(int descriptor, const Position& position, std::uint64_t re
     return false;
   Json kept{{"offset", position.offset},
             {"line", position.line},
-            {"head", head_of(descriptor, position.offset)},
-            {"tail", tail_of(descriptor, position.offset)},
+            {"head", head_of(descriptor, position.end())},
+            {"tail", tail_of(descriptor, position.end())},
             {"done", Json::array()}};
   for (const Range& range : position.done)
     kept["done"].push_back({range.begin, range.end});

@@ -11,10 +11,11 @@ Progress::Progress(Position start)
       next_number_(start.line),
       before_(start.done.begin(), start.done.end()) {}
 
-bool Progress::was_done(std::uint64_t begin) {
-  while (!before_.empty() && before_.front().end <= begin)
+bool Progress::was_done(Range line) {
+  while (!before_.empty() && before_.front().end <= line.begin)
     before_.pop_front();
-  return !before_.empty() && before_.front().begin <= begin;
+  return !before_.empty() && before_.front().begin <= line.begin &&
+         before_.front().end >= line.end;
 }
 
 std::uint64_t Progress::emitted(Range line, std::uint64_t number) {

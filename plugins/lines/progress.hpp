@@ -27,6 +27,9 @@ struct Position {
   std::uint64_t offset = 0;  ///< all before it is acknowledged
   std::uint64_t line = 1;    ///< the number of the line there
   std::vector<Range> done;   ///< acknowledged, in order, behind `offset`
+
+  /// Nothing behind it is acknowledged.
+  std::uint64_t end() const { return done.empty() ? offset : done.back().end; }
   friend bool operator==(const Position&, const Position&) = default;
 };
 
@@ -37,8 +40,9 @@ class Progress {
 
   explicit Progress(Position start);
 
-  /// Whether the line that begins here was acknowledged before the restart.
-  bool was_done(std::uint64_t begin);
+  /// Whether this line was acknowledged before the restart. The last one of then, without a line end,
+  /// may be longer now: it was not.
+  bool was_done(Range line);
 
   /// A line was emitted; the cookie for it.
   std::uint64_t emitted(Range line, std::uint64_t number);

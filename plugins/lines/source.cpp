@@ -169,7 +169,7 @@ std::int32_t LinesSource::at_end(Out& out) {
 }
 
 std::int32_t LinesSource::take(Out& out, const Line& line) {
-  if (is_file() && progress_.was_done(line.begin)) {
+  if (is_file() && progress_.was_done({line.begin, line.end})) {
     progress_.skipped({line.begin, line.end}, line.number);
     return SLUICE_OK;
   }

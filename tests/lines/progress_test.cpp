@@ -64,7 +64,7 @@ TEST(Progress, restarts_read_exactly_what_was_not_acknowledged) {
       const auto stop = *rc::gen::inRange<std::uint64_t>(0, kLines + 1);
       for (std::uint64_t at = position.offset; at < stop * kBytes; at += kBytes) {
         const Range line{at, at + kBytes};
-        RC_ASSERT(progress.was_done(at) == acknowledged.contains(at));
+        RC_ASSERT(progress.was_done(line) == acknowledged.contains(at));
         if (acknowledged.contains(at)) {
           progress.skipped(line, at / kBytes + 1);
         } else {
@@ -83,6 +83,13 @@ TEST(Progress, restarts_read_exactly_what_was_not_acknowledged) {
       RC_ASSERT(position.line == position.offset / kBytes + 1);
     }
   }));
+}
+
+TEST(Progress, a_line_that_has_become_longer_was_not_done) {
+  Progress progress(Position{0, 1, {{10, 15}}});
+  EXPECT_FALSE(progress.was_done({0, 10}));
+  EXPECT_FALSE(progress.was_done({10, 18}));
+  EXPECT_TRUE(progress.was_done({10, 15}));
 }
 
 TEST(Progress, a_position_holds_a_limited_number_of_ranges) {

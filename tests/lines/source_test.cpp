@@ -153,6 +153,14 @@ TEST_F(LinesSource, a_file_that_was_replaced_or_truncated_is_read_from_its_begin
   EXPECT_EQ(log_.with("was replaced or truncated").size(), 2U);
 }
 
+/// The first line was in hand when it stopped: nothing is before it that could tell.
+TEST_F(LinesSource, a_file_that_was_replaced_is_read_whole_though_only_later_lines_were_done) {
+  folder_.write("in", "1\n2\n3\n");
+  run(kText, [](const std::string& body) { return body != "1"; });
+  folder_.write("in", "4\n5\n6\n");
+  EXPECT_EQ(bodies(run(kText)), (Words{"4", "5", "6"}));
+}
+
 TEST_F(LinesSource, a_file_that_is_truncated_while_it_is_read_is_read_anew_at_the_next_start) {
   folder_.write("in", "a long line\nanother\n");
   {
