@@ -224,6 +224,14 @@ void Chain::materialise(std::vector<const sluice_message*>& batch, std::vector<s
   }
   batch.resize(kept);
   roots.resize(kept);
+  close_readers();  // of all of them: each may hold a descriptor
+}
+
+void Chain::close_readers() {
+  for (sluice_reader* reader : readers_) {
+    host().close(reader);
+  }
+  readers_.clear();
 }
 
 int32_t Chain::check_emission(const sluice_emission& emission) {
@@ -333,9 +341,6 @@ int32_t Chain::publish(const sluice_emission& emission, MessageParts& parts, boo
     if (const int32_t status = take_body(whole, &item); status != SLUICE_OK) {
       return status;
     }
-    if (!owns(emission.reader)) {
-      host().close(emission.reader);
-    }
   } else if (int32_t status = take_body(emission, &item); status != SLUICE_OK) {
     return status;
   }
@@ -356,6 +361,9 @@ int32_t Chain::publish(const sluice_emission& emission, MessageParts& parts, boo
   Publisher::Outcome outcome = publisher_->append(item, admission);
   if (outcome != Publisher::Outcome::ok && item.lineage.origin != nullptr) {
     item.lineage.origin->drop_copy(item.lineage.message);
+  }
+  if (outcome == Publisher::Outcome::ok && emission.reader != nullptr && !owns(emission.reader)) {
+    host().close(emission.reader);  // it was the emitter's until now
   }
   return status_of(outcome);
 }
@@ -498,13 +506,10 @@ int32_t Chain::ignore(uint32_t index) {
 }
 
 void Chain::finish() {
-  for (sluice_reader* reader : readers_) {
-    host().close(reader);
-  }
+  close_readers();
   for (const Kept& kept : kept_) {
     kept.release(kept.owner);
   }
-  readers_.clear();
   kept_.clear();
   failures_.clear();
   current_.clear();

@@ -86,6 +86,7 @@ class Chain final : public sluice_out {
   void take_core();
   void charge_core();
   void materialise(std::vector<const sluice_message*>& batch, std::vector<std::uint32_t>& roots);
+  void close_readers();
   int32_t check_emission(const sluice_emission& emission);
   bool owns(const sluice_reader* reader) const;
   int32_t keep_for_next(const sluice_emission& emission, const MessageParts& parts);

@@ -447,12 +447,34 @@ std::unique_ptr<Script> streamer(std::size_t bytes, int& closed) {
   });
 }
 
+TEST(Chain, a_reader_that_is_not_taken_stays_its_emitters) {
+  int closed = 0;
+  Shop* at = nullptr;
+  auto stage = Script::stage("streamer", SLUICE_STREAMS, [&](const sluice_batch&, sluice_out* out) {
+    at->next.credits().take(at->next.options().capacity, 0);
+    sluice_emission made = emission(0, {});
+    made.reader = new CountedReader(500, closed);
+    made.body_size = UINT64_MAX;
+    EXPECT_EQ(host().try_emit(out, &made), SLUICE_WOULD_BLOCK);
+    EXPECT_EQ(closed, 0);
+    host().close(made.reader);
+    at->next.credits().give_back(at->next.options().capacity, 0);
+    return SLUICE_OK;
+  });
+  Shop shop({stage.get()});
+  at = &shop;
+  shop.send({"a"});
+  shop.work();
+  EXPECT_EQ(closed, 1);
+}
+
 TEST(Chain, a_streamed_body_is_materialised_for_a_stage_that_takes_none) {
   int closed = 0;
   auto first = streamer(500, closed);
   Texts seen;
   auto second = Script::stage("memory", 0, [&](const sluice_batch& batch, sluice_out*) {
     EXPECT_EQ(batch.messages[0]->reader, nullptr);
+    EXPECT_EQ(closed, 1) << "nobody needs it any more";
     seen.push_back(body_of(*batch.messages[0]));
     return SLUICE_OK;
   });
