@@ -382,7 +382,7 @@ int32_t check_trampoline(const sluice_host* host, const sluice_config* config) {
 
 template <class T>
 int32_t create_trampoline(const sluice_host* host, const sluice_config* config, void** self, sluice_str* error) {
-  host_slot() = host;
+  if (host_slot() != host) host_slot() = host;  // as above: workers are added while others work
   return guarded(error, [&]() -> int32_t {
     *self = new T(Config(config));
     return SLUICE_OK;

@@ -16,8 +16,8 @@ class Pace {
   std::int64_t due_ns(std::uint64_t batch) const {
     if (rate_ <= 0)
       return start_ns_;
-    return start_ns_ +
-           static_cast<std::int64_t>(static_cast<double>(sent_ + batch - 1) / rate_ * 1e9);
+    return start_ns_ + static_cast<std::int64_t>(std::min(
+                           kNeverNs, static_cast<double>(sent_ + batch - 1) / rate_ * 1e9));
   }
 
   /// `count` were sent. What is more than a second late, because the receiver was slow, is not made
@@ -31,6 +31,8 @@ class Pace {
   }
 
  private:
+  static constexpr double kNeverNs = 1e18;  // 31 years
+
   const double rate_;
   std::int64_t start_ns_;
   std::uint64_t sent_ = 0;

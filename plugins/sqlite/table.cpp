@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -148,8 +149,16 @@ Failure SqliteTable::failure(const DatabaseError& error) const {
           fmt::format("{}: {}", options_.path, error.what())};
 }
 
+/// Who holds it may wait for another process as long: who waits for all before it would lose its lease.
+std::unique_lock<std::timed_mutex> SqliteTable::locked() {
+  std::unique_lock lock(mutex_, std::chrono::milliseconds(options_.busy_timeout_ms));
+  if (!lock)
+    throw Failure(SLUICE_UNAVAILABLE, fmt::format("{} is busy", options_.path));
+  return lock;
+}
+
 void SqliteTable::put(const PutItems& items, PutMode mode, PutResult& result) {
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock = locked();
   Statement& statement = mode == PutMode::insert   ? *insert_
                          : mode == PutMode::update ? *update_
                                                    : *upsert_;
@@ -195,7 +204,7 @@ void SqliteTable::put_one(Statement& statement, std::uint32_t item, std::string_
 }
 
 std::optional<std::string> SqliteTable::get(std::string_view key_json) {
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock = locked();
   const auto key = reader_.read_key(key_json);
   if (!key)
     throw Failure(SLUICE_INVALID, key.error());
@@ -221,7 +230,7 @@ bool SqliteTable::list(std::uint32_t limit, std::string_view next_token, const E
 /// True: more follow.
 bool SqliteTable::read_page(std::uint32_t limit, std::string_view next_token,
                             std::vector<Row>& rows) {
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock = locked();
   Statement& page = next_token.empty() ? *first_page_ : *next_page_;
   try {
     const Running running(page);

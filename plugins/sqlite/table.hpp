@@ -57,7 +57,9 @@ class SqliteTable {
 
   const TableOptions options_;
 
-  std::mutex mutex_;  // of all that follows
+  std::unique_lock<std::timed_mutex> locked();
+
+  std::timed_mutex mutex_;  // of all that follows
   Database database_;
   ItemReader reader_;
   std::optional<Statement> upsert_, insert_, update_, get_, first_page_, next_page_;

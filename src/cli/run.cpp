@@ -1,5 +1,6 @@
 // `run`: starts the engine, shows how it goes, hands on the signals, and prints the summary.
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -257,9 +258,19 @@ Result<std::unique_ptr<AdminServer>> listen_for_admin(const RunArguments& argume
   return address ? AdminServer::listen(*address) : std::unique_ptr<AdminServer>();
 }
 
+/// The usual soft limit is made for select(2): streamed bodies of a batch each hold one.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
 }  // namespace
 
 int run_pipeline(const RunArguments& arguments) {
+  raise_descriptor_limit();
   configure_log(arguments.log_level, arguments.log_format);
   const Signals signals;  // one that comes while the configuration is read waits for the engine
   if (!signals.usable())

@@ -61,6 +61,11 @@ struct Filter {
   }
 };
 
+/// No bytes, and a size.
+bool is_torn(sluice_str text) {
+  return text.data == nullptr && text.size != 0;
+}
+
 int32_t no_argument() {
   return failed(SLUICE_INVALID, "a host call was given NULL where it needs an object");
 }
@@ -84,7 +89,9 @@ int32_t no_handle(const sluice_bucket_ref& ref) {
 
 int32_t read(sluice_reader* reader, uint8_t* into, uint64_t capacity, uint64_t* got) {
   return guarded([&] {
-    return reader == nullptr || got == nullptr ? no_argument() : reader->read(into, capacity, got);
+    return reader == nullptr || got == nullptr || (into == nullptr && capacity > 0)
+               ? no_argument()
+               : reader->read(into, capacity, got);
   });
 }
 
@@ -95,7 +102,7 @@ void close(sluice_reader* reader) {
 int32_t object_open(sluice_bucket_ref* ref, sluice_str key, sluice_str if_match, uint64_t offset,
                     sluice_reader** reader, uint64_t* size) {
   return guarded([&]() -> int32_t {
-    if (ref == nullptr || reader == nullptr) {
+    if (ref == nullptr || reader == nullptr || is_torn(key) || is_torn(if_match)) {
       return no_argument();
     }
     if (const int32_t status = check_key(*ref, sluice_bucket_ref::get, view(key));
@@ -125,7 +132,7 @@ int32_t object_open(sluice_bucket_ref* ref, sluice_str key, sluice_str if_match,
 int32_t object_create(sluice_bucket_ref* ref, sluice_str key, sluice_str content_type,
                       sluice_writer** writer) {
   return guarded([&]() -> int32_t {
-    if (ref == nullptr || writer == nullptr) {
+    if (ref == nullptr || writer == nullptr || is_torn(key) || is_torn(content_type)) {
       return no_argument();
     }
     if (const int32_t status = check_key(*ref, sluice_bucket_ref::put, view(key));
@@ -179,7 +186,7 @@ void object_abort(sluice_writer* writer) {
 
 int32_t object_delete(sluice_bucket_ref* ref, sluice_str key) {
   return guarded([&]() -> int32_t {
-    if (ref == nullptr) {
+    if (ref == nullptr || is_torn(key)) {
       return no_argument();
     }
     if (const int32_t status = check_key(*ref, sluice_bucket_ref::remove, view(key));
@@ -194,7 +201,7 @@ int32_t object_delete(sluice_bucket_ref* ref, sluice_str key) {
 int32_t object_list(sluice_bucket_ref* ref, sluice_str prefix, sluice_str after, void* user,
                     sluice_object_fn each) {
   return guarded([&]() -> int32_t {
-    if (ref == nullptr || each == nullptr) {
+    if (ref == nullptr || each == nullptr || is_torn(prefix) || is_torn(after)) {
       return no_argument();
     }
     std::string effective;
@@ -213,7 +220,7 @@ int32_t object_list(sluice_bucket_ref* ref, sluice_str prefix, sluice_str after,
 int32_t watch_open(sluice_bucket_ref* ref, sluice_str prefix, int64_t poll_interval_ms,
                    sluice_watch** watch) {
   return guarded([&]() -> int32_t {
-    if (ref == nullptr || watch == nullptr) {
+    if (ref == nullptr || watch == nullptr || is_torn(prefix)) {
       return no_argument();
     }
     auto opened = std::make_unique<sluice_watch>(sluice_watch{ref->functions, nullptr, {}});

@@ -11,6 +11,11 @@ namespace sluice::core::host_calls {
 
 namespace {
 
+/// No bytes, and a size.
+bool is_torn(sluice_str text) {
+  return text.data == nullptr && text.size != 0;
+}
+
 int32_t no_argument() {
   return failed(SLUICE_INVALID, "a table call was given NULL where it needs an object");
 }
@@ -85,7 +90,7 @@ int32_t table_put(sluice_table_ref* ref, uint32_t count, const sluice_str* const
 int32_t table_get(sluice_table_ref* ref, sluice_str key_json, void* user,
                   void (*item)(void* user, sluice_str json)) {
   return guarded([&]() -> int32_t {
-    if (ref == nullptr || item == nullptr) {
+    if (ref == nullptr || item == nullptr || is_torn(key_json)) {
       return no_argument();
     }
     sluice_str error{};
@@ -97,7 +102,7 @@ int32_t table_get(sluice_table_ref* ref, sluice_str key_json, void* user,
 int32_t table_list(sluice_table_ref* ref, uint32_t limit, sluice_str next_token, void* user,
                    void (*item)(void* user, sluice_str json, sluice_str token)) {
   return guarded([&]() -> int32_t {
-    if (ref == nullptr || item == nullptr) {
+    if (ref == nullptr || item == nullptr || is_torn(next_token)) {
       return no_argument();
     }
     if (limit == 0) {

@@ -30,6 +30,12 @@ TEST(Bodies, carry_their_sequence_and_a_crc_that_zlib_confirms) {
   }
 }
 
+TEST(Pace, of_next_to_nothing_is_not_due_again) {
+  Pace pace(1e-300, 0);
+  pace.sent(1, 0);
+  EXPECT_GT(pace.due_ns(1), std::int64_t{1} << 58);
+}
+
 TEST(Pace, spreads_messages_evenly_and_does_not_make_up_for_long_pauses) {
   constexpr std::int64_t kSecond = 1'000'000'000;
   Pace pace(10, 5 * kSecond);
