@@ -115,7 +115,7 @@ struct Engine::State {
     return sent;
   }
 
-  /// The same; `may_wait`: or it waits for workers to be started, and a source or a redrive for room.
+  /// The same; `may_wait`: or it waits for workers to be started, and a source, a service or a redrive for room.
   /// What ended is read before what was created: equal numbers leave no room for anything between.
   bool is_at_rest(bool may_wait) const {
     const auto rests = [may_wait](const std::unique_ptr<Source>& source) {
@@ -139,7 +139,8 @@ struct Engine::State {
     }
     for (std::size_t i = 0; i < ended.size(); ++i) {
       if (graph->queues[i]->has_service() && graph->queues[i]->created() != ended[i] &&
-          !(may_wait && standstill->waits_for_start(static_cast<std::uint32_t>(i)))) {
+          !(may_wait && (standstill->waits_for_start(static_cast<std::uint32_t>(i)) ||
+                         standstill->waits_for_room(static_cast<std::uint32_t>(i))))) {
         return false;
       }
     }
@@ -147,7 +148,9 @@ struct Engine::State {
   }
 
   bool stands_still() {
-    const bool may_wait = !graph->starter.is_empty() || std::ranges::any_of(graph->sources, &Source::waits);
+    const auto waits_for_room = [this](const ServiceDescription& service) { return standstill->waits_for_room(service.queue); };
+    const bool may_wait = !graph->starter.is_empty() || std::ranges::any_of(graph->sources, &Source::waits) ||
+                          std::ranges::any_of(pipeline.services, waits_for_room);
     return may_wait && standstill->is_final(is_at_rest(true) && !sends_kept_notifications());
   }
 

@@ -6,8 +6,15 @@
 
 #include "base/log.hpp"
 #include "base/units.hpp"
+#include "config/topology.hpp"
 
 namespace sluice::core {
+namespace {
+
+/// Who is between two looks, or was just woken, is not to be taken for one who waits.
+constexpr std::int64_t kStillNs = 100'000'000;
+
+}  // namespace
 
 bool Standstill::waits_for_start(std::uint32_t queue) const {
   const auto service = std::ranges::find(pipeline_.services, queue, &ServiceDescription::queue);
@@ -16,6 +23,19 @@ bool Standstill::waits_for_start(std::uint32_t queue) const {
   }
   const QueueCounters counters = graph_.queues[queue]->counters();
   return counters.in_flight == 0 && counters.delayed == 0;
+}
+
+bool Standstill::waits_for_room(std::uint32_t queue) const {
+  const auto service = std::ranges::find(pipeline_.services, queue, &ServiceDescription::queue);
+  if (service == pipeline_.services.end() || !service->publish_to) {
+    return false;
+  }
+  const QueueCounters counters = graph_.queues[queue]->counters();
+  return counters.visible != 0 && counters.in_flight == 0 && counters.delayed == 0 &&
+         std::ranges::any_of(queues_of(pipeline_, *service->publish_to), [this](std::uint32_t target) {
+           Queue& full = *graph_.queues[target];
+           return full.options().when_full == WhenFull::block && !full.credits().available();
+         });
 }
 
 bool Standstill::is_final(bool rests) {
@@ -35,6 +55,9 @@ bool Standstill::is_final(bool rests) {
   }
   const std::string* alarm = graph_.alarms.may_act(*since_ns_);
   if (alarm == nullptr) {
+    if (graph_.clock.steady_ns() - *since_ns_ < kStillNs) {
+      return false;
+    }
     log_warning("", "{}, and no alarm will start any worker: it ends", waiting_text());
     return true;
   }
@@ -55,6 +78,8 @@ std::string Standstill::waiting_text() const {
     if (queue.created() != queue.ended() && waits_for_start(service.queue)) {
       text += fmt::format("{}queue '{}' holds {} and service '{}' has no worker", text.empty() ? "" : ", ", queue.name(),
                           count_text(queue.created() - queue.ended(), "message"), service.name);
+    } else if (waits_for_room(service.queue)) {
+      text += fmt::format("{}service '{}' waits for room in a full queue", text.empty() ? "" : ", ", service.name);
     }
   }
   for (const std::unique_ptr<Source>& source : graph_.sources) {

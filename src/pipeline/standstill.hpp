@@ -1,6 +1,6 @@
 // Whether a run that is to end when it is idle stands still instead: what is left waits for workers that are started
-// (Starter), none runs, and no alarm will start any; sources have no more to emit, or wait for room in a queue that nobody
-// makes.
+// (Starter), none runs, and no alarm will start any; sources have no more to emit; or they, services and redrives wait for
+// room in a queue that nobody makes.
 //
 // Idle is by the queues alone, so such a run would never be. It is not given up while an alarm may still act.
 //
@@ -23,8 +23,10 @@ class Standstill {
 
   /// What is left in the queue waits for workers that are started, and nothing of it moves: none is in flight or delayed.
   bool waits_for_start(std::uint32_t queue) const;
-  /// `rests`: nothing is under way but in queues that waits_for_start(). True: nothing will move any more. Tells what it
-  /// waits for in the log. Called again and again.
+  /// What is left in the queue waits for its service, which takes none: a queue that it publishes to is full and blocks.
+  bool waits_for_room(std::uint32_t queue) const;
+  /// `rests`: nothing is under way but in queues that waits_for_start() or waits_for_room(). True: so it was for a while, and
+  /// nothing will move any more. Tells what it waits for in the log. Called again and again.
   bool is_final(bool rests);
 
  private:

@@ -536,6 +536,30 @@ TEST(UntilIdle, a_run_ends_whose_redrive_waits_for_room_that_nobody_makes) {
   expect_conservation(summary);
 }
 
+TEST(UntilIdle, a_run_ends_whose_service_waits_for_room_that_nobody_makes) {
+  const LogLines log;
+  auto stage = Script::stage("pass", 0, [](const sluice_batch& batch, sluice_out* out) {
+    for (std::uint32_t i = 0; i < batch.count; ++i) {
+      const sluice_emission made = emission(i, "x");
+      EXPECT_EQ(core::host().emit(out, &made), SLUICE_OK);
+    }
+    return int32_t{SLUICE_OK};
+  });
+  Plan plan;
+  auto source = counting_source(1000);
+  core::QueueDescription narrow;
+  narrow.name = "narrow";
+  narrow.capacity = 10;
+  const std::uint32_t target = plan.queue(std::move(narrow)), q = plan.queue("q");
+  plan.source(*source, Plan::to(q));
+  plan.service("work", q, {stage.get()}).publish_to = Plan::to(target);
+  const core::Summary summary = plan.run();
+  EXPECT_EQ(summary.exit, 76);
+  EXPECT_EQ(log.with("service 'work' waits for room in a full queue, and no alarm will start any worker: it ends").size(), 1u);
+  EXPECT_GT(summary.queues[q].visible, 0u);
+  expect_conservation(summary);
+}
+
 TEST(UntilIdle, a_run_ends_that_nobody_will_work_for_and_names_what_is_left) {
   const LogLines log;
   Record<std::string> bodies;
