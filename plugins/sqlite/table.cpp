@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <utility>
@@ -13,6 +14,8 @@ namespace {
 
 /// A page of a list ends with it, as one of DynamoDB's Scan does with 1 MB.
 constexpr std::size_t kPageBytesMax = std::size_t{4} << 20;
+/// What others in this process have in hand for as long is no reason to give up.
+constexpr std::int64_t kOwnBusyMs = 1000;
 
 bool is_damage(const DatabaseError& error) {
   return error.primary_code() == SQLITE_CORRUPT || error.primary_code() == SQLITE_NOTADB;
@@ -151,7 +154,8 @@ Failure SqliteTable::failure(const DatabaseError& error) const {
 
 /// Who holds it may wait for another process as long: who waits for all before it would lose its lease.
 std::unique_lock<std::timed_mutex> SqliteTable::locked() {
-  std::unique_lock lock(mutex_, std::chrono::milliseconds(options_.busy_timeout_ms));
+  const std::int64_t most_ms = std::max(options_.busy_timeout_ms, kOwnBusyMs);
+  std::unique_lock lock(mutex_, std::chrono::milliseconds(most_ms));
   if (!lock)
     throw Failure(SLUICE_UNAVAILABLE, fmt::format("{} is busy", options_.path));
   return lock;

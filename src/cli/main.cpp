@@ -59,7 +59,9 @@ struct Execute {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, reported with 74
+  // A closed pipe, and a file that may not grow, are errors of the write, reported with 74.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   int exit = exit_code(Errc::internal);
   try {
     exit = std::visit(Execute{}, parse_arguments(argc, argv));

@@ -36,8 +36,13 @@ bool Credits::refill(Reservation& reservation) {
       return false;
     }
     // Of a small queue a share is nothing: who kept one message would keep it from others for as long as it sends none.
-    Reservation wanted{std::min(share_messages_.load(std::memory_order_relaxed), messages),
-                       std::min(share_units_.load(std::memory_order_relaxed), units)};
+    const std::int64_t share_messages = share_messages_.load(std::memory_order_relaxed);
+    const std::int64_t share_units = share_units_.load(std::memory_order_relaxed);
+    const bool shares = share_messages != 0 && share_units != 0;
+    const Reservation wanted = shares ? Reservation{std::min(share_messages, messages), std::min(share_units, units)} : Reservation{};
+    if (wanted.messages == reservation.messages && wanted.units == reservation.units) {
+      return true;
+    }
     if (packed_.compare_exchange_weak(packed, pack(messages - wanted.messages, units - wanted.units),
                                       std::memory_order_acq_rel, std::memory_order_relaxed)) {
       reservation = wanted;

@@ -98,7 +98,7 @@ Fanout::Fate Fanout::admit(std::uint32_t index, Admission admission) {
 void Fanout::admit_again(std::uint32_t index, std::uint64_t mask) {
   Branch& branch = branches_[index];
   const bool is_refused = branch.fate == Fate::dropped || branch.fate == Fate::dead_lettered;
-  if (published_ != 0 && is_refused) {
+  if (published_ != 0 && mask != 0 && is_refused) {
     branch.fate = admit(index, Admission::overdraw);
     branch.matched = branch.fate == Fate::published && branch.filtered ? mask : branch.matched;  // what it pins
   }

@@ -32,20 +32,23 @@ void give(Credits& credits, std::int64_t messages, std::int64_t units) {
   }
 }
 
+/// A share is one message.
+constexpr std::int64_t kMessages = 16;
+
 void one_waits(Trial& trial) {
   Credits credits;
-  credits.init(1, kBytes, 1);
-  credits.take(1, 1);
+  credits.init(kMessages, kBytes, 1);
+  credits.take(kMessages, 1);
   Reservation held;
   trial.threads({[&] { take_one(credits, held); }, [&] { give(credits, 1, 1); }});
   give(credits, held.messages + 1, held.units + 1);
   trial.expect(credits.messages() == 1 && credits.units() == 1000, "all credit is back");
 }
 
-void two_wait(Trial& trial) {
+void two_wait(Trial& trial, std::int64_t capacity) {
   Credits credits;
-  credits.init(1, kBytes, 2);
-  credits.take(1, 1);
+  credits.init(capacity, kBytes, 2);
+  credits.take(capacity, 1);
   Reservation held[2];
   std::vector<std::function<void()>> bodies;
   for (Reservation& each : held) {
@@ -62,7 +65,13 @@ void two_wait(Trial& trial) {
 
 TEST(Credits, wake_a_publisher_that_waits) { verify(one_waits); }
 
-TEST(Credits, that_one_publisher_gives_back_wake_the_next) { verify(two_wait); }
+TEST(Credits, that_one_publisher_gives_back_wake_the_next) {
+  verify([](Trial& trial) { two_wait(trial, kMessages); });
+}
+
+TEST(Credits, of_a_small_queue_that_one_publisher_gives_back_wake_the_next) {
+  verify([](Trial& trial) { two_wait(trial, 1); });
+}
 
 TEST(Credits, are_charged_and_given_back_by_three_at_once_without_loss) {
   verify([](Trial& trial) {
@@ -175,7 +184,7 @@ TEST(CreditsMutation, of_announcing_by_a_load_and_a_store_is_found) {
   expect_found(waiting_publisher, {.store_buffer = 2, .weaken = Weaken::fetch});
 }
 
-TEST(CreditsMutation, of_taking_by_a_look_and_a_store_is_found) { expect_found(two_wait, {.weaken = Weaken::compare_exchange}); }
+TEST(CreditsMutation, of_taking_by_a_look_and_a_store_is_found) { expect_found([](Trial& each) { two_wait(each, kMessages); }, {.weaken = Weaken::compare_exchange}); }
 
 TEST(CreditsMutation, of_ringing_nobody_is_found) { expect_found(one_waits, {.weaken = Weaken::wake}); }
 
