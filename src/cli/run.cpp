@@ -64,6 +64,7 @@ class Signals {
   void give_back() const {
     while (take() != 0) {
     }
+    std::signal(SIGINT, SIG_DFL);  // a shell's background job begins with it ignored
     pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
   }
 
