@@ -38,11 +38,13 @@ constexpr double kDrawSeconds = 0.2, kLogSeconds = 5;
 class Signals {
  public:
   Signals() {
-    sigemptyset(&signals_);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
-      sigaddset(&signals_, signal);
-    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
-    descriptor_ = ::signalfd(-1, &signals_, SFD_NONBLOCK | SFD_CLOEXEC);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    descriptor_ = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   }
   ~Signals() {
     if (descriptor_ >= 0)
@@ -59,17 +61,8 @@ class Signals {
     const bool came = ::read(descriptor_, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
     return came ? static_cast<int>(info.ssi_signo) : 0;
   }
-  /// The work is done. One that comes now ends the process, which may be writing into a pipe that
-  /// nobody reads.
-  void give_back() const {
-    while (take() != 0) {
-    }
-    std::signal(SIGINT, SIG_DFL);  // a shell's background job begins with it ignored
-    pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
-  }
 
  private:
-  sigset_t signals_;
   int descriptor_ = -1;
 };
 
@@ -337,7 +330,6 @@ int run_pipeline(const RunArguments& arguments) {
   admin->reset();
   const Summary summary = (*engine)->finish();
   progress.end();
-  signals.give_back();
   int exit = end_run(name, summary, arguments);
   if (!served && exit == 0)
     exit = exit_code(served.error().code);
