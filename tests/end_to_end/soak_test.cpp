@@ -254,8 +254,9 @@ void CrashSoak::expect_no_repeats_after_an_orderly_end() const {
       deliveries += way.deliveries(key.second);
       letters += way.letters(key.second);
     }
-    if (orderly_.contains(run) && letters == 0 && ids.size() == deliveries)
+    if (orderly_.contains(run) && letters == 0 && ids.size() == deliveries) {
       EXPECT_EQ(last_run.at(key), run) << key.first << ":" << key.second << " had ended with run " << run;
+    }
   }
 }
 
