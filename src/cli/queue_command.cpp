@@ -189,7 +189,7 @@ std::string redrive_text(const RedriveStatus& status) {
   };
   left(status.filtered, "left: dead for another reason");
   left(status.parts, "left: parts of messages, which were no messages of a queue");
-  left(status.in_use, "left: in a worker's hands, or on their way already");
+  left(status.in_use, "left: on their way back already and not done with, or in a worker's hands");
   left(status.without_queue,
        "left: the queue that they came from is not there; --to names another");
   left(status.without_room, "left: their queue is full, and has no service that would empty it");

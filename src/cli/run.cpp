@@ -211,10 +211,11 @@ class StartWatch {
 };
 
 /// Until the engine has ended. SIGHUP reloads; another signal stops in order, the next at once.
-void watch(Engine& engine, const Signals& signals, Progress& progress,
+/// True: at once.
+bool watch(Engine& engine, const Signals& signals, Progress& progress,
            const std::function<void()>& reload) {
   const Terminal terminal;
-  bool stopping = false;
+  bool stopping = false, at_once = false;
   while (!engine.wait_for_end(kStep)) {
     const int signal = signals.take();
     if (signal == SIGHUP && !terminal.is_gone()) {
@@ -223,6 +224,7 @@ void watch(Engine& engine, const Signals& signals, Progress& progress,
       if (stopping) {
         log_warning("", "stopping at once");
         engine.request_abort();
+        at_once = true;
       } else {
         log_info("", "stopping: finishing what is in hand; another signal stops at once");
         engine.request_stop();
@@ -231,17 +233,50 @@ void watch(Engine& engine, const Signals& signals, Progress& progress,
     }
     progress.show(engine);
   }
+  return at_once;
 }
 
-int end_run(const std::string& name, const Summary& summary, const RunArguments& arguments) {
+/// While the last lines are written, which a pipe that nobody reads may never take: a signal, or a
+/// stop at once, leaves them kLastLines, then the process ends without them.
+class EndWatch {
+ public:
+  EndWatch(const Signals& signals, bool at_once)
+      : thread_([this, &signals, at_once](std::stop_token written) {
+          while (!at_once && signals.take() == 0) {
+            if (waited(kStep, written))
+              return;
+          }
+          if (waited(kLastLines, written))
+            return;
+          print_error("the summary is not written: nobody reads the standard output");
+          std::_Exit(exit_code(Errc::io));
+        }) {}
+  EndWatch(const EndWatch&) = delete;
+  EndWatch& operator=(const EndWatch&) = delete;
+
+ private:
+  static constexpr std::chrono::seconds kLastLines{1};
+
+  /// True: the lines are out.
+  bool waited(std::chrono::milliseconds time, const std::stop_token& written) {
+    std::unique_lock lock(mutex_);
+    step_.wait_for(lock, written, time, [] { return false; });
+    return written.stop_requested();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any step_;
+  std::jthread thread_;  // last: it uses the others
+};
+
+void print_summary(const std::string& name, const Summary& summary, const RunArguments& arguments) {
   if (!arguments.summary_json) {
     print(summary_text(name, summary));
-    return summary.exit;
+    return;
   }
   for (const std::string& note : summary.notes)
     log_warning("", "{}", note);
   print(summary_json(name, summary) + "\n");
-  return summary.exit;
 }
 
 /// Where it is to listen: as configured, unless --admin says otherwise. nullptr: off.
@@ -325,12 +360,18 @@ int run_pipeline(const RunArguments& arguments) {
              : std::nullopt);
 
   Progress progress(std::move(services), arguments);
-  watch(**engine, signals, progress, [&] { reload(**engine, registry, arguments); });
+  const bool at_once =
+      watch(**engine, signals, progress, [&] { reload(**engine, registry, arguments); });
   address_file.reset();
   admin->reset();
   const Summary summary = (*engine)->finish();
   progress.end();
-  int exit = end_run(name, summary, arguments);
+  {
+    const EndWatch end_watch(signals, at_once);
+    print_summary(name, summary, arguments);
+    flush_output();  // main() tells how it went
+  }
+  int exit = summary.exit;
   if (!served && exit == 0)
     exit = exit_code(served.error().code);
   // A stage that never returned still holds what destructors would take away.

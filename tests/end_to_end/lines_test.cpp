@@ -158,6 +158,58 @@ TEST_F(LinesPipeline, standard_input_and_output_are_a_dash) {
   EXPECT_NE(ended.out.find(R"("body":"b")"), std::string::npos) << ended.out;
 }
 
+TEST_F(LinesPipeline, a_standard_output_that_nobody_reads_holds_no_second_signal_up) {
+  ASSERT_EQ(::mkfifo(file("pipe").c_str(), 0600), 0);
+  const int pipe = ::open(file("pipe").c_str(), O_RDWR);
+  const int room = ::fcntl(pipe, F_GETPIPE_SZ);
+  write(R"({"body":")" + std::string(static_cast<std::size_t>(room), 'x') + "\"}\n");
+  Command command =
+      pipeline("", {"--set", "/drain_timeout=1s", "--set",
+                    R"(/services/write/stages=[{"type":"lines","path":"-"}])"});
+  command.words.insert(command.words.begin(),
+                       {"-c", R"(exec "$0" "$@" > )" + file("pipe"), command.program});
+  command.program = "/bin/sh";
+  Process process(command);
+  process.until("the pipe is full", [&] {
+    int bytes = 0;
+    return ::ioctl(pipe, FIONREAD, &bytes) == 0 && bytes == room;
+  });
+
+  process.send(SIGINT);
+  process.until_logged("another signal stops at once", 1);
+  process.send(SIGINT);
+
+  const Ended ended = process.wait();
+  EXPECT_EQ(ended.exit, 74);
+  EXPECT_NE(ended.err.find("the summary is not written: nobody reads the standard output"),
+            std::string::npos)
+      << ended.err;
+  ::close(pipe);
+}
+
+TEST_F(LinesPipeline, a_signal_ends_a_run_that_is_done_and_whose_summary_nobody_reads) {
+  ASSERT_EQ(::mkfifo(file("pipe").c_str(), 0600), 0);
+  const int pipe = ::open(file("pipe").c_str(), O_RDWR);
+  const std::string full(static_cast<std::size_t>(::fcntl(pipe, F_GETPIPE_SZ)), 'x');
+  ASSERT_EQ(::write(pipe, full.data(), full.size()), static_cast<ssize_t>(full.size()));
+  write(R"({"body":{"event":"a"}})"
+        "\n");
+  Command command = until_idle();
+  command.words.insert(command.words.begin(),
+                       {"-c", R"(exec "$0" "$@" > )" + file("pipe"), command.program});
+  command.program = "/bin/sh";
+  Process process(command);
+  process.until("the line is out", [&] { return out().size() == 1; });
+
+  process.until("the end", [&] {  // the first may come while it still runs
+    process.send(SIGTERM);
+    return process.ends_within(std::chrono::milliseconds(100));
+  });
+
+  EXPECT_EQ(process.wait().exit, 74);
+  ::close(pipe);
+}
+
 /// The oracle judges what became of a file of stamped messages.
 class LinesCrash : public LinesPipeline {
  protected:

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 namespace sluice::test {
 namespace {
@@ -108,6 +109,8 @@ bool Process::Said::listen() {
   const ssize_t got = ::read(pipe, bytes, sizeof bytes);
   if (got > 0)
     text.append(bytes, static_cast<std::size_t>(got));
+  else  // poll() passes over what is closed
+    ::close(std::exchange(pipe, -1));
   return got > 0;
 }
 
@@ -122,9 +125,9 @@ bool Process::ends_within(std::chrono::milliseconds limit) {
       return true;
     if (ready <= 0)
       return false;
-    if ((events[1].revents & POLLIN) != 0)
+    if (events[1].revents != 0)
       out_.listen();
-    if ((events[2].revents & POLLIN) != 0)
+    if (events[2].revents != 0)
       err_.listen();
   }
 }

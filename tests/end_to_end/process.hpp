@@ -57,7 +57,7 @@ class Process {
   struct Said {
     int pipe = -1;
     std::string text;
-    bool listen();  ///< False at the end.
+    bool listen();  ///< False, and closed, at the end.
   };
   [[noreturn]] static void execute(const Command& command, int out, int err);
 
