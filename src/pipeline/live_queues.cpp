@@ -105,7 +105,7 @@ Result<RedriveStatus> LiveQueues::redrive_status(const std::string& queue) {
   if (!from) {
     return std::unexpected(from.error());
   }
-  std::optional<RedriveStatus> status = graph_.dead_letters->redrive_status(**from);
+  std::optional<RedriveStatus> status = graph_.dead_letters->redrives().status(**from);
   if (!status) {
     return fail(Errc::missing_input,
                 fmt::format("queue '{}': no redrive was begun since the engine started", queue));

@@ -87,7 +87,7 @@ std::string Standstill::waiting_text() const {
       text += fmt::format("{}source '{}' waits for room in a full queue", text.empty() ? "" : ", ", source->name());
     }
   }
-  for (const std::string& queue : graph_.dead_letters->waiting_for_room()) {
+  for (const std::string& queue : graph_.dead_letters->redrives().waiting_for_room()) {
     text += fmt::format("{}the redrive of '{}' waits for room in a full queue", text.empty() ? "" : ", ", queue);
   }
   return text;

@@ -51,6 +51,7 @@ DeadLetters::DeadLetters(Storage& storage, std::string folder, const Timers& tim
       folder_(std::move(folder)),
       timers_(timers),
       failed_(std::move(failed)),
+      redrives_([this](std::string_view name) { return find_target(name); }, timers, pool_),
       log_limit_(kLogLinesPerSecond),
       drop_log_limit_(kLogLinesPerSecond) {}
 
@@ -77,19 +78,16 @@ Result<void> DeadLetters::open(Queue& queue) {
   stored_.fetch_add(file->count(), std::memory_order_relaxed);
   LetterBox& box = boxes_.try_emplace(&queue, queue, std::move(*file), pool_).first->second;
   if (!box.file().marked().empty()) {
-    begin_redrive(box, {}, true);
+    waiting_.fetch_add(1, std::memory_order_acq_rel);
+    redrives_.begin_marked(box);
     return {};  // what stays is loaded at its end
   }
   return box.load();
 }
 
-void DeadLetters::begin_redrive(LetterBox& box, RedriveRequest request, bool marked) {
-  auto find = [this](std::string_view name) {
-    auto found = targets_.find(name);
-    return found != targets_.end() ? found->second : nullptr;
-  };
-  redrives_[&box.queue()] = std::make_shared<Redrive>(box, std::move(request), marked, find, timers_, pool_);
-  waiting_.fetch_add(1, std::memory_order_acq_rel);
+Queue* DeadLetters::find_target(std::string_view name) const {
+  auto found = targets_.find(name);
+  return found != targets_.end() ? found->second : nullptr;
 }
 
 Result<void> DeadLetters::redrive(Queue& from, RedriveRequest request) {
@@ -98,95 +96,52 @@ Result<void> DeadLetters::redrive(Queue& from, RedriveRequest request) {
     return fail(Errc::usage, fmt::format("queue '{}' is no dead-letter queue: only dead letters can be redriven", from.name()));
   }
   if (!request.to.empty()) {
-    auto target = targets_.find(request.to);
-    if (target == targets_.end()) {
+    Queue* target = find_target(request.to);
+    if (target == nullptr) {
       return fail(Errc::usage, fmt::format("there is no queue '{}'", request.to));
     }
-    if (target->second == &from || (boxes_.contains(target->second) && !target->second->has_service())) {
+    if (target == &from || (boxes_.contains(target) && !target->has_service())) {
       return no_target(request.to);
     }
   }
-  std::lock_guard lock(redrives_mutex_);
-  if (is_redriven(from)) {
-    return fail(Errc::unavailable, fmt::format("a redrive of '{}' is under way: only one at a time; wait for it, or cancel it",
-                                         from.name()));
+  waiting_.fetch_add(1, std::memory_order_acq_rel);
+  Result<void> begun = redrives_.begin(box->second, std::move(request));
+  if (!begun) {
+    waiting_.fetch_sub(1, std::memory_order_acq_rel);
+    return begun;
   }
-  begin_redrive(box->second, std::move(request), false);
   ring();
   return {};
 }
 
-std::optional<RedriveStatus> DeadLetters::redrive_status(const Queue& from) const {
-  std::lock_guard lock(redrives_mutex_);
-  auto found = redrives_.find(&from);
-  return found != redrives_.end() ? std::optional(found->second->status()) : std::nullopt;
-}
-
 bool DeadLetters::cancel_redrive(const Queue& from) {
-  std::lock_guard lock(redrives_mutex_);
-  if (!is_redriven(from)) {
-    return false;
-  }
-  redrives_.at(&from)->cancel(true);
+  const bool cancelled = redrives_.cancel(from);
   ring();
-  return true;
+  return cancelled;
 }
 
 void DeadLetters::cancel_redrives() {
-  std::lock_guard lock(redrives_mutex_);
-  for (auto& [queue, redrive] : redrives_) {
-    redrive->cancel(false);
-  }
+  redrives_.cancel_all();
   ring();
 }
 
 std::int64_t DeadLetters::redrive_some() {
-  std::vector<std::shared_ptr<Redrive>> active;
-  {
-    std::lock_guard lock(redrives_mutex_);
-    for (auto& [queue, redrive] : redrives_) {
-      if (redrive->is_active()) {
-        active.push_back(redrive);
-      }
-    }
-  }
-  std::int64_t next_ns = -1;
-  for (const std::shared_ptr<Redrive>& redrive : active) {
-    std::int64_t wait_ns = redrive->step();
-    if (redrive->is_active()) {
-      next_ns = next_ns < 0 ? wait_ns : std::min(next_ns, wait_ns);
-    } else {
-      waiting_.fetch_sub(1, std::memory_order_acq_rel);
-    }
-  }
-  return next_ns;
+  const Redrives::Stepped stepped = redrives_.step();
+  waiting_.fetch_sub(stepped.ended, std::memory_order_acq_rel);
+  return stepped.next_ns;
 }
 
 bool DeadLetters::quiet(bool may_wait) const {
   const std::uint64_t waiting = waiting_.load(std::memory_order_acquire);
-  return waiting == 0 || (may_wait && waiting == waiting_for_room().size());
-}
-
-std::vector<std::string> DeadLetters::waiting_for_room() const {
-  std::lock_guard lock(redrives_mutex_);
-  std::vector<std::string> names;
-  for (const auto& [queue, redrive] : redrives_) {
-    if (redrive->is_active() && redrive->waits_for_room()) {
-      names.push_back(queue->name());
-    }
-  }
-  return names;
+  return waiting == 0 || (may_wait && waiting == redrives_.waiting_for_room().size());
 }
 
 Result<std::uint64_t> DeadLetters::purge(Queue& queue) {
-  {
-    std::lock_guard lock(redrives_mutex_);
-    if (is_redriven(queue)) {
-      return being_redriven(queue);
-    }
+  if (redrives_.is_under_way(queue)) {
+    return being_redriven(queue);
   }
-  Job job{.kind = Job::Kind::purge, .queue = &queue, .purged = std::make_unique<std::promise<Result<std::uint64_t>>>()};
-  std::future<Result<std::uint64_t>> purged = job.purged->get_future();
+  Job job{.kind = Job::Kind::purge, .queue = &queue, .answer = std::make_unique<std::promise<Result<std::uint64_t>>>()};
+  std::future<Result<std::uint64_t>> purged = job.answer->get_future();
   submit(std::move(job));
   return purged.get();
 }
@@ -203,8 +158,8 @@ Result<void> DeadLetters::wait_until_written() {
   if (boxes_.empty()) {
     return {};  // no message is a letter
   }
-  Job job{.kind = Job::Kind::wait, .purged = std::make_unique<std::promise<Result<std::uint64_t>>>()};
-  std::future<Result<std::uint64_t>> written = job.purged->get_future();
+  Job job{.kind = Job::Kind::wait, .answer = std::make_unique<std::promise<Result<std::uint64_t>>>()};
+  std::future<Result<std::uint64_t>> written = job.answer->get_future();
   submit(std::move(job));
   const Result<std::uint64_t> none = written.get();
   return none ? Result<void>() : std::unexpected(none.error());
@@ -306,8 +261,8 @@ bool DeadLetters::write_waiting() {
   Result<void> written = broken_ ? fail(Errc::io, "an earlier write failed") : write(jobs);
   if (!written) {
     for (Job& left : jobs) {
-      if (left.purged != nullptr) {
-        left.purged->set_value(std::unexpected(written.error()));
+      if (left.answer != nullptr) {
+        left.answer->set_value(std::unexpected(written.error()));
       }
       if (left.peek != nullptr) {
         left.peek->letters.set_value({});
@@ -460,7 +415,7 @@ Result<void> DeadLetters::finish(Job& job) {
     case Job::Kind::load: return boxes_.at(job.queue).load();
     case Job::Kind::purge: return purge_box(job);
     case Job::Kind::peek: peek_box(job); return {};
-    case Job::Kind::wait: std::exchange(job.purged, nullptr)->set_value(0); return {};
+    case Job::Kind::wait: std::exchange(job.answer, nullptr)->set_value(0); return {};
     default: return {};
   }
 }
@@ -476,13 +431,9 @@ void DeadLetters::peek_box(Job& job) {
 /// Letters that wait in memory are the file's alone first: so the answer tells of what is durable, and a file that
 /// nobody holds a letter of is cut off, which takes no room. What is in hand or hidden ends when it comes back.
 Result<void> DeadLetters::purge_box(Job& job) {
-  {
-    std::lock_guard lock(redrives_mutex_);
-    if (is_redriven(*job.queue)) {  // since it was asked for
-      job.purged->set_value(being_redriven(*job.queue));
-      job.purged = nullptr;
-      return {};
-    }
+  if (redrives_.is_under_way(*job.queue)) {  // since it was asked for
+    std::exchange(job.answer, nullptr)->set_value(being_redriven(*job.queue));
+    return {};
   }
   LetterBox& box = boxes_.at(job.queue);
   box.recall();
@@ -495,8 +446,7 @@ Result<void> DeadLetters::purge_box(Job& job) {
   if (Result<void> synced = box.file().sync(); !synced) {
     return synced;
   }
-  job.purged->set_value(others + *letters);
-  job.purged = nullptr;
+  std::exchange(job.answer, nullptr)->set_value(others + *letters);
   return box.resume();
 }
 
@@ -532,11 +482,6 @@ Result<void> DeadLetters::load_what_fits() {
   return {};
 }
 
-bool DeadLetters::is_redriven(const Queue& queue) const {
-  auto last = redrives_.find(&queue);
-  return last != redrives_.end() && last->second->is_active();
-}
-
 /// A redrive knows places in its file, so that is left alone until it has ended. One that is asked for meanwhile begins
 /// on this thread.
 Result<void> DeadLetters::compact_what_is_garbage() {
@@ -544,9 +489,7 @@ Result<void> DeadLetters::compact_what_is_garbage() {
     if (!box.file().is_mostly_garbage()) {
       continue;
     }
-    std::unique_lock lock(redrives_mutex_);
-    const bool is_read = is_redriven(*queue);
-    lock.unlock();
+    const bool is_read = redrives_.is_under_way(*queue);
     if (Result<void> compacted = is_read ? Result<void>() : box.compact(); !compacted) {
       return compacted;
     }
@@ -629,10 +572,7 @@ void DeadLetters::complete(Job& job) {
 /// A letter that was redriven has failed again.
 void DeadLetters::note_back(const LetterPlace& place, const Uuid& id) {
   boxes_.at(place.queue).note_back({id, place.source});
-  std::lock_guard lock(redrives_mutex_);
-  if (auto last = redrives_.find(place.queue); last != redrives_.end() && !last->second->status().request.dry_run) {
-    last->second->note_back();
-  }
+  redrives_.note_back(*place.queue);
 }
 
 }  // namespace sluice::core

@@ -3,7 +3,7 @@
 // Each dead-letter queue has a file in the state folder (letter_file.hpp). One writer thread appends
 // what waits, syncs once for all, and only then lets go of the letters' origins, counts them, and puts
 // them into the queue in memory as far as its credit reaches (letter_box.hpp). It also drives the
-// redrives (redrive.hpp). Lines that are no letters are told of at each start; a message of such a
+// redrives (redrives.hpp). Lines that are no letters are told of at each start; a message of such a
 // line is stored anew if it comes again.
 //
 // Thread safety: as each function says; [any] where none stands. run() is the writer's.
@@ -15,14 +15,13 @@
 #include <future>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/futex.hpp"
 #include "base/log_limit.hpp"
 #include "queue/letter_box.hpp"
-#include "queue/redrive.hpp"
+#include "queue/redrives.hpp"
 
 namespace sluice::core {
 
@@ -71,8 +70,6 @@ class DeadLetters {
   /// Begins to move letters of `from` away; one redrive at a time. Errors: usage, where `from` is no dead-letter queue
   /// or the target will not do; unavailable, where one is under way.
   Result<void> redrive(Queue& from, RedriveRequest request);
-  /// The last one of `from`, if there was any.
-  std::optional<RedriveStatus> redrive_status(const Queue& from) const;
   /// False: none is under way. What was moved stays moved; marks of what was not are taken away.
   bool cancel_redrive(const Queue& from);
   /// All of them, for the engine stops: marks stay for its next start.
@@ -98,8 +95,8 @@ class DeadLetters {
   std::uint64_t stored() const { return stored_.load(std::memory_order_relaxed); }
   /// Nothing waits to be written, and no redrive is at work; `may_wait`: but those that wait for room. [any]
   bool quiet(bool may_wait = false) const;
-  /// Dead-letter queues whose redrives go on when the service of a full queue has made room there. [any]
-  std::vector<std::string> waiting_for_room() const;
+  /// How they go. [any]
+  const Redrives& redrives() const { return redrives_; }
 
  private:
   struct Peek {
@@ -114,14 +111,14 @@ class DeadLetters {
     Uuid id = {};
     bool is_new = false;                 ///< a letter that was appended
     bool replaces = false;               ///< one that stood there
-    std::unique_ptr<std::promise<Result<std::uint64_t>>> purged = nullptr;  ///< of a purge; of a wait, none
+    std::unique_ptr<std::promise<Result<std::uint64_t>>> answer = nullptr;  ///< of a purge: how many; of a wait: 0
     std::unique_ptr<Peek> peek = nullptr;
     std::uint64_t number = 0;            ///< in the order of submission
   };
 
   void submit(Job job);
   void ring();
-  void begin_redrive(LetterBox& box, RedriveRequest request, bool marked);
+  Queue* find_target(std::string_view name) const;
   Result<void> write(std::vector<Job>& jobs);
   Result<void> store(std::vector<Job>& jobs, std::vector<LetterBox*>& touched);
   Result<void> append(Job& job, std::vector<LetterBox*>& touched);
@@ -133,7 +130,6 @@ class DeadLetters {
   void peek_box(Job& job);
   Result<void> load_what_fits();
   Result<void> compact_what_is_garbage();
-  bool is_redriven(const Queue& queue) const;
   static Result<void> sync(const std::vector<LetterBox*>& boxes);
   static std::string letter_of(const DeadLetter& letter);
   static std::string line_of(const DeadLetter& letter);
@@ -164,8 +160,7 @@ class DeadLetters {
   std::map<const Queue*, LetterBox> boxes_;
   bool broken_ = false;
   // Everybody's.
-  mutable std::mutex redrives_mutex_;
-  std::map<const Queue*, std::shared_ptr<Redrive>> redrives_;  ///< the last one of each queue
+  Redrives redrives_;
   LogLimit log_limit_;       ///< by dead-letter queue
   LogLimit drop_log_limit_;  ///< by queue
 };

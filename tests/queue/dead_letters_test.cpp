@@ -418,7 +418,7 @@ TEST(DeadLetters, of_two_branches_that_were_redriven_and_move_on_again_are_two_s
       EXPECT_NE(line.file(last).find(fmt::format("\"letter_of\":\"{}\"", branch)), std::string::npos) << line.file(last);
     }
     ASSERT_TRUE(line.letters.redrive(last, {}));
-    for (int i = 0; i < 1000 && line.letters.redrive_status(last)->state == core::RedriveState::running; ++i) {
+    for (int i = 0; i < 1000 && line.letters.redrives().status(last)->state == core::RedriveState::running; ++i) {
       line.letters.redrive_some();
       line.letters.write_waiting();
     }

@@ -200,7 +200,7 @@ class LettersModel {
     RC_ASSERT(n.deleted == deleted_ + redriven_);
     RC_ASSERT(conservation_gap(n) == 0);
     RC_ASSERT(line_.letters.stored() == letters_.size() + on_way_.size() + removed_.size());
-    if (const auto status = line_.letters.redrive_status(dead_)) {
+    if (const auto status = line_.letters.redrives().status(dead_)) {
       RC_ASSERT(status->came_back == came_back_);
     }
   }
@@ -244,7 +244,7 @@ class LettersModel {
     RC_ASSERT(line_.letters.redrive(dead_, request).has_value());
     while (line_.letters.redrive_some() >= 0) {
     }
-    const core::RedriveStatus status = *line_.letters.redrive_status(dead_);
+    const core::RedriveStatus status = *line_.letters.redrives().status(dead_);
     RC_ASSERT(status.state == core::RedriveState::completed);
     RC_ASSERT(status.letters == expected.letters);
     RC_ASSERT(status.moved == expected.moved);

@@ -55,7 +55,7 @@ struct Yard {
     }
     return status();
   }
-  RedriveStatus status() const { return *line.letters.redrive_status(dead); }
+  RedriveStatus status() const { return *line.letters.redrives().status(dead); }
   /// Writes until `ask` is answered; nothing is written after that.
   template <class Ask>
   auto answer(Ask ask) {
@@ -388,11 +388,11 @@ TEST(Redrive, waits_for_a_full_queue_that_has_a_service) {
   }
   ASSERT_TRUE(yard.line.letters.redrive(yard.dead, {}));
   yard.line.letters.redrive_some();
-  EXPECT_EQ(yard.line.letters.waiting_for_room(), Texts{"dead"});
+  EXPECT_EQ(yard.line.letters.redrives().waiting_for_room(), Texts{"dead"});
   EXPECT_TRUE(yard.line.letters.quiet(true));
   EXPECT_FALSE(yard.line.letters.quiet());
   std::size_t received = yard.at_one.drain();
-  EXPECT_EQ(yard.line.letters.waiting_for_room(), Texts{}) << "nothing is in the way, though it has not looked since";
+  EXPECT_EQ(yard.line.letters.redrives().waiting_for_room(), Texts{}) << "nothing is in the way, though it has not looked since";
   for (int i = 0; i < 100 && received < 5; ++i) {
     yard.line.letters.redrive_some();
     EXPECT_LE(yard.one.counters().visible, 2u);
@@ -891,7 +891,7 @@ TEST(Redrive, leaves_what_is_no_letter_in_a_fifo_queue_of_letters_where_it_is) {
   ASSERT_TRUE(line.letters.redrive(dead, {}));
   while (line.letters.redrive_some() >= 0) {
   }
-  EXPECT_EQ(line.letters.redrive_status(dead)->moved, 2u);
+  EXPECT_EQ(line.letters.redrives().status(dead)->moved, 2u);
   EXPECT_EQ(hand.receive(), (Texts{"x", "y"}));
   hand.settle();
   EXPECT_EQ(grave.receive(), (Texts{"a1", "a2", "a3", "b1"}));
