@@ -11,11 +11,11 @@ Progress::Progress(Position start)
       next_number_(start.line),
       before_(start.done.begin(), start.done.end()) {}
 
-bool Progress::was_done(Range line) {
-  while (!before_.empty() && before_.front().end <= line.begin)
+bool Progress::was_done(Range text) {
+  while (!before_.empty() && before_.front().end <= text.begin)
     before_.pop_front();
-  return !before_.empty() && before_.front().begin <= line.begin &&
-         before_.front().end >= line.end;
+  return !before_.empty() && before_.front().begin <= text.begin &&
+         before_.front().end >= text.end;
 }
 
 std::uint64_t Progress::emitted(Range line, std::uint64_t number) {
@@ -58,9 +58,11 @@ void Progress::trim() {
 }
 
 Position Progress::position(std::size_t ranges_max) const {
-  if (entries_.empty())
-    return {read_, next_number_, {before_.begin(), before_.end()}};
-  Position position{entries_.front().range.begin, entries_.front().number, {}};
+  Position position{read_, next_number_, {}};
+  if (!entries_.empty()) {
+    position.offset = entries_.front().range.begin;
+    position.line = entries_.front().number;
+  }
   std::vector<Range>& done = position.done;
   const auto add = [&](const Range& range) {
     if (range.begin >= range.end)

@@ -10,6 +10,7 @@
 // One thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <vector>
@@ -29,7 +30,7 @@ struct Position {
   std::vector<Range> done;   ///< acknowledged, in order, behind `offset`
 
   /// Nothing behind it is acknowledged.
-  std::uint64_t end() const { return done.empty() ? offset : done.back().end; }
+  std::uint64_t end() const { return std::max(offset, done.empty() ? 0 : done.back().end); }
   friend bool operator==(const Position&, const Position&) = default;
 };
 
@@ -40,9 +41,9 @@ class Progress {
 
   explicit Progress(Position start);
 
-  /// Whether this line was acknowledged before the restart. The last one of then, without a line end,
-  /// may be longer now: it was not.
-  bool was_done(Range line);
+  /// Whether the line with this text was acknowledged before the restart. The last one of then may
+  /// have got its line end since; one whose text is longer now was not.
+  bool was_done(Range text);
 
   /// A line was emitted; the cookie for it.
   std::uint64_t emitted(Range line, std::uint64_t number);

@@ -169,7 +169,8 @@ std::int32_t LinesSource::at_end(Out& out) {
 }
 
 std::int32_t LinesSource::take(Out& out, const Line& line) {
-  if (is_file() && progress_.was_done({line.begin, line.end})) {
+  const std::uint64_t text_end = line.too_long ? line.end : line.begin + line.text.size();
+  if (is_file() && progress_.was_done({line.begin, text_end})) {
     progress_.skipped({line.begin, line.end}, line.number);
     return SLUICE_OK;
   }

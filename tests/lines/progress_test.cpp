@@ -92,6 +92,12 @@ TEST(Progress, a_line_that_has_become_longer_was_not_done) {
   EXPECT_TRUE(progress.was_done({10, 15}));
 }
 
+TEST(Progress, what_is_done_stands_behind_the_offset) {
+  Progress progress(Position{0, 1, {{2, 5}, {20, 30}}});
+  progress.settled(progress.emitted({0, 9}, 1));
+  EXPECT_EQ(progress.position(), (Position{9, 2, {{20, 30}}}));
+}
+
 TEST(Progress, a_position_holds_a_limited_number_of_ranges) {
   Progress progress({});
   for (std::uint64_t i = 0; i < 3000; ++i) {

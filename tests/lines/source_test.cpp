@@ -161,6 +161,22 @@ TEST_F(LinesSource, a_file_that_was_replaced_is_read_whole_though_only_later_lin
   EXPECT_EQ(bodies(run(kText)), (Words{"4", "5", "6"}));
 }
 
+TEST_F(LinesSource, a_last_line_that_got_its_end_since_it_was_acknowledged_comes_once) {
+  folder_.write("in", "A\nB\nC");
+  run(kText, [](const std::string& body) { return body != "A"; });
+  append("\nD\n");
+  EXPECT_EQ(bodies(run(kText)), (Words{"A", "D"}));
+}
+
+TEST_F(LinesSource, a_file_that_changed_behind_a_line_that_had_become_longer_is_read_whole) {
+  folder_.write("in", "A\nB\nC");
+  run(kText, [](const std::string& body) { return body != "A"; });
+  append("DEF\n");
+  EXPECT_EQ(bodies(run(kText)), (Words{"A", "CDEF"}));
+  folder_.write("in", "A\nB\nCxy\nnew line\n");
+  EXPECT_EQ(bodies(run(kText)), (Words{"A", "B", "Cxy", "new line"}));
+}
+
 TEST_F(LinesSource, a_file_that_is_truncated_while_it_is_read_is_read_anew_at_the_next_start) {
   folder_.write("in", "a long line\nanother\n");
   {
