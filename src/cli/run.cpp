@@ -1,5 +1,6 @@
 // `run`: starts the engine, shows how it goes, hands on the signals, and prints the summary.
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -240,16 +241,19 @@ bool watch(Engine& engine, const Signals& signals, Progress& progress,
 /// stop at once, leaves them kLastLines, then the process ends without them.
 class EndWatch {
  public:
-  EndWatch(const Signals& signals, bool at_once)
-      : thread_([this, &signals, at_once](std::stop_token written) {
+  EndWatch(const Signals& signals, bool at_once, int exit)
+      : thread_([this, &signals, at_once, exit](std::stop_token written) {
           while (!at_once && signals.take() == 0) {
             if (waited(kStep, written))
               return;
           }
           if (waited(kLastLines, written))
             return;
-          print_error("the summary is not written: nobody reads the standard output");
-          std::_Exit(exit_code(Errc::io));
+          pollfd errors{STDERR_FILENO, POLLOUT, 0};  // it may be the same pipe
+          if (::poll(&errors, 1, 0) == 1)
+            print_error("the summary is not written: nobody reads the standard output");
+          const int internal = exit_code(Errc::internal);
+          std::_Exit(exit == internal ? internal : exit_code(Errc::io));
         }) {}
   EndWatch(const EndWatch&) = delete;
   EndWatch& operator=(const EndWatch&) = delete;
@@ -367,7 +371,7 @@ int run_pipeline(const RunArguments& arguments) {
   const Summary summary = (*engine)->finish();
   progress.end();
   {
-    const EndWatch end_watch(signals, at_once);
+    const EndWatch end_watch(signals, at_once, summary.exit);
     print_summary(name, summary, arguments);
     flush_output();  // main() tells how it went
   }
