@@ -70,6 +70,11 @@ constexpr Kind<QueueFacts> kEnds[] = {
     {"expired", number<&QueueFacts::expired>},
     {"dropped", number<&QueueFacts::dropped>},
     {"purged", number<&QueueFacts::purged>}};
+/// Of these, with a reason that is worth a look.
+constexpr Kind<QueueFacts> kNotes[] = {
+    {"redriven", number<&QueueFacts::redriven>},
+    {"deduplicated", number<&QueueFacts::deduplicated>},
+    {"ack_deadline_exceeded", number<&QueueFacts::ack_deadline_exceeded>}};
 constexpr Kind<ServiceNumbers> kOutcomes[] = {{"processed", number<&ServiceNumbers::processed>},
                                               {"retried", number<&ServiceNumbers::retried>},
                                               {"rejected", number<&ServiceNumbers::rejected>},
@@ -106,6 +111,12 @@ void add_queues(const std::vector<QueueFacts>& queues, std::vector<MetricFamily>
                        MetricType::Counter, "queue", queues, number<&QueueFacts::received>));
   all.push_back(family("sluice_queue_ended_total", "Messages that came to their end in the queue.",
                        MetricType::Counter, "queue", queues, "how", kEnds));
+  all.push_back(family("sluice_queue_ended_because_total",
+                       "Of these, redriven letters, duplicates, and messages past their ack_deadline.",
+                       MetricType::Counter, "queue", queues, "why", kNotes));
+  all.push_back(family("sluice_queue_over_in_flight_max_total",
+                       "Receives that got nothing since in_flight_max was reached.",
+                       MetricType::Counter, "queue", queues, number<&QueueFacts::over_limit>));
 }
 
 /// What scaling policies decided last, of services that have one.

@@ -103,6 +103,9 @@ Result<Json> Remote::ask(std::string_view method, const std::string& path,
                                        format_duration(limits_.alive_ms)));
   }
   if (!instance_.empty() && instance_of(alive.answer().body()) != instance_) {
+    const std::expected<Json, JsonError> refused = parse_json(alive.answer().body());
+    if (refused && refused->find("error") != nullptr)  // all its connections are in use
+      return std::unexpected(error_of(*refused, alive.answer().result_int()));
     return fail(Errc::unavailable,
                 fmt::format("at the admin address {}:{} another sluice answers than the one that uses "
                             "the state folder, which is about to start or stop, or has no admin "

@@ -252,6 +252,9 @@ TEST_F(Server, answers_503_beyond_its_limit_of_connections_and_serves_again_when
     EXPECT_TRUE(heard.ends_with("}\n")) << heard;
   }
   EXPECT_NE(remote.list().error().message.find("all 32 connections"), std::string::npos);
+  core::RemoteQueues of_this_engine("127.0.0.1", std::to_string(port), "1");
+  EXPECT_NE(of_this_engine.list().error().message.find("all 32 connections"), std::string::npos)
+      << "not that it is another engine";
   idle.clear();
   bool served = false;
   for (int i = 0; i < 1000 && !served; ++i) {
