@@ -119,13 +119,14 @@ constexpr Key kQueueKeys[] = {
      .maximum = 900 * kSecond},  // SQS: 0 to 15 minutes
     {.name = "retention",
      .type = T::duration,
-     .help = "How long after it was sent a message is kept; then it expires, in whatever state. Default: 4d; of a "
+     .help = "How long after it was sent a message is kept; then it expires, once no worker has it in hand. Default: 4d; of a "
              "dead-letter queue: for ever.",
      .minimum = 60 * kSecond,
      .maximum = 14 * 24 * kHour},  // SQS: 60 seconds to 14 days
     {.name = "in_flight_max",
      .type = T::integer,
-     .help = "Messages that may be received and not settled at once; nothing more is received until some are.",
+     .help = "Messages that may be received and not settled at once; nothing more is received until some are, which "
+             "over_in_flight_max counts at the admin address. Workers that receive at the same moment may pass it by a batch each.",
      .default_json = "120000",
      .minimum = 1,
      .maximum = 67'000'000},

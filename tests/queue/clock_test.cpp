@@ -92,8 +92,6 @@ TEST_P(ClockJump, of_the_wall_clock_ends_no_dead_letter) {
   undertaker.settle();
 }
 
-/// Disabled: a redriven letter gets its sent time from the wall clock (Redrive::move), its queue's retention runs by
-/// the steady one (Timers::now_ms), so that one which is set back by more than the retention ends the letter at once.
 TEST_P(ClockJump, of_the_wall_clock_ends_no_letter_that_is_redriven) {
   publish("a");
   ASSERT_EQ(hand.receive(), Texts{"a"});
