@@ -4,9 +4,10 @@
 //
 //   {"offset":N,"line":N,"head":"HASH","tail":"HASH","done":[[BEGIN,END],...]}
 //
-// head = XXH3-128 of the first 4096 bytes, tail = of the last 4096 bytes before the end of all that is
-// done (of both, those that there are). They tell whether the file is still the one that was read: it may have
-// been replaced, or cut and written anew. Names and inode numbers cannot tell: they are used again.
+// head = XXH3-128 of the first 4096 bytes, tail = of the last 4096 bytes before the end of all that
+// is done (of both, those that there are). They tell whether the file is still the one that was
+// read: it may have been replaced, or cut and written anew. Names and inode numbers cannot tell: they
+// are used again.
 #pragma once
 
 #include <optional>

@@ -54,10 +54,9 @@ class SqliteTable {
                PutResult& result);
   bool read_page(std::uint32_t limit, std::string_view next_token, std::vector<Row>& rows);
   Failure failure(const DatabaseError& error) const;
+  std::unique_lock<std::timed_mutex> locked();
 
   const TableOptions options_;
-
-  std::unique_lock<std::timed_mutex> locked();
 
   std::timed_mutex mutex_;  // of all that follows
   Database database_;

@@ -19,6 +19,11 @@ inline sluice_str str(std::string_view text) {
   return {text.data(), text.size()};
 }
 
+/// No bytes, and a size: such a text is refused.
+inline bool is_torn(sluice_str text) {
+  return text.data == nullptr && text.size != 0;
+}
+
 /// Runs `body`; no exception of ours crosses the ABI.
 template <class Body>
 int32_t guarded(Body&& body) noexcept {

@@ -11,11 +11,6 @@ namespace sluice::core::host_calls {
 
 namespace {
 
-/// No bytes, and a size.
-bool is_torn(sluice_str text) {
-  return text.data == nullptr && text.size != 0;
-}
-
 int32_t no_argument() {
   return failed(SLUICE_INVALID, "a table call was given NULL where it needs an object");
 }
