@@ -172,12 +172,14 @@ void Fanout::begin(Chunk* chunk, Admission admission) noexcept {
   own_delays_ = 0;
   passes_segment_ |= log_.begin(chunk, chunk->begun_ms);
   reached_.clear();
+  any_late_ = false;
   all_the_same_ = true;
   for (std::uint32_t i = 0; i < branches_.size(); ++i) {
     Branch& branch = branches_[i];
     Credits& credits = branch.queue->credits();
     branch.fate = admit(i, admission);
     branch.matched = 0;
+    branch.came_late = false;
     any_withheld_ |= branch.fate == Fate::withheld;
     const bool gets_all = branch.fate == Fate::published && !branch.filtered;
     branch.precharged = gets_all && credits.shares_chunks();
@@ -212,7 +214,7 @@ std::uint64_t Fanout::publish(bool seal) noexcept {
   }
   charge_ = chunk_->charge;
   published_ = chunk_->count;
-  const bool with_remainders = seal && matcher_ != nullptr;
+  const bool with_remainders = seal && (matcher_ != nullptr || any_late_);
   if (seal) {
     refund();
   }
@@ -287,7 +289,7 @@ void Fanout::hand_over(std::uint32_t index, std::uint64_t mask) {
   if (branch.delay_ms == 0) {
     log_.add_to_mask(index, mask);
     log_.remove_from_mask(index, own);
-  } else if (branch.filtered) {
+  } else if (branch.is_sparse()) {
     apart = mask;
   } else if (mask != own) {
     aside_.timers.delay(*branch.queue, {chunk_, mask & ~own},
@@ -359,9 +361,9 @@ void Fanout::count_invalid() {
   }
 }
 
-/// What the slab takes beyond the messages that a filtered branch got of it.
+/// What the slab takes beyond the messages that a branch got of it, where it did not get all.
 std::uint32_t Fanout::remainder_of(const Branch& branch) const {
-  if (!branch.filtered || branch.matched == 0 || branch.delay_ms != 0) {
+  if (!branch.is_sparse() || branch.matched == 0 || branch.delay_ms != 0) {
     return 0;
   }
   auto charged = static_cast<std::int64_t>(chunk_->charge_of_mask(branch.matched));

@@ -6,7 +6,8 @@
 //
 // Filters: a branch whose subscription has a policy gets a mask per publish, of what it takes; any
 // other gets all. What a chunk's sparse mask keeps of the slab beyond its messages, the remainder,
-// is charged to the branch until its cursor has passed the chunk.
+// is charged to the branch until its cursor has passed the chunk. So it is for a branch that found
+// credit again in the midst of a chunk.
 //
 // Credit (DESIGN §2.7): a branch without credit when a chunk is begun is withheld where its queue
 // blocks: its mask stays 0. After publishing, the chunk is sealed and a further entry for the same
@@ -133,9 +134,12 @@ class Fanout {
     Fate fate = Fate::published;
     bool precharged = false;              ///< the whole chunk was charged when it was begun
     bool filtered = false;                ///< a policy says what it gets
-    std::uint64_t matched = 0;            ///< filtered: of chunk_
+    bool came_late = false;               ///< to chunk_, whose first messages it did not get
+    std::uint64_t matched = 0;            ///< filtered or came late: of chunk_
     Subscription* turn = nullptr;         ///< for dropping its oldest
     std::unique_ptr<DelayEvacuator> copies{};  ///< of delayed and dead-lettered ones; made by the first
+
+    bool is_sparse() const { return filtered || came_late; }
   };
   static constexpr std::uint64_t kSubscribed = ~std::uint64_t{0};
   /// One writer, read by anybody.
@@ -192,6 +196,7 @@ class Fanout {
   alignas(kCacheLine) Chunk* chunk_ = nullptr;
   std::uint32_t published_ = 0;  ///< messages of chunk_ in the log
   bool any_withheld_ = false;
+  bool any_late_ = false;         ///< came late to chunk_
   bool all_the_same_ = false;     ///< every branch gets all, by the log, and was charged ahead
   bool passes_segment_ = false;   ///< every queue is to be told
   std::int64_t charge_ = 0;       ///< credit units of the published messages of chunk_

@@ -100,7 +100,13 @@ void Fanout::admit_again(std::uint32_t index, std::uint64_t mask) {
   const bool is_refused = branch.fate == Fate::dropped || branch.fate == Fate::dead_lettered;
   if (published_ != 0 && mask != 0 && is_refused) {
     branch.fate = admit(index, Admission::overdraw);
-    branch.matched = branch.fate == Fate::published && branch.filtered ? mask : branch.matched;  // what it pins
+    if (branch.fate == Fate::published) {
+      branch.came_late = any_late_ = true;
+      branch.matched = 0;
+    }
+  }
+  if (branch.came_late) {
+    branch.matched |= mask;  // what it pins
   }
 }
 

@@ -134,6 +134,61 @@ TEST(FullQueue, takes_messages_again_as_soon_as_it_has_room_though_their_chunk_w
   }
 }
 
+TEST(FullQueue, pays_for_the_whole_slab_that_it_keeps_though_it_got_only_the_last_messages_of_it) {
+  for (const WhenFull when_full : {WhenFull::drop_new, WhenFull::drop_old, WhenFull::dead_letter}) {
+    LogLines quiet;
+    Line line;
+    Queue& dead = line.queue({.name = "dead"});
+    Queue &small = line.queue({.name = "small", .capacity = 1, .when_full = when_full}, &dead), &slow = line.queue({.name = "slow"});
+    Publisher& publisher = line.publisher({&small, &slow});
+    Hand &hand = line.hand(small), &slow_hand = line.hand(slow);
+    ASSERT_TRUE(line.open());
+    line.publish(publisher, {"0"});
+    publisher.close();
+    ASSERT_EQ(hand.receive(), Texts{"0"});
+    line.publish(publisher, {std::string(20'000, '1')});  // finds no room, and is most of the slab
+    hand.settle();
+    hand.consumer.idle();
+    line.letters.write_waiting();
+    ASSERT_EQ(small.credits().units(), kUnits);
+    line.publish(publisher, {"2"});
+    ASSERT_EQ(hand.receive(), Texts{"2"});
+    publisher.close();
+    const auto slab_units = static_cast<std::int64_t>(hand.consumer.leases()[0].taken.chunk->slab_bytes / core::kCreditUnit);
+    EXPECT_EQ(kUnits - small.credits().units(), slab_units);
+    hand.settle();
+    hand.drain();
+    EXPECT_EQ(small.credits().units(), kUnits);
+    EXPECT_EQ(conservation_gap(small.counters()), 0);
+    slow_hand.drain();
+  }
+}
+
+TEST(FullQueue, keeps_no_slab_for_a_delayed_message_where_it_got_only_the_last_of_it) {
+  LogLines quiet;
+  Line line;
+  Queue &small = line.queue({.name = "small", .capacity = 1, .delay_ms = 1000, .when_full = WhenFull::drop_new});
+  Queue& slow = line.queue({.name = "slow"});
+  Publisher& publisher = line.publisher({&small, &slow});
+  Hand &hand = line.hand(small), &slow_hand = line.hand(slow);
+  ASSERT_TRUE(line.open());
+  line.publish(publisher, {"0"});
+  publisher.close();
+  line.publish(publisher, {std::string(20'000, '1')});
+  line.advance(1000);
+  ASSERT_EQ(hand.drain(), 1u);
+  line.publish(publisher, {"2"});
+  publisher.close();
+  EXPECT_EQ(slow_hand.drain(), 3u);
+  line.advance(1000);
+  EXPECT_EQ(hand.receive(), Texts{"2"});
+  EXPECT_EQ(hand.consumer.leases()[0].taken.chunk->kind, core::Chunk::Kind::evacuated);
+  hand.settle();
+  hand.drain();
+  EXPECT_EQ(line.settled.count(), 3u);
+  EXPECT_EQ(small.credits().units(), kUnits);
+}
+
 TEST(FullQueue, that_drops_the_old_drops_nothing_for_a_chunk_of_which_nothing_more_comes) {
   Line line;
   Queue &small = line.queue({.name = "small", .capacity = 3, .when_full = WhenFull::drop_old}), &slow = line.queue({.name = "slow"});
