@@ -30,8 +30,12 @@ bool Standstill::waits_for_room(std::uint32_t queue) const {
   if (service == pipeline_.services.end() || !service->publish_to) {
     return false;
   }
+  std::uint64_t waits_in_hand = 0;
+  for (const std::unique_ptr<Worker>& worker : graph_.services[static_cast<std::size_t>(service - pipeline_.services.begin())]->workers()) {
+    waits_in_hand += worker->waits_with();
+  }
   const QueueCounters counters = graph_.queues[queue]->counters();
-  return counters.visible != 0 && counters.in_flight == 0 && counters.delayed == 0 &&
+  return counters.visible + counters.in_flight != 0 && counters.in_flight == waits_in_hand && counters.delayed == 0 &&
          std::ranges::any_of(queues_of(pipeline_, *service->publish_to), [this](std::uint32_t target) {
            Queue& full = *graph_.queues[target];
            return full.options().when_full == WhenFull::block && !full.credits().available();

@@ -23,7 +23,8 @@ class Standstill {
 
   /// What is left in the queue waits for workers that are started, and nothing of it moves: none is in flight or delayed.
   bool waits_for_start(std::uint32_t queue) const;
-  /// What is left in the queue waits for its service, which takes none: a queue that it publishes to is full and blocks.
+  /// What is left in the queue waits for its service, which takes none, or waits with what it took: a queue that it publishes
+  /// to is full and blocks.
   bool waits_for_room(std::uint32_t queue) const;
   /// `rests`: nothing is under way but in queues that waits_for_start() or waits_for_room(). True: so it was for a while, and
   /// nothing will move any more. Tells what it waits for in the log. Called again and again.

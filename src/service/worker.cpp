@@ -29,8 +29,8 @@ Worker::Worker(Queue& queue, Timers& timers, DeadLetters& dead_letters, WorkerOp
                                               return !consumer_.is_given_up() && !options_.stopping->load(std::memory_order_relaxed);
                                             },
                                         .step_ms = consumer_.extends_every_ms(),
-                                        .parks = [this] { if (chain_) chain_->wait_begins(); },
-                                        .goes_on = [this] { if (chain_) chain_->wait_ends(); }}},
+                                        .parks = [this] { wait_begins(); },
+                                        .goes_on = [this] { wait_ends(); }}},
                            timers, dead_letters)
                      : nullptr) {}
 
@@ -43,6 +43,20 @@ void Worker::open(std::vector<Instance> stages) {
 }
 
 void Worker::retire() { chain_.reset(); }
+
+void Worker::wait_begins() {
+  waits_with_.store(in_hand_, std::memory_order_release);
+  if (chain_) {
+    chain_->wait_begins();
+  }
+}
+
+void Worker::wait_ends() {
+  waits_with_.store(0, std::memory_order_release);
+  if (chain_) {
+    chain_->wait_ends();
+  }
+}
 
 std::uint32_t Worker::receive(std::int64_t now_tick) {
   if (options_.stopping->load(std::memory_order_relaxed)) {

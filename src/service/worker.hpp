@@ -86,6 +86,8 @@ class Worker {
   bool lacks_credit() const {
     return waits_for_credit_.load(std::memory_order_seq_cst) && !publisher_->queues_have_credit();
   }
+  /// What it has in hand while it waits, in the midst of a batch, for room where it publishes to; 0: it does not. [any]
+  std::uint32_t waits_with() const { return waits_with_.load(std::memory_order_acquire); }
   Publisher* publisher() { return publisher_.get(); }
   const WorkerCounters& counters() const { return counters_; }
 
@@ -102,6 +104,8 @@ class Worker {
  private:
   bool has_credit();
   void announce_wait(bool waits);
+  void wait_begins();
+  void wait_ends();
   const sluice_message* const* show(ViewCache& views, std::uint32_t count);
   void count(const Settled& settled);
 
@@ -112,6 +116,7 @@ class Worker {
   std::unique_ptr<Publisher> publisher_;
   std::optional<Chain> chain_;  ///< while it is open
   std::uint32_t in_hand_ = 0;
+  Atomic<std::uint32_t> waits_with_{0};
   Atomic<bool> waits_for_credit_{false};  ///< announced to the queues that it publishes to
   std::vector<const sluice_message*> messages_;
   WorkerCounters counters_;

@@ -536,9 +536,10 @@ TEST(UntilIdle, a_run_ends_whose_redrive_waits_for_room_that_nobody_makes) {
   expect_conservation(summary);
 }
 
-TEST(UntilIdle, a_run_ends_whose_service_waits_for_room_that_nobody_makes) {
+/// On the pool it waits before it takes a batch, on threads of its own in the midst of one.
+void expect_end_where_the_service_waits_for_room(std::uint32_t stage_flags, std::int64_t batch_window_ms) {
   const LogLines log;
-  auto stage = Script::stage("pass", 0, [](const sluice_batch& batch, sluice_out* out) {
+  auto stage = Script::stage("pass", stage_flags, [](const sluice_batch& batch, sluice_out* out) {
     for (std::uint32_t i = 0; i < batch.count; ++i) {
       const sluice_emission made = emission(i, "x");
       EXPECT_EQ(core::host().emit(out, &made), SLUICE_OK);
@@ -552,12 +553,21 @@ TEST(UntilIdle, a_run_ends_whose_service_waits_for_room_that_nobody_makes) {
   narrow.capacity = 10;
   const std::uint32_t target = plan.queue(std::move(narrow)), q = plan.queue("q");
   plan.source(*source, Plan::to(q));
-  plan.service("work", q, {stage.get()}).publish_to = Plan::to(target);
+  core::ServiceDescription& work = plan.service("work", q, {stage.get()});
+  work.publish_to = Plan::to(target);
+  work.batch_window_ms = batch_window_ms;
   const core::Summary summary = plan.run();
   EXPECT_EQ(summary.exit, 76);
   EXPECT_EQ(log.with("service 'work' waits for room in a full queue, and no alarm will start any worker: it ends").size(), 1u);
   EXPECT_GT(summary.queues[q].visible, 0u);
   expect_conservation(summary);
+}
+
+TEST(UntilIdle, a_run_ends_whose_service_waits_for_room_that_nobody_makes) {
+  expect_end_where_the_service_waits_for_room(0, 0);
+  expect_end_where_the_service_waits_for_room(SLUICE_BLOCKS, 0);
+  expect_end_where_the_service_waits_for_room(SLUICE_SPLITS, 0);
+  expect_end_where_the_service_waits_for_room(0, 1);
 }
 
 TEST(UntilIdle, a_run_ends_that_nobody_will_work_for_and_names_what_is_left) {
