@@ -175,8 +175,8 @@ typedef struct sluice_host {
   int32_t (*reserve)(sluice_out*, uint64_t body_size, uint8_t** body);
   int32_t (*commit)(sluice_out*, uint64_t body_size, const sluice_emission*);
   int32_t (*flush)(sluice_out*);
-  /* This part alone goes to the dead letters with its reason; its parent goes on. Counts as an emission; of a stage
-   * that splits it waits while many parts are not stored yet. */
+  /* This part alone goes to the dead letters with its reason; its parent goes on. Counts as an emission, and waits
+   * where emit may, while many parts are not stored yet. */
   int32_t (*reject_part)(sluice_out*, const sluice_emission*, sluice_str reason, sluice_str detail);
   /* The outcome of message `index`; default OK. The worst of all calls counts: REJECT over RETRY is
    * RETRY, since a retry may still repair it. retry_after_ms: -1 visible again at the lease's own

@@ -69,9 +69,9 @@ std::string memory_text(const PipelineDescription& pipeline) {
          line(bound.filters, "filter policies, compiled; twice that while they are changed") +
          line(bound.workers, "one batch in each worker's hands, if every body had max_body_bytes") +
          line(bound.emissions,
-              "what a batch becomes in each worker that publishes without waiting: 64 such bodies "
-              "a message") +
-         line(bound.parts, "parts that stages which split reject, and that are not stored yet") +
+              "what a batch becomes in each worker that waits for nobody: 64 such bodies a message, "
+              "published or rejected") +
+         line(bound.parts, "parts that stages reject, and that are not stored yet") +
          (keeps_letters(pipeline)
               ? fmt::format("    {:>12}  more for each dead letter in a file: where it lies there\n",
                             human_size(LetterFile::kIndexBytes))

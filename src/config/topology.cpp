@@ -196,12 +196,11 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
       bound.logs += workers * log_bytes(pipeline, *service.publish_to);
       std::ranges::copy(queues_of(pipeline, *service.publish_to), std::inserter(published_to, published_to.end()));
     }
-    if (service.publish_to && runs_on_pool(service)) {
+    if (runs_on_pool(service)) {
       bound.emissions = sum(bound.emissions, product(workers * kEmissionsMax, service.batch_size,
                                                      service.max_body_bytes));
     }
-    if (has_stage(service, SLUICE_SPLITS))
-      bound.parts = DeadLetters::kPartBytesMax;
+    bound.parts = DeadLetters::kPartBytesMax;
     const std::int64_t in_hand = std::max(service.max_body_bytes, kSlabMax);
     bound.workers = sum(bound.workers, product(workers, service.batch_size, in_hand));
   }

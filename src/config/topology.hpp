@@ -47,10 +47,10 @@ struct MemoryBound {
   std::int64_t logs = 0;       ///< of each publisher, where a queue is as far behind as can be
   std::int64_t producers = 0;  ///< one chunk for each worker that publishes; also the slabs in rotation and begun blocks for each source
   std::int64_t workers = 0;    ///< one batch in each worker's hands: bodies of max_body_bytes, or a slab each where that is more
-  /// What a batch becomes in a worker of the CPU pool that publishes: it never waits for credit, so
-  /// it may overdraw by 64 bodies of max_body_bytes for each message.
+  /// What a batch becomes in a worker of the CPU pool: it never waits for credit, so it may overdraw
+  /// by 64 bodies of max_body_bytes for each message, published or rejected.
   std::int64_t emissions = 0;
-  std::int64_t parts = 0;      ///< of services whose stages split: rejected parts that are not stored yet
+  std::int64_t parts = 0;      ///< that stages reject, and that are not stored yet
   std::int64_t filters = 0;    ///< filter policies, compiled; twice of it for a moment while they are changed
   std::int64_t admin = 0;      ///< answers that show messages
   std::int64_t total() const;

@@ -248,8 +248,9 @@ class Builder {
     if (!own_threads) {
       graph_->pool->add(*graph_->services.back());
       for (Queue* target : options.publish_to) {
-        target->add_credit_waiter(graph_->ready.get(), index);
+        target->credits().add_waiter(*graph_->ready, index);
       }
+      graph_->dead_letters->part_credits().add_waiter(*graph_->ready, index);
     }
     return {};
   }

@@ -105,7 +105,7 @@ class Change {
       const auto& target = pipeline_.services[service].publish_to;
       if (target && target->kind == Target::Kind::topic && target->index == topic &&
           !graph_.services[service]->own_threads()) {
-        queue.add_credit_waiter(graph_.ready.get(), service);
+        queue.credits().add_waiter(*graph_.ready, service);
       }
     }
   }

@@ -7,13 +7,17 @@
 // A publisher keeps a reservation in plain counters, so that the shared word is touched once in many
 // chunks. All reservations of a queue together hold at most a quarter of its capacity.
 //
+// Who waits: a thread parks; a service of the pool, whose threads never wait, is woken (ReadySet).
+//
 // Thread safety: a Reservation is its publisher's; the rest is safe from any thread.
 #pragma once
 
 #include <cstdint>
 
+#include "base/append_list.hpp"
 #include "base/atomic.hpp"
 #include "base/futex.hpp"
+#include "queue/ready.hpp"
 
 namespace sluice::core {
 
@@ -63,6 +67,10 @@ class alignas(kCacheLine) Credits {
     return waiting_.load(std::memory_order_seq_cst) != 0;
   }
 
+  /// A service of the pool that may wait for it: it is woken whenever parked threads are. `ready` outlives the traffic.
+  /// [control]
+  void add_waiter(ReadySet& ready, std::uint32_t service) { waiters_.append(ready, service); }
+
   bool someone_waits() const { return waiting_.load(std::memory_order_relaxed) != 0; }
 
   /// Credit above 0 in the queue itself.
@@ -80,13 +88,24 @@ class alignas(kCacheLine) Credits {
   }
   void park(std::uint32_t epoch, std::int64_t timeout_ns) { futex_wait(epoch_, epoch, timeout_ns); }
   void withdraw() { waiting_.fetch_sub(1, std::memory_order_relaxed); }
-  /// Wakes every parked publisher of this queue.
+  /// Lets everybody who waits look again.
   void ring() {
     epoch_.fetch_add(1, std::memory_order_seq_cst);
     futex_wake(epoch_, 1 << 30);
+    for (const Waiter& waiter : waiters_) {
+      waiter.ready.wake(waiter.service);
+    }
   }
 
  private:
+  struct Waiter {
+    ReadySet& ready;
+    const std::uint32_t service;
+    Atomic<Waiter*> next{nullptr};
+
+    Waiter(ReadySet& used_ready, std::uint32_t used_service) : ready(used_ready), service(used_service) {}
+  };
+
   static constexpr int kUnitBits = 33;
   static std::int64_t pack(std::int64_t messages, std::int64_t units) {
     return (messages << kUnitBits) + units;
@@ -100,6 +119,7 @@ class alignas(kCacheLine) Credits {
 
   Atomic<std::int64_t> share_messages_{0};  ///< a reservation's size
   Atomic<std::int64_t> share_units_{0};
+  AppendList<Waiter> waiters_;
   alignas(kCacheLine) Atomic<std::int64_t> packed_{0};
   Atomic<std::uint32_t> waiting_{0};
   Atomic<std::uint32_t> epoch_{0};

@@ -53,7 +53,9 @@ DeadLetters::DeadLetters(Storage& storage, std::string folder, const Timers& tim
       failed_(std::move(failed)),
       redrives_([this](std::string_view name) { return find_target(name); }, timers, pool_),
       log_limit_(kLogLinesPerSecond),
-      drop_log_limit_(kLogLinesPerSecond) {}
+      drop_log_limit_(kLogLinesPerSecond) {
+  part_credits_.init(kPartsMax, kPartBytesMax, 0);
+}
 
 DeadLetters::~DeadLetters() = default;
 
@@ -183,17 +185,9 @@ void DeadLetters::submit(DeadLetter letter) noexcept {
     return;
   }
   if (letter.is_part) {
-    parts_waiting_.fetch_add(1, std::memory_order_relaxed);
-    part_units_waiting_.fetch_add(units_of(letter), std::memory_order_relaxed);
+    part_credits_.take(1, units_of(letter));
   }
   submit(Job{.kind = Job::Kind::letter, .letter = std::make_unique<DeadLetter>(std::move(letter))});
-}
-
-void DeadLetters::wait_for_room_for_parts(std::int64_t timeout_ns) {
-  const std::uint32_t written = parts_written_.load(std::memory_order_seq_cst);
-  if (!has_room_for_parts()) {
-    futex_wait(parts_written_, written, timeout_ns);
-  }
 }
 
 void DeadLetters::submit_overdue(Queue& from, const std::string& service, Taken overdue) noexcept {
@@ -274,11 +268,8 @@ bool DeadLetters::write_waiting() {
     }
   }
   waiting_.fetch_sub(jobs.size(), std::memory_order_acq_rel);
-  if (parts != 0) {
-    parts_waiting_.fetch_sub(parts, std::memory_order_seq_cst);
-    part_units_waiting_.fetch_sub(part_units, std::memory_order_seq_cst);
-    parts_written_.fetch_add(1, std::memory_order_seq_cst);
-    futex_wake(parts_written_, 1 << 30);
+  if (parts != 0 && part_credits_.give_back(parts, part_units)) {
+    part_credits_.ring();
   }
   return true;
 }

@@ -53,15 +53,10 @@ class DeadLetters {
   void submit(DeadLetter letter) noexcept;
   /// Messages that `service` received too often, of an evacuated chunk: they are the letters.
   void submit_overdue(Queue& from, const std::string& service, Taken overdue) noexcept;
-  /// Rejected parts take no credit: who rejects many waits while so much of them is not stored yet. [any]
-  static constexpr std::uint64_t kPartsMax = 4096;
+  /// Rejected parts take no credit of a queue but this, until they are stored: who rejects many waits for it. [any]
+  static constexpr std::int64_t kPartsMax = 4096;
   static constexpr std::int64_t kPartBytesMax = std::int64_t{64} << 20;
-  bool has_room_for_parts() const {
-    return parts_waiting_.load(std::memory_order_seq_cst) < kPartsMax &&
-           part_units_waiting_.load(std::memory_order_seq_cst) < kPartBytesMax / kCreditUnit;
-  }
-  /// Until there is room, or the time is over. [any]
-  void wait_for_room_for_parts(std::int64_t timeout_ns);
+  Credits& part_credits() { return part_credits_; }
   /// A letter that was stored left its queue for good.
   void submit_removal(const LetterPlace& place, const Uuid& id) noexcept;
   /// The queue has run dry in memory and has more in its file.
@@ -147,9 +142,7 @@ class DeadLetters {
   moodycamel::ConcurrentQueue<Job> jobs_;
   Atomic<std::uint64_t> submitted_{0};
   Atomic<std::uint64_t> waiting_{0};
-  Atomic<std::uint64_t> parts_waiting_{0};     ///< of those, rejected parts
-  Atomic<std::int64_t> part_units_waiting_{0};  ///< their credit units
-  Atomic<std::uint32_t> parts_written_{0};     ///< changes when some of them were
+  Credits part_credits_;
   Atomic<std::uint64_t> stored_{0};
   Atomic<std::uint32_t> epoch_{0};
   Atomic<bool> stopping_{false};

@@ -231,14 +231,7 @@ void Queue::make_room() {
 
 void Queue::give_credit(std::int64_t messages, std::int64_t units) {
   if (credits_.give_back(messages, units)) {
-    wake_credit_waiters();
-  }
-}
-
-void Queue::wake_credit_waiters() {
-  credits_.ring();
-  for (const CreditWaiter& waiter : credit_waiters_) {
-    waiter.ready->wake(waiter.service);
+    credits_.ring();
   }
 }
 

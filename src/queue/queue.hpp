@@ -134,8 +134,6 @@ class Queue {
     service_ = service;
     dead_letters_ = &dead_letters;
   }
-  /// A pool service that publishes into this queue hears when credit comes back. Also under traffic.
-  void add_credit_waiter(ReadySet* ready, std::uint32_t service) { credit_waiters_.append(ready, service); }
   void open();
 
   Queue* dead_letter_queue() const { return dead_letter_queue_; }
@@ -210,8 +208,6 @@ class Queue {
   const ReadyBits& ready_bits() const { return ready_bits_; }
   /// Gives credit back and wakes who waits for it.
   void give_credit(std::int64_t messages, std::int64_t units);
-  /// Lets everybody who waits for its credit look again.
-  void wake_credit_waiters();
 
   /// Counters of a consumer; lives as long as the queue. [control]
   ConsumerCounters& lend_counters() { return consumers_.append(); }
@@ -249,14 +245,6 @@ class Queue {
  private:
   friend class Fifo;
 
-  struct CreditWaiter {
-    ReadySet* const ready;
-    const std::uint32_t service;
-    Atomic<CreditWaiter*> next{nullptr};
-
-    CreditWaiter(ReadySet* used_ready, std::uint32_t used_service) : ready(used_ready), service(used_service) {}
-  };
-
   /// A message that came back, and what purges() was when it was taken.
   struct Returned {
     Taken taken;
@@ -286,7 +274,6 @@ class Queue {
   // Grow under traffic.
   AppendList<Subscription> subscriptions_;
   std::uint32_t subscribed_ = 0;  ///< control's
-  AppendList<CreditWaiter> credit_waiters_;
   // Everybody's.
   Credits credits_;
   moodycamel::ConcurrentQueue<Returned> returned_;

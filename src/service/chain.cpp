@@ -416,14 +416,18 @@ Lineage Chain::lineage_of_root(std::uint32_t root) const {
 
 /// OK: there is. The batch keeps its leases meanwhile.
 int32_t Chain::wait_for_room_for_parts() {
-  DeadLetters& letters = consumer_.dead_letters();
-  while (!letters.has_room_for_parts()) {
+  Credits& credits = consumer_.dead_letters().part_credits();
+  while (!credits.available()) {
     if (aborting() || consumer_.is_given_up()) {
       return aborting() ? SLUICE_CANCELLED : SLUICE_STALE;
     }
     consumer_.extend();
     wait_begins();
-    letters.wait_for_room_for_parts(std::min(kPartsLookNs, consumer_.extends_every_ms() * 1'000'000));
+    const std::uint32_t epoch = credits.announce_wait();
+    if (!credits.available()) {
+      credits.park(epoch, std::min(kPartsLookNs, consumer_.extends_every_ms() * 1'000'000));
+    }
+    credits.withdraw();
     wait_ends();
   }
   return SLUICE_OK;
@@ -444,8 +448,8 @@ int32_t Chain::reject_part(const sluice_emission& part, sluice_str reason, sluic
   if (ordinals_[part.parent] >= kEmissionsMax && !stages_[stage_].splits) {
     return refuse(part, SLUICE_TOO_LARGE);
   }
-  // A stage that emits 64 parts at most never waits: its thread may be the pool's.
-  if (const int32_t status = stages_[stage_].splits ? wait_for_room_for_parts() : SLUICE_OK; status != SLUICE_OK) {
+  rejects_parts_ = true;
+  if (const int32_t status = options_.may_wait ? wait_for_room_for_parts() : SLUICE_OK; status != SLUICE_OK) {
     return refuse(part, status);
   }
   Uuid id;

@@ -56,6 +56,8 @@ class Chain final : public sluice_out {
   /// Asks stages that are at work to return soon. [any]
   void cancel() const;
   bool blocks() const { return blocks_; }
+  /// A stage rejected a part once.
+  bool rejects_parts() const { return rejects_parts_; }
 
   // sluice_out, called by the stage that runs now.
   int32_t emit(const sluice_emission& emission, bool may_wait) override;
@@ -106,6 +108,7 @@ class Chain final : public sluice_out {
   Publisher* publisher_;
   const ChainOptions options_;
   bool blocks_ = false;
+  bool rejects_parts_ = false;
   // Of the stage that runs now.
   std::size_t stage_ = 0;
   const sluice_message* const* messages_ = nullptr;

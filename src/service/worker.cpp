@@ -32,7 +32,8 @@ Worker::Worker(Queue& queue, Timers& timers, DeadLetters& dead_letters, WorkerOp
                                         .parks = [this] { wait_begins(); },
                                         .goes_on = [this] { wait_ends(); }}},
                            timers, dead_letters)
-                     : nullptr) {}
+                     : nullptr),
+      part_credits_(dead_letters.part_credits()) {}
 
 Worker::~Worker() = default;
 
@@ -62,7 +63,7 @@ std::uint32_t Worker::receive(std::int64_t now_tick) {
   if (options_.stopping->load(std::memory_order_relaxed)) {
     return 0;
   }
-  if (!has_credit()) {
+  if (!receives_now()) {
     return 0;
   }
   in_hand_ = consumer_.receive(now_tick);
@@ -90,20 +91,28 @@ bool Worker::receive_more(std::int64_t now_tick) {
 
 /// A pool worker's emit never waits, so it receives only while there is credit (DESIGN §2.7). Without
 /// it, it announces that it waits and looks again; who gives credit back then sets the ready bit.
-bool Worker::has_credit() {
-  if (publisher_ == nullptr || options_.may_wait) {
+bool Worker::receives_now() {
+  if (options_.may_wait) {
     return true;
   }
-  bool credit = publisher_->has_credit();
+  bool credit = has_credit();
   announce_wait(!credit);
-  return credit || publisher_->has_credit();
+  return credit || has_credit();
 }
 
 void Worker::announce_wait(bool waits) {
-  if (waits_for_credit_.load(std::memory_order_relaxed) != waits) {
-    publisher_->announce_wait(waits);
-    waits_for_credit_.store(waits, std::memory_order_seq_cst);
+  if (waits_for_credit_.load(std::memory_order_relaxed) == waits) {
+    return;
   }
+  if (publisher_ != nullptr) {
+    publisher_->announce_wait(waits);
+  }
+  if (waits) {
+    part_credits_.announce_wait();
+  } else {
+    part_credits_.withdraw();
+  }
+  waits_for_credit_.store(waits, std::memory_order_seq_cst);
 }
 
 /// The batch as an array of pointers: a part of the views' own where the messages follow one another.
@@ -146,6 +155,9 @@ bool Worker::work(WorkThread& thread) {
     }
     consumer_.end(all, thread.releases);
   }
+  if (chain_->rejects_parts()) {
+    rejects_parts_.store(true, std::memory_order_relaxed);
+  }
   chain_->finish();
   in_hand_ = 0;
   return status != SLUICE_FATAL;
@@ -162,8 +174,8 @@ void Worker::count(const Settled& settled) {
 void Worker::close() {
   rest();
   consumer_.idle();
+  announce_wait(false);
   if (publisher_ != nullptr) {
-    announce_wait(false);
     publisher_->close();
   }
 }

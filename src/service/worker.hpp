@@ -50,7 +50,7 @@ class Worker {
   void retire();
   bool is_open() const { return chain_.has_value(); }  ///< [control]
 
-  /// Takes a batch. The number of messages in hand; 0: nothing there, or no credit to publish.
+  /// Takes a batch. The number of messages in hand; 0: nothing there, or no credit to publish or to reject parts.
   std::uint32_t receive(std::int64_t now_tick);
   std::uint32_t in_hand() const { return in_hand_; }
   /// The last receive() took all that was there.
@@ -84,7 +84,8 @@ class Worker {
   }
   /// A pool worker that could not receive for want of credit, and still lacks it. [any]
   bool lacks_credit() const {
-    return waits_for_credit_.load(std::memory_order_seq_cst) && !publisher_->queues_have_credit();
+    return waits_for_credit_.load(std::memory_order_seq_cst) &&
+           !((publisher_ == nullptr || publisher_->queues_have_credit()) && has_room_for_parts());
   }
   /// What it has in hand while it waits, in the midst of a batch, for room where it publishes to; 0: it does not. [any]
   std::uint32_t waits_with() const { return waits_with_.load(std::memory_order_acquire); }
@@ -102,7 +103,11 @@ class Worker {
   Atomic<bool> busy{false};  ///< pool: a thread has it, or control
 
  private:
-  bool has_credit();
+  bool receives_now();
+  bool has_credit() const { return (publisher_ == nullptr || publisher_->has_credit()) && has_room_for_parts(); }
+  bool has_room_for_parts() const {
+    return !rejects_parts_.load(std::memory_order_relaxed) || part_credits_.available();
+  }
   void announce_wait(bool waits);
   void wait_begins();
   void wait_ends();
@@ -117,7 +122,9 @@ class Worker {
   std::optional<Chain> chain_;  ///< while it is open
   std::uint32_t in_hand_ = 0;
   Atomic<std::uint32_t> waits_with_{0};
-  Atomic<bool> waits_for_credit_{false};  ///< announced to the queues that it publishes to
+  Atomic<bool> waits_for_credit_{false};  ///< announced to the queues that it publishes to, and to the parts'
+  Atomic<bool> rejects_parts_{false};     ///< a stage of it did
+  Credits& part_credits_;
   std::vector<const sluice_message*> messages_;
   WorkerCounters counters_;
 };

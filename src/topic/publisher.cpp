@@ -47,7 +47,7 @@ void Publisher::want(Queue& queue, bool wanted) {
     fanout.want(queue, wanted);
   }
   if (!wanted) {
-    queue.wake_credit_waiters();
+    queue.credits().ring();
   }
 }
 

@@ -16,7 +16,7 @@ using Texts = std::vector<std::string>;
 
 /// A queue, its dead letters, a worker over the given stages, and a queue that it publishes to.
 struct Shop {
-  explicit Shop(std::vector<Script*> stages, core::WorkerOptions options = {}, std::uint32_t max_receive_count = 3)
+  explicit Shop(std::vector<Script*> stages, core::WorkerOptions options = {.may_wait = true}, std::uint32_t max_receive_count = 3)
       : dead(line.queue({.name = "dead"})),
         queue(line.queue({.name = "q", .visibility_timeout_ms = 1000, .max_receive_count = max_receive_count}, &dead)),
         next(line.queue({.name = "next"})),
@@ -31,7 +31,6 @@ struct Shop {
     options.max_body_bytes = options.max_body_bytes == 0 ? 1000 : options.max_body_bytes;
     options.publish_to = {&next};
     options.has_target = true;
-    options.may_wait = true;
     options.stopping = &stopping;
     options.aborting = &aborting;
     worker = std::make_unique<core::Worker>(queue, line.timers, line.letters, options);
@@ -546,11 +545,11 @@ TEST(Chain, a_rejected_part_is_stored_alone_and_its_parent_goes_on) {
   EXPECT_EQ(conservation_gap(shop.dead.counters()), 0);
 }
 
-TEST(Chain, a_stage_that_splits_waits_while_many_parts_that_it_rejected_are_not_stored) {
+TEST(Chain, a_stage_whose_thread_may_wait_waits_while_many_parts_that_it_rejected_are_not_stored) {
   Shop* at = nullptr;
   std::vector<int32_t> results;
   auto stage = Script::stage("rows", SLUICE_SPLITS, [&](const sluice_batch&, sluice_out* out) {
-    for (std::uint64_t i = 0; i <= core::DeadLetters::kPartsMax; ++i) {
+    for (std::int64_t i = 0; i <= core::DeadLetters::kPartsMax; ++i) {
       sluice_emission row = emission(0, "bad row");
       at->aborting = i == core::DeadLetters::kPartsMax;  // else it would wait for ever: nobody writes
       results.push_back(host().reject_part(out, &row, str("bad_number"), {}));
@@ -572,6 +571,52 @@ TEST(Chain, a_stage_that_splits_waits_while_many_parts_that_it_rejected_are_not_
   EXPECT_EQ(results.back(), SLUICE_OK) << "they were stored";
   shop.line.letters.write_waiting();
   EXPECT_EQ(shop.line.letters.stored(), core::DeadLetters::kPartsMax + 1);
+}
+
+/// Its thread is the pool's, which does not wait: it receives nothing more until they are stored.
+TEST(Chain, a_worker_of_the_pool_receives_nothing_while_many_parts_that_it_rejected_are_not_stored) {
+  auto stage = Script::stage("rows", 0, [&](const sluice_batch& batch, sluice_out* out) {
+    for (std::uint32_t i = 0; i < batch.count * 64; ++i) {
+      sluice_emission row = emission(i / 64, "bad row");
+      EXPECT_EQ(host().reject_part(out, &row, str("bad_number"), {}), SLUICE_OK);
+    }
+    return SLUICE_OK;
+  });
+  LogLines quiet;
+  Shop shop({stage.get()}, {.batch_size = 1, .may_wait = false});
+  int woken = 0;
+  core::ReadySet ready(1, [&woken](std::uint32_t) { ++woken; });
+  shop.line.letters.part_credits().add_waiter(ready, 0);
+  for (int i = 0; i < 100; ++i) {
+    shop.send({"file"});
+  }
+  std::int64_t batches = 0;
+  while (shop.worker->receive(shop.line.timers.now_tick()) != 0) {
+    ASSERT_TRUE(shop.worker->work(shop.thread));
+    ++batches;
+  }
+  shop.thread.releases.flush();
+  EXPECT_EQ(batches, core::DeadLetters::kPartsMax / 64);
+  EXPECT_TRUE(shop.worker->lacks_credit());
+  EXPECT_EQ(woken, 0);
+  shop.line.letters.write_waiting();
+  EXPECT_EQ(woken, 1);
+  EXPECT_FALSE(shop.worker->lacks_credit());
+  while (shop.work() && shop.queue.counters().visible != 0) {
+    shop.line.letters.write_waiting();
+  }
+  shop.line.letters.write_waiting();
+  EXPECT_EQ(shop.line.letters.stored(), 6400u);
+  EXPECT_EQ(shop.line.letters.part_credits().messages(), core::DeadLetters::kPartsMax);
+}
+
+TEST(Chain, a_worker_of_the_pool_that_rejects_no_parts_does_not_wait_for_those_of_others) {
+  auto stage = Script::stage("fine", 0, [](const sluice_batch&, sluice_out*) { return SLUICE_OK; });
+  Shop shop({stage.get()}, {.may_wait = false});
+  shop.line.letters.part_credits().take(core::DeadLetters::kPartsMax, 0);
+  shop.send({"a"});
+  EXPECT_TRUE(shop.work());
+  EXPECT_EQ(shop.processed(), 1u);
 }
 
 TEST(Chain, a_part_counts_as_an_emission_of_a_stage_that_does_not_split) {
