@@ -90,16 +90,14 @@ void Queue::open() {
   credits_.init(options_.capacity, options_.capacity_bytes, subscribed_);
 }
 
-/// What was taken before the last purge is removed, and added to `removed`.
-Queue::Returned Queue::take_returned(std::uint32_t count_max, std::uint64_t* removed) {
+/// What was there before the last purge is removed. REQUIRES: count_max > 0.
+Queue::Returned Queue::take_returned(std::uint32_t count_max) {
   Returned item;
   while (returned_items_.load(std::memory_order_relaxed) > 0 && returned_.try_dequeue(item)) {
     returned_items_.fetch_sub(1, std::memory_order_relaxed);
     ages_.leave(item.age);
     if (item.purges != purges()) {
-      if (removed != nullptr) {
-        *removed += bit_count(item.taken.mask);
-      }
+      stale_removed_.fetch_add(bit_count(item.taken.mask), std::memory_order_relaxed);
       remove(item.taken, purged);
       continue;
     }
@@ -257,7 +255,7 @@ void Queue::remove(Taken taken, Atomic<std::uint64_t>& counter) {
   reject(*taken.chunk, taken.mask);
   let_go(*taken.chunk, taken.mask);
   std::uint32_t count = bit_count(taken.mask);
-  withdrawn.fetch_add(count, std::memory_order_relaxed);
+  withdrawn.fetch_add(count, std::memory_order_release);  // with what take_returned() counted
   counter.fetch_add(count, std::memory_order_release);
   give_credit(count, static_cast<std::int64_t>(taken.chunk->charge_of_mask(taken.mask)));
   release_chunk(taken.chunk, count);
@@ -410,27 +408,37 @@ void Queue::leave_rest_behind() {
   }
 }
 
+/// Whoever takes from the queue meanwhile removes what is stale, too. It is counted before it ceases to be visible, and
+/// looked at in the reverse order: so nothing is taken for gone twice, and stays in another's place.
 std::uint64_t Queue::purge() {
   if (fifo_ != nullptr) {
     return fifo_->purge();
   }
   const std::lock_guard lock(operated_);
   const std::uint64_t visible = counters().visible;
+  const std::uint64_t stale_before = stale_removed_.load(std::memory_order_acquire);
   purges_.fetch_add(1, std::memory_order_acq_rel);
-  std::uint64_t gone = 0;
+  std::uint64_t removed = 0;
+  const auto gone = [&] { return removed + stale_removed_.load(std::memory_order_acquire) - stale_before; };
+  const auto wanted = [&] {  // publishers go on
+    const std::uint64_t now = gone();
+    return static_cast<std::uint32_t>(now < visible ? std::min<std::uint64_t>(visible - now, kChunkMessages) : 0);
+  };
   Subscription* turn = nullptr;
   std::int64_t freed = 0;
-  while (gone < visible) {  // publishers go on
-    Taken taken = take_returned(kChunkMessages, &gone).taken;
-    taken = taken.mask != 0 ? taken : take_from_logs(kChunkMessages, &turn, &freed, false);
+  for (std::uint32_t count = wanted(); count != 0; count = wanted()) {
+    Taken taken = take_returned(count).taken;
+    if (taken.mask == 0 && (count = wanted()) != 0) {
+      taken = take_from_logs(count, &turn, &freed, false);
+    }
     if (taken.mask == 0) {
       break;
     }
-    gone += bit_count(taken.mask);
+    removed += bit_count(taken.mask);
     remove(taken, purged);
   }
   give_credit(0, freed);
-  return gone;
+  return gone();
 }
 
 std::uint64_t Queue::created() const {

@@ -183,7 +183,7 @@ class Queue {
   /// Removes what is older than its retention. One thread at a time.
   void sweep(std::int64_t now_ms);
   /// Removes all that is visible, and what is in flight as soon as it comes back; Timers::end_purged() removes what is
-  /// delayed or hidden. How many are gone now.
+  /// delayed or hidden. How many are gone now. Of what is sent meanwhile it may remove as many as are received meanwhile.
   std::uint64_t purge();
   /// Removes the oldest visible messages of one chunk, at most `count_max`; how many.
   std::uint32_t drop_oldest(std::uint32_t count_max, Subscription** turn);
@@ -255,7 +255,7 @@ class Queue {
   std::uint64_t overdue_of(const Taken& taken) const;
   void give_up(Taken overdue);
   std::uint64_t letters_of(const Taken& taken) const;
-  Returned take_returned(std::uint32_t count_max, std::uint64_t* removed = nullptr);
+  Returned take_returned(std::uint32_t count_max);
   Taken take_from_logs(std::uint32_t count_max, Subscription** turn, std::int64_t* freed, bool whole);
   void hand_over(Taken taken, std::int64_t freed, Evacuator& evacuator);
   void evacuated(Taken taken);
@@ -280,6 +280,7 @@ class Queue {
   alignas(kCacheLine) Atomic<std::int64_t> returned_items_{0};
   Atomic<std::uint64_t> came_back_{0};  ///< messages that became visible again
   Atomic<std::uint32_t> purges_{0};
+  Atomic<std::uint64_t> stale_removed_{0};  ///< of the purged: visible once, and removed by who came upon them
   AgeWindow ages_;
   AppendList<ConsumerCounters> consumers_;
 };

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "support/line.hpp"
 #include "support/log_lines.hpp"
 #include "support/ticker_counters.hpp"
@@ -348,6 +350,66 @@ TEST(Purge, ends_what_is_delayed_or_hidden_at_the_next_turn_and_nothing_that_com
   EXPECT_EQ(lane.one.receive(), Texts{"delayed after"});
   lane.one.settle();
   lane.expect_empty();
+}
+
+/// A purge during which something else happens: as it gives back the first credit.
+struct InterruptedPurge {
+  explicit InterruptedPurge(std::function<void()> meanwhile) : interrupts(std::move(meanwhile)) { lane.queue.credits().add_waiter(waiter, 0); }
+  std::uint64_t run() {
+    lane.queue.credits().announce_wait();
+    const std::uint64_t purged = lane.queue.purge();
+    lane.queue.credits().withdraw();
+    return purged;
+  }
+  /// Each comes back to the queue by itself.
+  void emit_and_return(const Texts& bodies) {
+    std::vector<core::Failure> failures;
+    for (const std::string& body : bodies) {
+      lane.emit(body);
+      failures.push_back({static_cast<std::uint32_t>(failures.size()), {Outcome::Status::retry, 0, {}, {}, {}}});
+    }
+    EXPECT_EQ(lane.one.receive(), bodies);
+    lane.one.settle(std::move(failures));
+  }
+
+  std::function<void()> interrupts;
+  core::ReadySet waiter{1, [this](std::uint32_t) {
+    if (const std::function<void()> once = std::exchange(interrupts, nullptr)) {
+      once();
+    }
+  }};
+  Lane lane;
+};
+
+TEST(Purge, counts_what_a_consumer_comes_upon_meanwhile) {
+  InterruptedPurge purge([&] { EXPECT_EQ(purge.lane.two.receive(), Texts{}); });
+  purge.emit_and_return({"a", "b", "c"});
+  EXPECT_EQ(purge.run(), 3u);
+  EXPECT_EQ(purge.lane.queue.counters().purged, 3u);
+  purge.lane.expect_empty();
+}
+
+TEST(Purge, takes_nothing_that_is_sent_meanwhile_in_the_place_of_what_a_consumer_came_upon) {
+  InterruptedPurge purge([&] {
+    EXPECT_EQ(purge.lane.two.receive(), Texts{});
+    purge.lane.emit("sent meanwhile");
+  });
+  purge.emit_and_return({"a", "b", "c"});
+  EXPECT_EQ(purge.run(), 3u);
+  EXPECT_EQ(purge.lane.two.receive(), Texts{"sent meanwhile"});
+  purge.lane.two.settle();
+  EXPECT_EQ(purge.lane.queue.counters().purged, 3u);
+  purge.lane.expect_empty();
+}
+
+TEST(Purge, takes_of_a_chunk_that_grows_what_was_there_before) {
+  InterruptedPurge purge([&] { purge.lane.emit("sent meanwhile"); });
+  purge.emit_and_return({"a"});
+  purge.lane.emit("waits");
+  EXPECT_EQ(purge.run(), 2u);
+  EXPECT_EQ(purge.lane.one.receive(), Texts{"sent meanwhile"});
+  purge.lane.one.settle();
+  purge.lane.expect_empty();
 }
 
 /// The end of another queue's purge comes between the two: the wheel keeps no order within a tick.
