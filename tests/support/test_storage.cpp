@@ -108,8 +108,9 @@ void TestStorage::cut_power(std::uint64_t torn_bytes) {
   disk_->append_fails_in = disk_->sync_fails_in = disk_->truncate_fails_in = 0;
   disk_->append_fails = disk_->sync_fails = disk_->truncate_fails = false;
   for (auto& [path, node] : disk_->files) {
-    std::uint64_t kept = std::min<std::uint64_t>(node->bytes.size(), node->durable.size() + torn_bytes);
-    node->bytes.resize(std::max<std::uint64_t>(kept, node->durable.size()));
+    const bool was_cut = node->in_common < node->durable.size();  // which is lost, too
+    const std::uint64_t kept = std::min<std::uint64_t>(node->bytes.size(), node->durable.size() + torn_bytes);
+    node->bytes = was_cut ? node->durable : node->bytes.substr(0, std::max<std::uint64_t>(kept, node->durable.size()));
     node->durable = node->bytes;
     node->in_common = node->bytes.size();
   }

@@ -27,7 +27,8 @@ class TestStorage final : public core::Storage {
   void fail_truncate(std::uint64_t nth) { arm(&Disk::truncate_fails_in, nth); }
   /// What the disk holds at most; an append beyond it writes what fits and fails.
   void set_capacity(std::uint64_t bytes) { arm(&Disk::capacity, bytes); }
-  /// Power cut: of every file what was not synced is lost, but for the first `torn_bytes` of it. After it no call fails.
+  /// Power cut: of every file what was not synced is lost, but for the first `torn_bytes` of it; what was cut off and not
+  /// synced is back. After it no call fails.
   void cut_power(std::uint64_t torn_bytes = 0);
 
   // What happened.
