@@ -436,7 +436,8 @@ Result<void> LetterFile::append_redrive(const LetterKey& key, const std::string&
   return append(fmt::format("{{\"redrive\":{},\"to\":{}}}", about(key), json_quote(queue)));
 }
 
-/// Marks that end the file are cut off; others are taken back one by one, all or none.
+/// Marks that end the file are cut off, maybe by the call before, which could not sync it; others are taken back one by one,
+/// all or none.
 Result<void> LetterFile::unmark_all() {
   if (Result<void> flushed = flush(); !flushed) {
     return flushed;
@@ -452,14 +453,14 @@ Result<void> LetterFile::unmark_all() {
   if (Result<std::uint64_t> read = for_each_line(*file_, 0, look, look); !read) {
     return std::unexpected(read.error());
   }
-  if (first && at_end) {
-    Result<void> cut = file_->truncate(*first);
-    if (!cut) {
-      return cut;
+  if (at_end) {
+    Result<void> cut = first ? file_->truncate(*first) : Result<void>();
+    durable_ = cut && first ? std::min(durable_, *first) : durable_;
+    Result<void> synced = cut ? sync() : cut;
+    if (synced) {
+      marked_.clear();
     }
-    durable_ = std::min(durable_, *first);
-    marked_.clear();
-    return sync();
+    return synced;
   }
   const auto marked = marked_;
   const std::uint64_t before = file_->size();

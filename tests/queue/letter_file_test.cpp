@@ -195,6 +195,27 @@ TEST(LetterFile, a_mark_lasts_until_the_letter_is_written_anew_removed_or_it_is_
   expect_unmarked_after([](LetterFile& file) { redrive(file, kA, ""); });
 }
 
+TEST(LetterFile, keeps_all_marks_until_it_is_durable_that_they_were_cut_off) {
+  Files files;
+  LetterFile file = files.open();
+  append(file, kA, "a");
+  append(file, kB, "b");
+  redrive(file, kA, "jobs");
+  redrive(file, kB, "jobs");
+  files.storage.fail_sync(1);
+  EXPECT_FALSE(file.unmark_all());
+  EXPECT_EQ(file.marked().size(), 2u);
+  EXPECT_FALSE(file.unmark_all()) << "there is nothing left to cut off, and it is no more durable";
+  EXPECT_EQ(file.marked().size(), 2u);
+  files.storage.cut_power();
+  EXPECT_EQ(files.open().marked().size(), 2u);
+  ASSERT_TRUE(file.unmark_all());
+  EXPECT_EQ(file.marked().size(), 0u);
+  files.storage.cut_power();
+  EXPECT_EQ(files.open().marked().size(), 0u);
+  EXPECT_EQ(files.open().count(), 2u);
+}
+
 TEST(LetterFile, compacting_keeps_letters_marks_and_foreign_lines_and_drops_the_rest) {
   Files files;
   {
