@@ -1,8 +1,12 @@
 // The timer wheel against a sorted map; leases that expire, extend and settle at the same time.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <compare>
+#include <cstring>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include "base/random.hpp"
 #include "queue/timer_wheel.hpp"
@@ -223,6 +227,146 @@ TEST(Timers, a_lease_after_a_long_idle_time_ends_at_its_own_timeout) {
     EXPECT_EQ(line.timers.expirations(), 1u) << timeout;
     EXPECT_EQ(hand.settle().stale, 1u);
   }
+}
+
+/// Leases of one message each, opened at once, of as many slots: the wheel holds all of them. The ticker sleeps for as long
+/// as advance() says, and no longer.
+struct ManyLeases {
+  static constexpr std::int64_t kHalfADay = 12 * 3'600'000;
+  struct Held {
+    core::LeaseSlot slot;
+    core::Taken taken;
+    std::uint64_t word = 0;
+    std::int64_t deadline = 0;
+    bool is_settled = false;
+    std::uint32_t expired = 0;  ///< how often
+  };
+  /// What its worker does with one; an extension comes before what is done in the same tick.
+  struct Event {
+    std::int64_t tick;
+    bool settles;
+    std::size_t lease;
+    auto operator<=>(const Event&) const = default;
+  };
+
+  explicit ManyLeases(std::size_t count) : leases(count) {
+    EXPECT_TRUE(line.open());
+    holder.queue = &queue;
+    holder.visibility_timeout_ms = kHalfADay;
+    holder.ack_deadline_ms = 4 * kHalfADay;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      publisher.append({.body = {reinterpret_cast<const std::uint8_t*>(&i), sizeof i}, .cookie = i}, core::Admission::overdraw);
+    }
+    publisher.close();
+  }
+  std::int64_t tick_within(std::int64_t ticks) { return static_cast<std::int64_t>(random.next() % static_cast<std::uint64_t>(ticks)); }
+  static std::size_t number_of(const core::Chunk& chunk, std::uint64_t mask) {
+    std::uint64_t number = 0;
+    std::memcpy(&number, chunk.body(core::lowest_bit(mask)).data(), sizeof number);
+    return number;
+  }
+  /// Half are settled, a tenth is extended, each at any time before its deadline.
+  void open() {
+    core::Subscription* turn = nullptr;
+    for (core::Taken taken = queue.take(1, &turn, &freed); taken.mask != 0; taken = queue.take(1, &turn, &freed)) {
+      const std::size_t number = number_of(*taken.chunk, taken.mask);
+      Held& lease = leases[number];
+      core::add_alone(counters.taken, 1);
+      lease.taken = taken;
+      lease.deadline = 1 + tick_within(kHalfADay);
+      lease.slot.holder = &holder;
+      lease.word = lease.slot.open(taken.chunk, taken.mask, lease.deadline, queue.purges());
+      line.timers.watch(lease.slot, lease.deadline);
+      const bool extends = random.next() % 10 == 0, settles = random.next() % 2 == 0;
+      const std::int64_t first = tick_within(lease.deadline);
+      if (extends) {
+        events.push_back({first, false, number});
+      }
+      if (settles) {
+        events.push_back({first + tick_within(lease.deadline - first), true, number});
+      }
+    }
+    std::ranges::sort(events);
+  }
+  void happen(const Event& event) {
+    Held& lease = leases[event.lease];
+    if (!event.settles) {
+      refused += lease.slot.extend(&lease.word, event.tick + kHalfADay) ? 0 : 1;
+      lease.deadline = event.tick + kHalfADay;
+      return;
+    }
+    refused += lease.slot.close(lease.word) == core::LeaseSlot::End::settled ? 0 : 1;
+    lease.is_settled = true;
+    core::add_alone(counters.deleted, 1);
+    queue.give_credit(1, static_cast<std::int64_t>(lease.taken.chunk->charge_of_mask(lease.taken.mask)));
+    core::release_chunk(lease.taken.chunk, 1);
+  }
+  void pass_until(std::int64_t tick) {
+    for (std::int64_t next = turn(); next >= 0 && next <= tick; next = turn()) {
+      line.clock.advance_ms(next - line.timers.now_tick());
+    }
+    line.clock.advance_ms(tick - line.timers.now_tick());
+  }
+  /// What expires is seen in the tick in which it does.
+  std::int64_t turn() {
+    const std::int64_t next = line.timers.advance(), now = line.timers.now_tick();
+    core::Subscription* at = nullptr;
+    for (core::Taken back = queue.take(1, &at, &freed); back.mask != 0; back = queue.take(1, &at, &freed)) {
+      Held& lease = leases[number_of(*back.chunk, back.mask)];
+      ++lease.expired;
+      early += now < lease.deadline ? 1 : 0;
+      late += now > lease.deadline + 1 ? 1 : 0;
+      queue.remove(back, queue.dropped);
+    }
+    return next;
+  }
+  /// Their workers come back with what has expired.
+  void come_back() {
+    for (Held& lease : leases) {
+      if (!lease.is_settled) {
+        refused += lease.slot.close(lease.word) == core::LeaseSlot::End::expired ? 0 : 1;
+        core::release_chunk(lease.taken.chunk, core::Chunk::kPin);
+        line.timers.returned_late();
+      }
+    }
+    queue.give_credit(0, freed);
+  }
+
+  std::vector<Held> leases;  // the timers know them
+  std::vector<Event> events;
+  core::LeaseHolder holder;
+  Random random{17};
+  Line line;
+  core::Queue& queue{line.queue({.name = "q"})};
+  core::Publisher& publisher{line.publisher({&queue})};
+  core::ConsumerCounters& counters{queue.lend_counters()};
+  std::int64_t freed = 0;
+  std::uint64_t refused = 0, early = 0, late = 0;
+};
+
+TEST(Timers, end_each_of_many_leases_within_a_tick_after_its_deadline_and_none_before) {
+  const LogLines quiet;
+  const std::size_t count = scaled(1'000'000);
+  ManyLeases many(count);
+  many.open();
+  for (const ManyLeases::Event& event : many.events) {
+    many.pass_until(event.tick);
+    many.happen(event);
+  }
+  many.pass_until(2 * ManyLeases::kHalfADay + 1);
+  many.come_back();
+  EXPECT_EQ(many.early, 0u);
+  EXPECT_EQ(many.late, 0u);
+  EXPECT_EQ(many.refused, 0u) << "each was still its worker's when it was settled or extended, and no more when it expired";
+  const auto settled = static_cast<std::uint64_t>(std::ranges::count(many.leases, true, &ManyLeases::Held::is_settled));
+  EXPECT_EQ(std::ranges::count_if(many.leases, [](const ManyLeases::Held& lease) { return lease.expired != (lease.is_settled ? 0 : 1); }), 0)
+      << "settled, or expired once";
+  EXPECT_EQ(many.line.timers.expirations(), count - settled);
+  EXPECT_EQ(many.queue.counters().deleted, settled);
+  EXPECT_EQ(many.queue.counters().dropped, count - settled);
+  EXPECT_EQ(conservation_gap(many.queue.counters()), 0);
+  EXPECT_EQ(many.queue.credits().messages(), many.queue.options().capacity);
+  EXPECT_EQ(many.line.settled.messages(), count);
 }
 
 /// A worker that settles, extends or dawdles while the ticker expires its leases: each message comes to
