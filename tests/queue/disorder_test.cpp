@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
+#include <thread>
+#include <tuple>
+#include <vector>
 
 #include "base/random.hpp"
 #include "support/line.hpp"
@@ -93,43 +97,49 @@ TEST(PoisonStorm, starves_no_good_message_and_ends_in_the_dead_letters_to_the_la
 }
 
 struct LeakHunt {
-  LeakHunt(WhenFull when_full, std::uint64_t seed)
+  LeakHunt(WhenFull when_full, bool fifo, std::uint64_t seed)
       : random(seed),
-        dead(line.queue({.name = "dead"})),
+        dead(line.queue({.name = "dead", .fifo = fifo})),
         queue(line.queue({.name = "q", .capacity = 300, .capacity_bytes = 100'000, .visibility_timeout_ms = 50, .max_receive_count = 3,
-                          .retention_ms = 2000, .when_full = when_full}, &dead)),
+                          .retention_ms = 2000, .when_full = when_full, .fifo = fifo}, &dead)),
         publisher(line.publisher({&queue})),
-        hands{&line.hand(queue, 5, 2), &line.hand(queue, 64, 2)},
+        hands{&line.hand(queue, 5, 3), &line.hand(queue, 64, 3), &line.hand(queue, 17, 3)},
         dead_hand(line.hand(dead, 64)) {
     EXPECT_TRUE(line.open());
   }
   void send() {
     for (std::uint64_t n = random.next() % 40; n > 0; --n) {
-      const std::string body(random.next() % 600, 'x');
-      publisher.append({.body = bytes_of(body), .cookie = ++sent}, core::Admission::refuse);
+      const std::string body(random.next() % 600, 'x'), group = std::to_string(random.next() % 12);
+      publisher.append({.body = bytes_of(body), .parts = {.group_id = group}, .cookie = ++sent}, core::Admission::refuse);
     }
     publisher.flush(true);
   }
-  void work(Hand& hand) {
-    if (hand.consumer.leases().empty()) {
-      hand.receive();
-      return;
-    }
+  /// Settles what it has in hand, in every way.
+  static void settle(Hand& hand, core::Random& dice) {
     std::vector<Failure> failures;
     std::uint32_t count = 0;
     for (const core::Lease& lease : hand.consumer.leases()) {
       count += lease.count;
     }
-    const bool cancelled = random.next() % 8 == 0;
+    const bool cancelled = dice.next() % 8 == 0;
     for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint64_t dice = cancelled ? 0 : random.next() % 12;
-      if (dice < 4) {
-        const auto status = dice == 3 ? Outcome::Status::reject : Outcome::Status::retry;
-        const std::int64_t after = dice == 0 ? 0 : dice == 1 ? -1 : 30;
+      const std::uint64_t fate = cancelled ? 0 : dice.next() % 12;
+      if (fate < 4) {
+        const auto status = fate == 3 ? Outcome::Status::reject : Outcome::Status::retry;
+        const std::int64_t after = fate == 0 ? 0 : fate == 1 ? -1 : 30;
         failures.push_back({i, {status, after, "stage", "reason", ""}});
       }
     }
     hand.settle(std::move(failures));
+  }
+  void work(Hand& hand) {
+    if (hand.consumer.leases().empty()) {
+      hand.receive();
+    } else if (random.next() % 8 == 0) {
+      hand.consumer.extend();
+    } else {
+      settle(hand, random);
+    }
   }
   void step() {
     switch (random.next() % 8) {
@@ -138,7 +148,41 @@ struct LeakHunt {
       case 3: line.letters.write_waiting(); break;
       case 4: if (random.next() % 32 == 0) queue.purge(); break;
       case 5: queue.sweep(line.timers.now_ms()); break;
-      default: work(*hands[random.next() % 2]); break;
+      default: work(*hands[random.next() % 3]); break;
+    }
+  }
+  /// A worker's: so many batches. Of some it extends the leases, others it keeps until all have expired.
+  void work_through(Hand& hand, std::uint64_t batches, std::uint64_t seed) {
+    core::Random way(seed), dice(~seed);
+    for (std::uint64_t done = 0; done < batches;) {
+      if (hand.consumer.receive(line.timers.now_tick()) == 0) {
+        hand.consumer.idle();
+        std::this_thread::yield();
+        continue;
+      }
+      ++done;
+      const std::uint64_t chosen = way.next() % 16;
+      if (chosen < 4) {
+        hand.consumer.extend();
+      }
+      while (chosen == 0 && !hand.consumer.has_lost_all()) {
+        std::this_thread::yield();
+      }
+      settle(hand, dice);
+    }
+    hand.consumer.idle();
+  }
+  /// The ticker's and the letters' writer's. Now and then somebody purges.
+  void tick(const std::atomic<bool>& over, std::uint64_t seed) {
+    core::Random dice(seed);
+    while (!over.load(std::memory_order_acquire)) {
+      line.advance(1);
+      line.letters.write_waiting();
+      queue.sweep(line.timers.now_ms());
+      if (dice.next() % 512 == 0) {
+        queue.purge();
+      }
+      std::this_thread::yield();
     }
   }
   void come_to_rest() {
@@ -154,38 +198,88 @@ struct LeakHunt {
     }
   }
 
+  /// At rest.
+  void expect_all_back() {
+    for (Queue* each : {&queue, &dead}) {
+      EXPECT_EQ(each->credits().messages(), each->options().capacity) << each->name();
+      EXPECT_EQ(each->credits().units(), each->options().capacity_bytes / core::kCreditUnit) << each->name();
+      const core::QueueCounters n = each->counters();
+      EXPECT_EQ(conservation_gap(n), 0) << each->name();
+      EXPECT_EQ(n.visible + n.in_flight + n.delayed, 0u) << each->name();
+    }
+    EXPECT_EQ(line.settled.messages(), queue.counters().sent);
+    EXPECT_EQ(line.timers.ended_late(), line.timers.expired_leases());
+  }
+
   core::Random random;
   Line line;
   Queue &dead, &queue;
   core::Publisher& publisher;
-  Hand* hands[2];
+  Hand* hands[3];
   Hand& dead_hand;
   std::uint64_t sent = 0;
 };
 
-TEST(CreditLeak, there_is_none_whatever_is_cancelled_failed_expired_or_dropped) {
+constexpr WhenFull kAllWays[] = {WhenFull::block, WhenFull::drop_new, WhenFull::drop_old, WhenFull::dead_letter};
+
+/// `fifo`, and what the queue does when it is full.
+class CreditLeak : public ::testing::TestWithParam<std::tuple<bool, WhenFull>> {
+ protected:
+  std::uint64_t seed() const { return 100 + 10 * std::get<0>(GetParam()) + static_cast<std::uint64_t>(std::get<1>(GetParam())); }
+
   LogLines quiet;
-  std::uint64_t seed = 100;
-  for (const WhenFull when_full : {WhenFull::block, WhenFull::drop_new, WhenFull::drop_old, WhenFull::dead_letter}) {
-    LeakHunt hunt(when_full, ++seed);
-    for (std::uint64_t step = 0; step < scaled(20'000); ++step) {
-      hunt.step();
-    }
-    const core::QueueCounters busy = hunt.queue.counters();
-    hunt.come_to_rest();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    for (const Queue* each : {&hunt.queue, &hunt.dead}) {
-      core::Credits& credits = const_cast<Queue*>(each)->credits();
-      EXPECT_EQ(credits.messages(), each->options().capacity) << each->name();
-      EXPECT_EQ(credits.units(), each->options().capacity_bytes / core::kCreditUnit) << each->name();
-      EXPECT_EQ(conservation_gap(each->counters()), 0) << each->name();
-      EXPECT_EQ(each->counters().visible + each->counters().in_flight + each->counters().delayed, 0u) << each->name();
-    }
-    EXPECT_EQ(hunt.line.settled.messages(), hunt.queue.counters().sent);
-    EXPECT_GT(busy.moved_to_dead_letter + busy.expired + busy.dropped + busy.purged, 0u) << "the run was worth something";
-    EXPECT_GT(hunt.line.timers.expirations(), 0u);
+  LeakHunt hunt{std::get<1>(GetParam()), std::get<0>(GetParam()), seed()};
+};
+
+TEST_P(CreditLeak, there_is_none_whatever_is_cancelled_failed_expired_or_dropped) {
+  for (std::uint64_t step = 0; step < scaled(20'000); ++step) {
+    hunt.step();
   }
+  const core::QueueCounters busy = hunt.queue.counters();
+  hunt.come_to_rest();
+  hunt.expect_all_back();
+  EXPECT_GT(busy.moved_to_dead_letter + busy.expired + busy.dropped + busy.purged, 0u) << "the run was worth something";
+  EXPECT_GT(hunt.line.timers.expirations(), 0u);
 }
+
+/// It sends where there is room, and now and then where there is none.
+TEST_P(CreditLeak, there_is_none_where_three_workers_a_publisher_and_the_ticker_meet) {
+  const std::uint64_t batches = scaled(2000);
+  std::atomic<bool> over{false};
+  std::atomic<int> working{3};
+  std::thread ticker([&] { hunt.tick(over, seed() + 1); });
+  std::vector<std::thread> workers;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    workers.emplace_back([this, &working, batches, i] {
+      hunt.work_through(*hunt.hands[i], batches, 10 * seed() + i);
+      working.fetch_sub(1);
+    });
+  }
+  for (std::int64_t overflows_at = 0; working.load() != 0; std::this_thread::yield()) {
+    const std::int64_t now = hunt.line.timers.now_tick();
+    if (hunt.queue.credits().available() || now >= overflows_at) {
+      hunt.send();
+      overflows_at = now + 16;
+    }
+  }
+  for (std::thread& worker : workers) {
+    worker.join();
+  }
+  over.store(true, std::memory_order_release);
+  ticker.join();
+  EXPECT_EQ(hunt.line.errors, std::vector<std::string>{});
+  hunt.come_to_rest();
+  hunt.expect_all_back();
+  EXPECT_GT(hunt.line.timers.expirations(), 0u) << "the run was worth something";
+}
+
+std::string name_of(const testing::TestParamInfo<std::tuple<bool, WhenFull>>& row) {
+  const char* const ways[] = {"block", "drop_new", "drop_old", "dead_letter"};
+  const auto [fifo, when_full] = row.param;
+  return std::string(fifo ? "a_fifo_queue_" : "a_queue_") + ways[static_cast<std::size_t>(when_full)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, CreditLeak, testing::Combine(testing::Bool(), testing::ValuesIn(kAllWays)), name_of);
 
 }  // namespace
 }  // namespace sluice::test
