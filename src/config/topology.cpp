@@ -163,11 +163,12 @@ MemoryBound memory_bound(const PipelineDescription& pipeline) {
   MemoryBound bound;
   for (const QueueDescription& queue : pipeline.queues) {
     bound.queues += queue.capacity_bytes;
-    bound.timers += Timers::bytes_max(std::min(queue.capacity, queue.capacity_bytes / kCreditUnit));
+    const std::int64_t messages = std::min(queue.capacity, queue.capacity_bytes / kCreditUnit);  // each takes a unit at least
+    bound.timers += Timers::bytes_max(messages);
     if (queue.when_full == WhenFull::dead_letter)  // letters that are not stored yet
       bound.queues += std::max(queue.capacity_bytes / 4, static_cast<std::int64_t>(kChunkBytesMax));
     if (queue.fifo)
-      bound.fifo += Deduplication::bytes_max(queue.deduplication_capacity) + Lanes::bytes_max(queue.capacity);
+      bound.fifo += Deduplication::bytes_max(queue.deduplication_capacity) + Lanes::bytes_max(messages);
   }
   bound.admin = pipeline.admin ? kAdminBytesMax : 0;
   for (const TopicDescription& topic : pipeline.topics)

@@ -42,7 +42,7 @@ constexpr std::int64_t kAdminBytesMax = std::int64_t{64} << 20;
 struct MemoryBound {
   std::int64_t queues = 0;     ///< sum of capacity_bytes, dead-letter queues included; a quarter more where letters wait
   std::int64_t timers = 0;     ///< of messages that are delayed, or hidden after a failure: where they wait for their time
-  std::int64_t fifo = 0;       ///< of FIFO queues: deduplication ids, and the lanes of as many groups as messages
+  std::int64_t fifo = 0;       ///< of FIFO queues: deduplication ids, and a lane for each message that there is credit for
   std::int64_t origins = 0;    ///< acknowledgement: of each chunk, as if none held more than one of a queue's messages
   std::int64_t logs = 0;       ///< of each publisher, where a queue is as far behind as can be
   std::int64_t producers = 0;  ///< one chunk for each worker that publishes; also the slabs in rotation and begun blocks for each source

@@ -4,6 +4,8 @@
 
 #include "message/origin.hpp"
 #include "queue/dead_letters.hpp"
+#include "queue/deduplication.hpp"
+#include "queue/lanes.hpp"
 #include "queue/log.hpp"
 #include "queue/timers.hpp"
 #include "config_fixture.hpp"
@@ -117,8 +119,19 @@ TEST(Topology, the_memory_bound_counts_what_a_fifo_queue_remembers) {
   EXPECT_EQ(bound("").fifo, 0);
   const MemoryBound small = bound(R"(, "fifo": true, "deduplication_capacity": 1000)");
   EXPECT_EQ(small.total(), small.fifo + small.timers + (1 << 20));
-  EXPECT_GT(small.fifo, 100'000 * 100) << "a lane for each message";
+  EXPECT_EQ(small.fifo, Deduplication::bytes_max(1000) + Lanes::bytes_max((1 << 20) / 64)) << "a lane for each message";
   EXPECT_GT(bound(R"(, "fifo": true)").fifo - small.fifo, 10'000'000 * 30LL);
+}
+
+/// As many as `capacity` lets in, or `capacity_bytes` of the smallest ones.
+TEST(Topology, the_memory_bound_counts_a_lane_for_each_message_that_there_is_credit_for) {
+  const auto lanes = [](const std::string& keys) {
+    const Loaded loaded(R"({"queues": {"q": {"fifo": true, "deduplication_capacity": 1000, )" + keys + "}}}");
+    EXPECT_TRUE(loaded.result) << loaded.text();
+    return memory_bound(loaded.pipeline()).fifo - Deduplication::bytes_max(1000);
+  };
+  EXPECT_EQ(lanes(R"("capacity": 1000)"), Lanes::bytes_max(1000));
+  EXPECT_EQ(lanes(R"("capacity": 1000000, "capacity_bytes": "64KiB")"), Lanes::bytes_max(1024));
 }
 
 TEST(Topology, a_worker_that_may_wait_does_not_overdraw) {
