@@ -1,6 +1,5 @@
 // Threads that come and go, and slabs that come home: nothing grows, nothing is handed out twice.
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <array>
 #include <thread>
@@ -9,22 +8,8 @@
 #include "support/resident.hpp"
 #include "support/scale.hpp"
 
-#if defined(__SANITIZE_ADDRESS__)
-extern "C" std::size_t __sanitizer_get_current_allocated_bytes();  // sanitizer/allocator_interface.h, which g++ does not bring
-#endif
-
 namespace sluice::test {
 namespace {
-
-/// Bytes in use on the heap; what sanitizers keep back for their own ends is not counted.
-std::size_t heap_bytes() {
-#if defined(__SANITIZE_ADDRESS__)
-  return __sanitizer_get_current_allocated_bytes();
-#else
-  const struct mallinfo2 info = mallinfo2();
-  return info.uordblks + info.hblkhd;
-#endif
-}
 
 TEST(Threads, that_come_and_go_leave_nothing_behind_in_a_queue) {
   Line line;

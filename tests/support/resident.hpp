@@ -1,6 +1,7 @@
-// What of memory is resident: what the system counts, not what an allocator thinks.
+// What of memory is resident: what the system counts, not what an allocator thinks. And what the allocator thinks.
 #pragma once
 
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -8,6 +9,10 @@
 #include <cstdint>
 #include <fstream>
 #include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();  // sanitizer/allocator_interface.h, which g++ does not bring
+#endif
 
 namespace sluice::test {
 
@@ -22,6 +27,16 @@ inline std::int64_t resident_bytes() {
   std::int64_t pages = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> pages >> resident;
   return resident * sysconf(_SC_PAGESIZE);
+}
+
+/// Bytes in use on the heap; what sanitizers keep back for their own ends is not counted. ThreadSanitizer tells nothing.
+inline std::size_t heap_bytes() {
+#if defined(__SANITIZE_ADDRESS__)
+  return __sanitizer_get_current_allocated_bytes();
+#else
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+#endif
 }
 
 /// Of `bytes` bytes from `begin` on, which is a page's.
