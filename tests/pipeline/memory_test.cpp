@@ -24,8 +24,6 @@ using core::WhenFull;
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kCapacityBytes = 32 * kMiB;
 
-std::int64_t held_bytes() { return kResidentCounts ? resident_bytes() : static_cast<std::int64_t>(heap_bytes()); }
-
 /// A source that sends as fast as the queue takes it, and a sink that is let through a batch at a time.
 class Flood {
  public:

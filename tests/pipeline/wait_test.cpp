@@ -1,16 +1,13 @@
 // Whoever waits (for messages, for a batch to gather, for credit) hears of what ends the wait at once, not when its
 // time is over, and nothing is lost by it (reliability catalogue B12). Waits are hours long, on a clock that stands
 // still: what needs the time to pass never ends. How soon a wait of a second ends is measured as a part of that second.
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <semaphore>
 #include <thread>
 
 #include "engine_fixture.hpp"
+#include "support/asleep.hpp"
 #include "support/scale.hpp"
 
 namespace sluice::test {
@@ -29,20 +26,6 @@ constexpr double kPartMax = 0.01;
 constexpr std::int64_t kHourMs = 3'600'000;
 
 enum class WaitsFor { messages, messages_on_the_pool, batch, credit, credit_in_a_stage };
-
-/// No thread but the caller's runs or is about to.
-bool all_others_sleep() {
-  const std::string own = std::to_string(gettid());
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    std::string stat;
-    std::getline(std::ifstream(task.path() / "stat"), stat);
-    const std::size_t state = stat.rfind(") ") + 2;  // the name before it may hold anything
-    if (task.path().filename() != own && !stat.empty() && stat.at(state) != 'S') {
-      return false;
-    }
-  }
-  return true;
-}
 
 /// A pipeline in which somebody waits.
 class Waiting {

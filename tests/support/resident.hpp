@@ -39,6 +39,9 @@ inline std::size_t heap_bytes() {
 #endif
 }
 
+/// What is held of memory, as far as it can be told: by the process or, with sanitizers, on the heap.
+inline std::int64_t held_bytes() { return kResidentCounts ? resident_bytes() : static_cast<std::int64_t>(heap_bytes()); }
+
 /// Of `bytes` bytes from `begin` on, which is a page's.
 inline std::int64_t resident_bytes(void* begin, std::size_t bytes) {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
