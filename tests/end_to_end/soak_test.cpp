@@ -3,6 +3,7 @@
 // soon full, poison, rejected parts, failures at random and leases that expire. Longer with
 // SLUICE_TEST_SCALE.
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 #include <random>
 #include <thread>
@@ -62,6 +63,11 @@ struct Delivery {
   std::string id;
   int run = 0, attempt = 0;
   std::int64_t received_ms = 0, until_ms = 0;
+};
+
+/// What came out of a way, beside what was to come.
+struct Figures {
+  std::uint64_t lost = 0, invented = 0, repeated = 0;
 };
 
 class CrashSoak : public Pipeline {
@@ -157,6 +163,8 @@ class CrashSoak : public Pipeline {
     return sum;
   }
 
+  Figures figures_of(const Way& way) const;
+  void print_figures(int times, const char* what) const;
   void expect_nothing_lost_or_invented() const;
   void expect_each_dead_letter_once() const;
   void expect_repeats_only_where_they_must_be() const;
@@ -172,21 +180,41 @@ class CrashSoak : public Pipeline {
   std::map<int, std::vector<std::uint64_t>> acknowledged_;
 };
 
+Figures CrashSoak::figures_of(const Way& way) const {
+  Figures figures;
+  std::map<Key, std::set<std::string>> ids;
+  for (const Delivery& delivery : deliveries(way.name))
+    figures.repeated += ids[delivery.key].insert(delivery.id).second ? 0 : 1;
+  for (std::uint32_t producer = 0; producer < kProducers; ++producer) {
+    for (std::uint64_t i = 0; i < each_; ++i) {
+      const std::uint64_t found = ids[{producer, i}].size(), expected = way.deliveries(i);
+      figures.lost += expected - std::min(found, expected);
+      figures.invented += found - std::min(found, expected);
+    }
+  }
+  return figures;
+}
+
+/// One line, which scripts/soak.sh shows.
+void CrashSoak::print_figures(int times, const char* what) const {
+  Figures sum;
+  for (const Way& way : kWays) {
+    const Figures figures = figures_of(way);
+    sum.lost += figures.lost;
+    sum.invented += figures.invented;
+    sum.repeated += figures.repeated;
+  }
+  std::printf("figures: %llu messages, %d %s: %llu lost, %llu invented, %llu repeated\n",
+              static_cast<unsigned long long>(kProducers * each_), times, what,
+              static_cast<unsigned long long>(sum.lost), static_cast<unsigned long long>(sum.invented),
+              static_cast<unsigned long long>(sum.repeated));
+}
+
 void CrashSoak::expect_nothing_lost_or_invented() const {
   for (const Way& way : kWays) {
-    std::map<Key, std::set<std::string>> ids;
-    for (const Delivery& delivery : deliveries(way.name))
-      ids[delivery.key].insert(delivery.id);
-    std::uint64_t lost = 0, invented = 0;
-    for (std::uint32_t producer = 0; producer < kProducers; ++producer) {
-      for (std::uint64_t i = 0; i < each_; ++i) {
-        const std::uint64_t found = ids[{producer, i}].size(), expected = way.deliveries(i);
-        lost += expected - std::min(found, expected);
-        invented += found - std::min(found, expected);
-      }
-    }
-    EXPECT_EQ(lost, 0U) << way.name;
-    EXPECT_EQ(invented, 0U) << way.name << ": an id is made of what it comes from";
+    const Figures figures = figures_of(way);
+    EXPECT_EQ(figures.lost, 0U) << way.name;
+    EXPECT_EQ(figures.invented, 0U) << way.name << ": an id is made of what it comes from";
   }
 }
 
@@ -302,7 +330,7 @@ TEST_F(CrashSoak, loses_nothing_invents_nothing_and_repeats_only_what_was_not_ac
   }
   const int kills = scaled(20, 6);
   const std::size_t step = expected_lines / static_cast<std::size_t>(kills);
-  int run = 1;
+  int run = 1, killed = 0;
   acknowledged_[0] = std::vector<std::uint64_t>(kProducers);
   for (; run <= kills; ++run) {
     Command command = pipeline(run);
@@ -320,6 +348,7 @@ TEST_F(CrashSoak, loses_nothing_invents_nothing_and_repeats_only_what_was_not_ac
     }
     process.send(is_orderly(run) ? SIGTERM : SIGKILL);
     const Ended stopped = process.wait();
+    killed += stopped.exit == 128 + SIGKILL ? 1 : 0;
     if (is_orderly(run) && (stopped.exit == 75 || stopped.exit == 0) &&
         std::ranges::all_of(summary_of(stopped)["services"], [](const Json& service) { return service["stale"] == 0; }))
       orderly_.insert(run);
@@ -329,6 +358,7 @@ TEST_F(CrashSoak, loses_nothing_invents_nothing_and_repeats_only_what_was_not_ac
 
   const Ended ended = ::sluice::test::run(pipeline(run));
 
+  print_figures(killed, "kills");
   expect_all_was_done(ended);
   EXPECT_FALSE(orderly_.empty());
   expect_no_repeats_after_an_orderly_end();
@@ -366,6 +396,7 @@ TEST_F(CrashSoak, on_a_starved_machine_that_stops_it_loses_nothing_and_repeats_o
 
   const Ended ended = process.wait();
 
+  print_figures(stops, "stops");
   expect_all_was_done(ended);
 }
 
